@@ -1,0 +1,124 @@
+"""What a CLI session asks of the daemon: frozen requests; the daemon answers each with text.
+
+A session is pure: it turns a line into one of these, the daemon carries it out and prints the
+answer to the terminal that asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+
+from seikan.cli.status import Need, Status
+from seikan.config.model import Config
+
+Address = IPv4Address | IPv6Address
+Lines = Iterable[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Text to print as it is; lines without their end."""
+
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Collect `needs`, call `render`, pass the lines through `select` (the output modifier), print."""
+
+    needs: frozenset[Need]
+    render: Callable[[Status], Lines]
+    select: Callable[[Lines], Lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A configuration line was typed: make `candidate` the running configuration or say why not.
+
+    `warnings` are printed either way.
+    """
+
+    candidate: Config
+    line: str
+    warnings: tuple[str, ...] = ()
+
+
+class Location(Enum):
+    RUNNING = "running-config"
+    STARTUP = "startup-config"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """`write`, `copy …`: both ends are a configuration or a file's path; `confirm` asks for the file name as IOS does."""
+
+    source: Location | str
+    destination: Location | str
+
+
+@dataclass(frozen=True, slots=True)
+class EraseStartup:
+    """`erase startup-config`, `write erase`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """`ping`: `source` is an interface's name or an address; `timeout` in seconds, `size` of the IP datagram in octets."""
+
+    target: str
+    source: str | None = None
+    repeat: int = 5
+    size: int = 100
+    timeout: float = 2.0
+    df: bool = False
+
+
+class ClearKind(Enum):
+    """`clear crypto isakmp [conn-id]`, `clear crypto sa [peer A | counters]`, `clear crypto session [remote A]`, …"""
+
+    ISAKMP = "isakmp"
+    SA = "sa"
+    SA_COUNTERS = "sa counters"
+    SESSION = "session"
+    COUNTERS = "counters"
+    LOGGING = "logging"
+    OSPF = "ip ospf process"
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    kind: ClearKind
+    peer: Address | None = None
+    conn_id: int | None = None
+    interface: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Debug:
+    """`[no] debug crypto isakmp|ipsec`, `undebug all`: topic None is all. Output goes to the terminal that asked."""
+
+    topic: str | None
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """`terminal [no] monitor`: log lines to this terminal."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureEnd:
+    """Configuration mode was left; the daemon logs %SYS-5-CONFIG_I."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The session is over."""
+
+
+Request = Reply | Show | Apply | Copy | EraseStartup | Ping | Clear | Debug | Monitor | ConfigureEnd | Close

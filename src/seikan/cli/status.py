@@ -1,0 +1,297 @@
+"""What the show commands may know: a read-only snapshot of the running router.
+
+The daemon fills one `Status` for each command, with the parts that the command's row asks for
+(`needs`); the renderers are pure functions of it. Addresses are objects, times are seconds, and
+None always means "not known", never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
+
+from seikan.config.model import Config, IsakmpPolicy, TransformSet
+
+Address = IPv4Address | IPv6Address
+
+
+class Need(Enum):
+    """Parts of a `Status` that cost something to collect."""
+
+    INTERFACES = "interfaces"
+    CRYPTO = "crypto"
+    ROUTES = "routes"
+    OSPF = "ospf"
+    LOGGING = "logging"
+    STARTUP = "startup"
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceStatus:
+    """One interface as it runs: `linux_name`, state, addresses and the device's counters."""
+
+    name: str
+    linux_name: str
+    present: bool  # the Linux device exists
+    admin_up: bool
+    protocol_up: bool
+    hardware: str  # "Tunnel", "Loopback", "Ethernet"
+    mac: str | None
+    mtu: int
+    address: IPv4Interface | None
+    secondary: tuple[IPv4Interface, ...]
+    ipv6_addresses: tuple[IPv6Interface, ...]
+    address_method: str  # "manual", "NVRAM", "unset", "other" (the operating system's)
+    unnumbered: str | None
+    packets_in: int
+    packets_out: int
+    octets_in: int
+    octets_out: int
+    multicast_in: int
+    errors_in: int
+    errors_out: int
+    drops_in: int
+    drops_out: int
+    rate_in: int  # bit/s over five minutes
+    rate_out: int
+    packet_rate_in: int  # packets/s over five minutes
+    packet_rate_out: int
+    last_input: float | None  # seconds ago
+    last_output: float | None
+    resets: int  # carrier transitions
+    tunnel_source: Address | None = None  # resolved
+    tunnel_mtu: int | None = None  # octets of the transport: what fits inside the path
+    path_mtu: int | None = None
+    down_reason: str | None = None  # one line: why a tunnel's line protocol is down
+    drops: Mapping[str, int] = field(default_factory=dict)  # named counters of the plane
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One attribute on which a proposal failed: what each side offered."""
+
+    attribute: str
+    local: str
+    remote: str
+
+
+@dataclass(frozen=True, slots=True)
+class IsakmpSa:
+    """One IKEv1 phase 1 SA. `state` is the IOS word (`QM_IDLE`, `MM_NO_STATE`, …)."""
+
+    conn_id: int
+    tunnel: str | None
+    local: Address
+    local_port: int
+    remote: Address
+    remote_port: int
+    state: str
+    status: str  # "ACTIVE", "ACTIVE (deleted)"
+    initiator: bool
+    policy: IsakmpPolicy | None  # as agreed
+    lifetime_remaining: float | None
+    keepalive: bool  # DPD agreed
+    nat_traversal: bool
+    nat_local: bool  # this side is behind a NAT
+    nat_remote: bool
+    fragmentation: bool
+    aggressive: bool
+    peer_identity: str | None
+    cookies: tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class IpsecSa:
+    """One direction of a child SA."""
+
+    inbound: bool
+    spi: int
+    conn_id: int
+    transform: TransformSet  # as agreed
+    udp_encapsulation: bool
+    remaining_kilobytes: int | None  # None: no limit
+    remaining_seconds: float
+    replay_window: int
+    extended_sequence_numbers: bool
+    pfs_group: int | None
+    packets: int
+    octets: int
+    errors: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CryptoTunnel:
+    """A protected tunnel's negotiation and SAs; `sas` holds the newest pair first.
+
+    Packet counters are the tunnel's, over all SAs since they were cleared. `last_error` and
+    `mismatches` tell why the last negotiation failed; both empty while it works.
+    """
+
+    interface: str
+    profile: str
+    crypto_map_tag: str  # "Tunnel0-head-0"
+    local: Address | None
+    remote: Address | None
+    remote_port: int
+    protocol_up: bool
+    session: str  # IOS: "UP-ACTIVE", "UP-IDLE", "UP-NO-IKE", "DOWN-NEGOTIATING", "DOWN"
+    uptime: float | None
+    path_mtu: int
+    ip_mtu: int
+    ip_mtu_interface: str
+    plaintext_mtu: int
+    sas: tuple[IpsecSa, ...]
+    packets_encapsulated: int
+    packets_decapsulated: int
+    octets_encapsulated: int
+    octets_decapsulated: int
+    send_errors: int
+    receive_errors: int
+    drops: Mapping[str, int] = field(default_factory=dict)
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+    mismatches: tuple[Mismatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CryptoStatus:
+    """Everything of `show crypto …` that is not configuration. Counters of the engine by name."""
+
+    isakmp_enabled: bool
+    isakmp_sas: tuple[IsakmpSa, ...]
+    tunnels: tuple[CryptoTunnel, ...]
+    counters: Mapping[str, int] = field(default_factory=dict)
+    drops: Mapping[str, int] = field(default_factory=dict)  # the plane's, of no tunnel
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    address: IPv4Address | None
+    interface: str | None  # IOS name
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route of the routing table. `code` is IOS's: "C", "L", "S", "S*", "O", "O IA", "O E1", "O E2", "K"."""
+
+    network: IPv4Network
+    code: str
+    distance: int
+    metric: int
+    next_hops: tuple[NextHop, ...]
+    age: float | None
+    selected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OspfNeighbor:
+    """`state` as IOS prints it: "FULL/  -", "2WAY/DROTHER"; `dead_time` in seconds."""
+
+    router_id: IPv4Address
+    priority: int
+    state: str
+    dead_time: float
+    address: IPv4Address
+    interface: str
+    area: IPv4Address
+    uptime: float | None
+    options: int | None = None
+    state_changes: int | None = None
+    retransmission_queue: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OspfInterfaceStatus:
+    name: str
+    process: int
+    area: IPv4Address
+    up: bool
+    address: IPv4Interface | None
+    unnumbered: str | None
+    router_id: IPv4Address
+    network_type: str  # "POINT_TO_POINT", "BROADCAST", "LOOPBACK"
+    cost: int
+    state: str  # "P2P", "DR", "BDR", "DROTHER", "LOOP", "DOWN", "WAIT"
+    priority: int
+    transmit_delay: int
+    hello: int
+    dead: int
+    wait: int
+    retransmit: int
+    hello_due: float | None
+    passive: bool
+    neighbors: int
+    adjacent: tuple[IPv4Address, ...]
+    authentication: str | None = None  # None, "simple", "message-digest"
+    mtu_mismatch_detection: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Lsa:
+    """One LSA header; `links` for router LSAs. `kind` is 1 router, 2 network, 3 summary, 4 ASBR summary, 5 external."""
+
+    area: IPv4Address | None
+    kind: int
+    link_state_id: IPv4Address
+    advertising_router: IPv4Address
+    age: int
+    sequence: int
+    checksum: int
+    links: int | None = None
+    tag: int | None = None
+    detail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OspfStatus:
+    process: int
+    router_id: IPv4Address
+    areas: tuple[IPv4Address, ...]
+    interfaces: tuple[OspfInterfaceStatus, ...]
+    neighbors: tuple[OspfNeighbor, ...]
+    database: tuple[Lsa, ...]
+    spf_runs: int | None = None
+    uptime: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingStatus:
+    """The log buffer, oldest line first, and how many lines each destination has had."""
+
+    buffer: tuple[str, ...]
+    size: int
+    console_messages: int
+    monitor_messages: int
+    buffer_messages: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The snapshot. `now` is wall-clock with its time zone; `uptime` in seconds."""
+
+    now: datetime
+    time_source_synchronized: bool
+    uptime: float
+    version: str
+    kernel: str
+    machine: str
+    config_file: str
+    running: Config
+    config_changed: datetime | None
+    config_changed_by: str | None
+    startup: Config | None = None  # None: none stored
+    startup_text: str | None = None
+    plane: str = "userspace"
+    memory_kilobytes: int = 0
+    serial: str = ""
+    interfaces: tuple[InterfaceStatus, ...] = ()
+    crypto: CryptoStatus | None = None
+    routes: tuple[Route, ...] | None = None  # None: FRR does not answer
+    ospf: tuple[OspfStatus, ...] | None = None
+    logging: LoggingStatus | None = None
+    problems: tuple[str, ...] = ()  # one line each: what does not work and why (FRR missing, UDP 500 taken)
+    debugging: tuple[str, ...] = ()  # the asking terminal's: "isakmp", "ipsec"

@@ -1,0 +1,149 @@
+"""What the engine asks of the world: frozen effects, drained by the daemon in order.
+
+Times are seconds of one monotonic clock that the daemon also passes as `now`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+
+from seikan.wire.constants import Encryption, Integrity
+from seikan.wire.secret import Secret
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The two ends of a datagram as this side sees them. Ports 500 and 4500, or what a NAT made of the peer's.
+
+    The non-ESP marker of RFC 3948 section 2.2 is the driver's: it is on every datagram whose local port is 4500.
+    """
+
+    local: Address
+    local_port: int
+    remote: Address
+    remote_port: int
+
+
+class Direction(Enum):
+    IN = "in"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one ISAKMP message; the driver may lose it, the engine retransmits."""
+
+    path: Path
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendKeepalive:
+    """Send the one-octet NAT keepalive of RFC 3948 section 2.3."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class InstallSa:
+    """Install one direction of a child SA; answered by `complete(effect_id, None or error text, now)`.
+
+    The engine always emits IN before OUT and waits for IN before it lets the peer use it.
+    `encryption_key` holds an AEAD's salt behind the key. Limits are 0 for none.
+    """
+
+    effect_id: int
+    tunnel: str
+    direction: Direction
+    spi: int
+    path: Path
+    udp_encapsulation: bool
+    encryption: Encryption
+    encryption_key: Secret
+    integrity: Integrity | None
+    integrity_key: Secret
+    replay_window: int
+    soft_octets: int
+    hard_octets: int
+    extended_sequence_numbers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSa:
+    """Move one direction of a child SA to another path (NAT rebinding, float)."""
+
+    tunnel: str
+    direction: Direction
+    spi: int
+    path: Path
+    udp_encapsulation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSa:
+    """Remove one direction of a child SA."""
+
+    tunnel: str
+    direction: Direction
+    spi: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueryUsage:
+    """Ask when the inbound SA last carried a packet and whether traffic has gone out since (on-demand DPD, RFC 3706).
+
+    Answered by `complete(effect_id, Usage(...), now)`.
+    """
+
+    effect_id: int
+    tunnel: str
+    inbound_spi: int
+    outbound_spi: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The answer: seconds since the last packet of each direction, None where there was none."""
+
+    inbound_idle: float | None
+    outbound_idle: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelUp:
+    """The tunnel has a usable pair of SAs (both directions installed) where it had none."""
+
+    tunnel: str
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelDown:
+    """The tunnel has lost its last pair; `reason` is one line for the log and `show crypto session detail`."""
+
+    tunnel: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One IOS log line: `%FACILITY-SEVERITY-MNEMONIC: text`."""
+
+    facility: str
+    severity: int
+    mnemonic: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Debug:
+    """A line of `debug crypto isakmp` or `debug crypto ipsec`; never key material."""
+
+    topic: str  # "isakmp" or "ipsec"
+    text: str
+
+
+Effect = Send | SendKeepalive | InstallSa | UpdateSa | RemoveSa | QueryUsage | TunnelUp | TunnelDown | Log | Debug

@@ -1,0 +1,175 @@
+"""The numbers of IKE and ESP, and the one table of algorithms.
+
+An algorithm is one row here: its IOS name, its IANA numbers and its sizes. The parser,
+the negotiator, the planes and the show commands all read the same row.
+
+Sources: IANA "Internet Key Exchange (IKE) Attributes", "Magic Numbers for ISAKMP Protocol",
+"Internet Key Exchange Version 2 (IKEv2) Parameters"; RFC 2407, 2409, 3526, 5903, 4106, 4868.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExchangeType(IntEnum):
+    """ISAKMP exchange types (RFC 2408 section 3.1, RFC 2409 appendix A)."""
+
+    MAIN = 2
+    AGGRESSIVE = 4
+    INFORMATIONAL = 5
+    QUICK = 32
+
+
+class ProtocolId(IntEnum):
+    """IPsec DOI protocol identifiers (RFC 2407 section 4.4.1)."""
+
+    ISAKMP = 1
+    AH = 2
+    ESP = 3
+
+
+class EncapsulationMode(IntEnum):
+    """IPsec DOI encapsulation modes (RFC 2407 section 4.5, RFC 3947 section 5.1, drafts -00 to -03)."""
+
+    TUNNEL = 1
+    TRANSPORT = 2
+    UDP_TUNNEL = 3
+    UDP_TRANSPORT = 4
+    DRAFT_UDP_TUNNEL = 61443
+    DRAFT_UDP_TRANSPORT = 61444
+
+
+class AuthenticationMethod(IntEnum):
+    """IKEv1 authentication methods (RFC 2409 appendix A)."""
+
+    PRE_SHARED_KEY = 1
+    DSS_SIGNATURES = 2
+    RSA_SIGNATURES = 3
+    RSA_ENCRYPTION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """A cipher: `key_bits` without salt; `block`, `iv`, `icv`, `salt` in octets; 0 where it has none.
+
+    `ike_v1` is the phase 1 attribute value (RFC 2409 appendix A), `esp` the IPsec DOI transform
+    identifier (RFC 2407 section 4.4.4), `ike_v2` the IKEv2 transform; None where it is not usable there.
+    `ios_policy` and `ios_transform` are the words an IOS user types in an isakmp policy and in a
+    transform set.
+    """
+
+    name: str
+    key_bits: int
+    block: int
+    iv: int
+    icv: int
+    salt: int
+    ike_v1: int | None
+    esp: int | None
+    ike_v2: int | None
+    ios_policy: str
+    ios_transform: str
+    variable_key: bool = False  # the key length attribute is sent
+    weak: str = ""  # why, naming the RFC
+
+    @property
+    def aead(self) -> bool:
+        """True where the cipher brings its own integrity."""
+        return self.icv > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hash:
+    """A phase 1 hash, also the PRF: `octets` is its output (RFC 2409 appendix A; IANA)."""
+
+    name: str
+    octets: int
+    ike_v1: int
+    ios: str
+    weak: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """An ESP integrity algorithm: `key` and `icv` in octets.
+
+    `esp_v1` is the authentication algorithm attribute (RFC 2407 section 4.5, RFC 4868 section 4).
+    """
+
+    name: str
+    key: int
+    icv: int
+    esp_v1: int
+    ike_v2: int
+    ios: str
+    weak: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A Diffie-Hellman group: `octets` of a public value; MODP where `curve` is empty."""
+
+    number: int
+    name: str
+    octets: int
+    curve: str = ""
+    weak: str = ""
+
+
+_RFC8221 = "RFC 8221"
+_RFC8247 = "RFC 8247"
+
+ENCRYPTIONS: tuple[Encryption, ...] = (
+    Encryption("3des-cbc", 192, 8, 8, 0, 0, 5, 3, 3, "3des", "esp-3des", weak=f"{_RFC8247} and {_RFC8221}: 3DES SHOULD NOT be used"),
+    Encryption("aes-cbc-128", 128, 16, 16, 0, 0, 7, 12, 12, "aes", "esp-aes", variable_key=True),
+    Encryption("aes-cbc-192", 192, 16, 16, 0, 0, 7, 12, 12, "aes 192", "esp-aes 192", variable_key=True),
+    Encryption("aes-cbc-256", 256, 16, 16, 0, 0, 7, 12, 12, "aes 256", "esp-aes 256", variable_key=True),
+    Encryption("aes-gcm-16-128", 128, 4, 8, 16, 4, None, 20, 20, "", "esp-gcm", variable_key=True),
+    Encryption("aes-gcm-16-192", 192, 4, 8, 16, 4, None, 20, 20, "", "esp-gcm 192", variable_key=True),
+    Encryption("aes-gcm-16-256", 256, 4, 8, 16, 4, None, 20, 20, "", "esp-gcm 256", variable_key=True),
+    Encryption("null", 0, 4, 0, 0, 0, None, 11, 11, "", "esp-null", weak="no confidentiality (RFC 2410)"),
+)
+
+HASHES: tuple[Hash, ...] = (
+    Hash("md5", 16, 1, "md5", weak=f"{_RFC8247}: MD5 MUST NOT be used"),
+    Hash("sha1", 20, 2, "sha"),
+    Hash("sha256", 32, 4, "sha256"),
+    Hash("sha384", 48, 5, "sha384"),
+    Hash("sha512", 64, 6, "sha512"),
+)
+
+INTEGRITIES: tuple[Integrity, ...] = (
+    Integrity("hmac-sha1-96", 20, 12, 2, 2, "esp-sha-hmac"),
+    Integrity("hmac-sha256-128", 32, 16, 5, 12, "esp-sha256-hmac"),
+    Integrity("hmac-sha384-192", 48, 24, 6, 13, "esp-sha384-hmac"),
+    Integrity("hmac-sha512-256", 64, 32, 7, 14, "esp-sha512-hmac"),
+)
+
+GROUPS: tuple[Group, ...] = (
+    Group(2, "modp1024", 128, weak=f"{_RFC8247}: group 2 SHOULD NOT be used"),
+    Group(5, "modp1536", 192, weak=f"{_RFC8247}: group 5 SHOULD NOT be used"),
+    Group(14, "modp2048", 256),
+    Group(15, "modp3072", 384),
+    Group(16, "modp4096", 512),
+    Group(19, "ecp256", 64, "secp256r1"),
+    Group(20, "ecp384", 96, "secp384r1"),
+    Group(21, "ecp521", 132, "secp521r1"),
+)
+
+ENCRYPTION_BY_NAME = {row.name: row for row in ENCRYPTIONS}
+HASH_BY_NAME = {row.name: row for row in HASHES}
+INTEGRITY_BY_NAME = {row.name: row for row in INTEGRITIES}
+GROUP_BY_NUMBER = {row.number: row for row in GROUPS}
+
+
+def esp_plaintext_mtu(
+    link_mtu: int, *, outer_ipv6: bool, udp: bool, encryption: Encryption, integrity: Integrity | None
+) -> int:
+    """The largest packet, in octets, that fits `link_mtu` once ESP (RFC 4303 section 2) is around it."""
+    outer = 40 if outer_ipv6 else 20
+    icv = encryption.icv + (integrity.icv if integrity else 0)
+    room = link_mtu - outer - (8 if udp else 0) - 8 - encryption.iv - icv
+    block = max(4, encryption.block)
+    return room - room % block - 2
