@@ -1,0 +1,61 @@
+"""The modes of the command line: their prompt and the mode around them.
+
+Prompts are those of IOS 15: `R3(config-isakmp)#`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+EXEC: Final = "exec"
+CONFIG: Final = "config"
+INTERFACE: Final = "config-if"
+ROUTER: Final = "config-router"
+ISAKMP: Final = "config-isakmp"
+ISAKMP_PEER: Final = "config-isakmp-peer"
+KEYRING: Final = "conf-keyring"
+TRANSFORM: Final = "cfg-crypto-trans"
+IPSEC_PROFILE: Final = "ipsec-profile"
+STANDARD_ACL: Final = "config-std-nacl"
+EXTENDED_ACL: Final = "config-ext-nacl"
+LINE: Final = "config-line"
+STORED: Final = "config-stored"
+UNKNOWN: Final = "config-unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """`prompt` follows the host name; a line that does not fit here is tried in `parent`."""
+
+    name: str
+    prompt: str
+    parent: str | None
+
+
+_MODES: tuple[Mode, ...] = (
+    Mode(EXEC, "#", None),
+    Mode(CONFIG, "(config)#", None),
+    Mode(INTERFACE, "(config-if)#", CONFIG),
+    Mode(ROUTER, "(config-router)#", CONFIG),
+    Mode(ISAKMP, "(config-isakmp)#", CONFIG),
+    Mode(ISAKMP_PEER, "(config-isakmp-peer)#", CONFIG),
+    Mode(KEYRING, "(conf-keyring)#", CONFIG),
+    Mode(TRANSFORM, "(cfg-crypto-trans)#", CONFIG),
+    Mode(IPSEC_PROFILE, "(ipsec-profile)#", CONFIG),
+    Mode(STANDARD_ACL, "(config-std-nacl)#", CONFIG),
+    Mode(EXTENDED_ACL, "(config-ext-nacl)#", CONFIG),
+    Mode(LINE, "(config-line)#", CONFIG),
+    Mode(STORED, "(config-section)#", CONFIG),
+    Mode(UNKNOWN, "(config)#", CONFIG),
+)
+
+MODES: dict[str, Mode] = {mode.name: mode for mode in _MODES}
+
+
+def ancestors(mode: str) -> tuple[str, ...]:
+    """`mode` and the modes around it, innermost first."""
+    found = [mode]
+    while (parent := MODES[found[-1]].parent) is not None:
+        found.append(parent)
+    return tuple(found)

@@ -1,0 +1,116 @@
+"""Names of interfaces: IOS types and numbers, their short forms, and Linux names as they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceType:
+    """One IOS interface type: `short` is the two letters of tables, `slots` whether `1/0` numbers exist."""
+
+    name: str
+    short: str
+    help: str
+    slots: bool = True
+
+
+INTERFACE_TYPES: tuple[InterfaceType, ...] = (
+    InterfaceType("ATM", "AT", "ATM interface"),
+    InterfaceType("BVI", "BV", "Bridge-Group Virtual Interface", slots=False),
+    InterfaceType("Cellular", "Ce", "Cellular WAN interface"),
+    InterfaceType("Dialer", "Di", "Dialer interface", slots=False),
+    InterfaceType("Ethernet", "Et", "IEEE 802.3"),
+    InterfaceType("FastEthernet", "Fa", "FastEthernet IEEE 802.3"),
+    InterfaceType("FortyGigabitEthernet", "Fo", "Forty GigabitEthernet"),
+    InterfaceType("GigabitEthernet", "Gi", "GigabitEthernet IEEE 802.3z"),
+    InterfaceType("HundredGigE", "Hu", "Hundred GigabitEthernet"),
+    InterfaceType("Loopback", "Lo", "Loopback interface", slots=False),
+    InterfaceType("Multilink", "Mu", "Multilink-group interface", slots=False),
+    InterfaceType("Null", "Nu", "Null interface", slots=False),
+    InterfaceType("Port-channel", "Po", "Ethernet channel of interfaces", slots=False),
+    InterfaceType("Serial", "Se", "Serial"),
+    InterfaceType("TenGigabitEthernet", "Te", "Ten GigabitEthernet"),
+    InterfaceType("Tunnel", "Tu", "Tunnel interface", slots=False),
+    InterfaceType("TwentyFiveGigE", "Tw", "Twenty-five GigabitEthernet"),
+    InterfaceType("Vlan", "Vl", "Virtual LAN", slots=False),
+)
+
+_BY_NAME = {row.name: row for row in INTERFACE_TYPES}
+_NUMBER = re.compile(r"\d{1,10}(?:/\d{1,5}){0,3}(?:\.\d{1,10})?(?::\d{1,5})?")
+_SPLIT = re.compile(r"([A-Za-z][A-Za-z-]*)[ \t]*(\d[\d/.:]*)\Z")
+# `eth0` and the predictable names of systemd; other words are refused, so that a misspelt IOS name is an
+# error instead of an interface that never comes.
+_LINUX = re.compile(
+    r"(?:eth\d+|en(?:[ops]|x)[0-9a-z]+|wl(?:an)?[opsx]?[0-9a-z]+|ww(?:an)?[ops]?[0-9a-z]+|veth[0-9A-Za-z_-]*"
+    r"|br-?[0-9a-z]+|bond\d+|dummy\d+|team\d+|usb\d+|virbr\d+|docker\d+|ib\d+|ppp\d+|vxlan\d+"
+    r"|(?:mac|ip)vlan\d+|wg\d+|venet\d+|[A-Za-z0-9]{1,9}-eth\d+)(?:\.\d{1,4})?\Z"
+)
+_LINUX_LENGTH = 15  # IFNAMSIZ without its terminator
+_HIGHEST = 2147483647
+
+
+def expand(text: str) -> str | None:
+    """The canonical name: `fa1/0` is FastEthernet1/0, `tu 0` Tunnel0, `eth0` stays; None where it is no interface."""
+    if text == "lo" or (len(text) <= _LINUX_LENGTH and _LINUX.match(text)):
+        return text
+    split = _SPLIT.match(text)
+    if split is None or not _NUMBER.fullmatch(split.group(2)):
+        return None
+    row = interface_type(split.group(1))
+    number = split.group(2)
+    if row is None or (not row.slots and not number.isdigit()):
+        return None
+    if number.isdigit():
+        if int(number) > _HIGHEST:
+            return None
+        number = str(int(number))
+    return row.name + number
+
+
+def interface_type(prefix: str) -> InterfaceType | None:
+    """The type that `prefix` abbreviates, or None where none or several do."""
+    found = interface_types(prefix)
+    exact = [row for row in found if row.name.lower() == prefix.lower()]
+    if exact:
+        return exact[0]
+    return found[0] if len(found) == 1 else None
+
+
+def interface_types(prefix: str) -> tuple[InterfaceType, ...]:
+    """All types whose name begins with `prefix`, in the order of `?`."""
+    return tuple(row for row in INTERFACE_TYPES if row.name.lower().startswith(prefix.lower()))
+
+
+def type_of(name: str) -> InterfaceType | None:
+    """The type of a canonical name; None for a Linux name."""
+    return _BY_NAME.get(name.rstrip("0123456789/.:"))
+
+
+def short(name: str) -> str:
+    """`Fa1/0` for FastEthernet1/0; a Linux name as it is."""
+    row = type_of(name)
+    return name if row is None else row.short + name[len(row.name) :]
+
+
+def is_tunnel(name: str) -> bool:
+    """True for `Tunnel0`."""
+    row = type_of(name)
+    return row is not None and row.name == "Tunnel"
+
+
+def is_loopback(name: str) -> bool:
+    """True for `Loopback0`."""
+    row = type_of(name)
+    return row is not None and row.name == "Loopback"
+
+
+def sort_key(name: str) -> tuple[int, str, tuple[int, ...], str]:
+    """The order of IOS listings: loopbacks and tunnels first, then each type by its numbers, Linux names last."""
+    row = type_of(name)
+    numbers = tuple(int(part) for part in re.findall(r"\d+", name))
+    if row is None:
+        return (3, "", (), name)
+    first = {"Loopback": 0, "Tunnel": 1}.get(row.name, 2)
+    return (first, row.name, numbers, name)
