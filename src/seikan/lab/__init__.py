@@ -1,0 +1,1 @@
+"""Routers in network namespaces of this host, for demonstrations and tests."""

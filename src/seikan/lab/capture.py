@@ -1,0 +1,149 @@
+"""What crossed the provider's wires: tcpdump writes, this reads.
+
+The file is classic pcap (draft-ietf-opsawg-pcap) with Ethernet frames; only as much of IPv4
+(RFC 791), UDP and ESP (RFC 4303, RFC 3948) is read as the proof needs.
+"""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from seikan.lab.topology import LabError
+from seikan.lab.wait import wait_until
+
+_GLOBAL_HEADER = 24
+_RECORD_HEADER = 16
+_ETHERNET_HEADER = 14
+_ETHERTYPE_IPV4 = 0x0800
+_ETHERTYPE_ARP = 0x0806
+_PROTOCOL_NAMES = {1: "ICMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "ESP", 89: "OSPF"}
+_ISAKMP_PORT = 500
+_NAT_TRAVERSAL_PORT = 4500
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One frame: `time` in seconds since 1970, `kind` as a person calls it ("ESP"), `spi` where it is ESP."""
+
+    time: float
+    kind: str
+    source: IPv4Address | None
+    destination: IPv4Address | None
+    spi: int | None
+    frame: bytes
+
+
+class Capture:
+    """tcpdump on one interface of a namespace, writing each frame to `path` as it comes."""
+
+    def __init__(self, namespace: str, device: str, path: Path) -> None:
+        self.path = path
+        self._errors = path.with_suffix(".err")
+        with self._errors.open("wb") as errors:
+            try:
+                self._process = subprocess.Popen(
+                    [
+                        *("ip", "netns", "exec", namespace),
+                        *(
+                            "tcpdump",
+                            "-i",
+                            device,
+                            "-n",
+                            "-s",
+                            "0",
+                            "-U",
+                            "--immediate-mode",
+                            "-Z",
+                            "root",
+                            "-w",
+                            str(path),
+                        ),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                    start_new_session=True,
+                )
+            except FileNotFoundError:
+                raise LabError("the program tcpdump is not installed: run make setup") from None
+
+    def wait_listening(self) -> None:
+        """Return once frames are being taken; LabError when tcpdump does not start."""
+        wait_until(lambda: self._process.poll() is not None or b"listening on" in self._errors.read_bytes(), 10)
+        if self._process.poll() is not None or b"listening on" not in self._errors.read_bytes():
+            said = self._errors.read_text(errors="replace").strip().splitlines()
+            raise LabError(f"tcpdump did not start: {said[-1] if said else 'it said nothing'}")
+
+    def stop(self) -> None:
+        """End tcpdump; the file stays."""
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def read(path: Path) -> Iterator[Packet]:
+    """The packets of a capture; a record that is still being written ends it. LabError where it is no capture."""
+    data = path.read_bytes()
+    if len(data) < _GLOBAL_HEADER:
+        return
+    order = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}.get(data[:4])
+    if order is None or struct.unpack_from(order + "I", data, 20)[0] != 1:
+        raise LabError(f"{path} is not a capture of Ethernet frames")
+    position = _GLOBAL_HEADER
+    while position + _RECORD_HEADER <= len(data):
+        seconds, microseconds, length, _ = struct.unpack_from(order + "IIII", data, position)
+        position += _RECORD_HEADER
+        if position + length > len(data):
+            return
+        yield _packet(seconds + microseconds / 1e6, data[position : position + length])
+        position += length
+
+
+def _packet(when: float, frame: bytes) -> Packet:
+    ethertype = int.from_bytes(frame[12:14], "big")
+    if ethertype == _ETHERTYPE_ARP:
+        return Packet(when, "ARP", None, None, None, frame)
+    header_length = (frame[_ETHERNET_HEADER] & 0x0F) * 4 if len(frame) > _ETHERNET_HEADER else 0
+    if ethertype != _ETHERTYPE_IPV4 or header_length < 20 or len(frame) < _ETHERNET_HEADER + header_length:
+        return Packet(when, f"ethertype {ethertype:#06x}", None, None, None, frame)
+    ip = frame[_ETHERNET_HEADER:]
+    source, destination = IPv4Address(ip[12:16]), IPv4Address(ip[16:20])
+    protocol, payload = ip[9], ip[header_length : int.from_bytes(ip[2:4], "big")]
+    kind, spi = _PROTOCOL_NAMES.get(protocol, f"IP protocol {protocol}"), None
+    if int.from_bytes(ip[6:8], "big") & 0x1FFF:
+        return Packet(when, f"{kind} fragment", source, destination, None, frame)
+    if protocol == 50:
+        spi = int.from_bytes(payload[:4], "big")
+    elif protocol == 17 and len(payload) >= 8:
+        ports, inside = struct.unpack_from("!HH", payload), payload[8:]
+        if _ISAKMP_PORT in ports:
+            kind = "ISAKMP"
+        elif _NAT_TRAVERSAL_PORT in ports:  # RFC 3948: four zero octets, one 0xff, or an SPI
+            if inside[:4] == bytes(4):
+                kind = "ISAKMP"
+            elif inside == b"\xff":
+                kind = "NAT keepalive"
+            else:
+                kind, spi = "ESP", int.from_bytes(inside[:4], "big")
+    return Packet(when, kind, source, destination, spi, frame)
+
+
+def summary(packets: Sequence[Packet]) -> str:
+    """How many of each kind, most first: "ESP 31, ISAKMP 9"."""
+    counted = Counter(packet.kind for packet in packets)
+    return ", ".join(f"{kind} {number}" for kind, number in counted.most_common()) or "nothing"
+
+
+def revealing(packets: Sequence[Packet], inner: Sequence[IPv4Address]) -> list[Packet]:
+    """The packets in which an inner address stands readable, anywhere in the frame."""
+    wanted = [address.packed for address in inner]
+    return [packet for packet in packets if any(address in packet.frame for address in wanted)]

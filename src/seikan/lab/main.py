@@ -1,0 +1,174 @@
+"""`seikan lab …`: build a lab, log in to it, look at it, take it down."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from seikan.lab import daemons, session
+from seikan.lab.driver import cli_command, environment
+from seikan.lab.guard import Guard
+from seikan.lab.topology import TOPOLOGIES, Lab, LabError, sweep
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seikan lab", description="Routers in network namespaces on this host.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="build a lab, type its session at the routers, prove that it works")
+    up.add_argument("topology", choices=sorted(TOPOLOGIES), help="which lab")
+    up.add_argument(
+        "--once", action="store_true", help="take it down at the end; the exit status tells whether it worked"
+    )
+    up.add_argument("--bare", action="store_true", help="base configuration only: type nothing")
+    up.add_argument("--name", help="what to call it (default: the topology's name, with a number where taken)")
+
+    cli = commands.add_parser("cli", help="log in to a router")
+    cli.add_argument("router")
+    cli.add_argument("--name", help="the lab (default: the only one)")
+
+    execute = commands.add_parser("exec", help="run one command on a router")
+    execute.add_argument("router")
+    execute.add_argument("line", metavar="LINE", help='for example "show ip ospf neighbor"')
+    execute.add_argument("--name", help="the lab (default: the only one)")
+
+    commands.add_parser("list", help="the labs on this host")
+
+    down = commands.add_parser("down", help="take a lab down, and what a crashed one left behind")
+    which = down.add_mutually_exclusive_group()
+    which.add_argument("--name", help="the lab (default: the only one)")
+    which.add_argument("--all", action="store_true", help="every lab on this host")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run `seikan lab` with these arguments; returns 0 when it worked, 1 when not, 2 for wrong use."""
+    options = _parser().parse_args(argv)
+    if os.geteuid() != 0:
+        print("seikan lab: network namespaces need root: run it with sudo", file=sys.stderr)
+        return 1
+    try:
+        for identifier in sweep():
+            _out(f"lab {identifier}: its builder is gone; removed what it left")
+        match options.command:
+            case "up":
+                return _up(options.topology, options.name, once=options.once, bare=options.bare)
+            case "cli":
+                return _client(options.name, options.router, "cli")
+            case "exec":
+                return _client(options.name, options.router, "exec", options.line)
+            case "list":
+                return _list()
+            case _:
+                return _down(options.name, every=options.all)
+    except LabError as error:
+        print(f"seikan lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("seikan lab: interrupted", file=sys.stderr)
+        return 1
+
+
+def _out(line: str) -> None:
+    print(line, flush=True)
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _up(topology: str, name: str | None, *, once: bool, bare: bool) -> int:
+    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGHUP, _terminated)
+    lab = Lab.create(TOPOLOGIES[topology], name)
+    guard = Guard(lab)
+    keep = False
+    try:
+        session.bring_up(lab, _out)
+        proved = bare or session.demonstrate(lab, _out)
+        keep = not once
+    except LabError as error:
+        _explain(lab, error)
+        return 1
+    finally:
+        if keep:
+            lab.keep()
+        else:
+            lab.take_down()
+        guard.dismiss()
+    _out("")
+    if once:
+        _out(f"lab {lab.id}: {'it works' if proved else 'the proof FAILED'}; taken down")
+    else:
+        program = _program()
+        which = f" --name {lab.id}" if len(Lab.all()) > 1 else ""
+        routers = " or ".join(f"{program} lab cli {router.name}{which}" for router in lab.topology.routers)
+        _out(f"lab {lab.id}: {'it runs' if proved else 'it runs, but the proof FAILED'}")
+        _out(f"  log in      {routers}")
+        _out(f'  one answer  {program} lab exec {lab.topology.routers[-1].name}{which} "show crypto session detail"')
+        _out(f"  take down   {program} lab down{which}")
+    return 0 if proved else 1
+
+
+def _program() -> str:
+    """How the user calls this program from where they are."""
+    own = Path(sys.prefix) / "bin" / "seikan"
+    found = shutil.which("seikan")
+    if found is not None and Path(found) == own:
+        shown = "seikan"
+    else:
+        shown = os.path.relpath(own) if own.is_relative_to(Path.cwd()) else str(own)
+    return f"sudo {shown}" if "SUDO_USER" in os.environ else shown
+
+
+def _explain(lab: Lab, error: LabError) -> None:
+    print(f"seikan lab: {error}", file=sys.stderr)
+    for router in lab.topology.routers:
+        log = lab.router_directory(router.name) / "log"
+        if log.exists():
+            print(f"--- the end of {router.name}'s log", file=sys.stderr)
+            print("\n".join(log.read_text(errors="replace").splitlines()[-15:]), file=sys.stderr)
+
+
+def _chosen(name: str | None) -> Lab:
+    if name is not None:
+        return Lab.load(name)
+    labs = Lab.all()
+    if not labs:
+        raise LabError("no lab runs on this host: seikan lab up vti")
+    if len(labs) > 1:
+        raise LabError(f"there are {len(labs)} labs: say --name, one of {', '.join(lab.id for lab in labs)}")
+    return labs[0]
+
+
+def _client(name: str | None, router: str, *command: str) -> int:
+    lab = _chosen(name)
+    chosen = lab.topology.router(router).name
+    program = cli_command(command[0], chosen, *command[1:])
+    sys.stdout.flush()
+    os.execve(program[0], program, environment(daemons.run_directory(lab)))  # noqa: S606 -- no shell is wanted
+
+
+def _list() -> int:
+    labs = Lab.all()
+    for lab in labs:
+        state = "up" if lab.owner is None else f"being built by process {lab.owner}"
+        _out(f"{lab.id}: {lab.topology.name}, {' '.join(router.name for router in lab.topology.routers)}, {state}")
+    if not labs:
+        _out("no lab runs on this host")
+    return 0
+
+
+def _down(name: str | None, *, every: bool) -> int:
+    labs = Lab.all() if every else ((_chosen(name),) if name is not None or Lab.all() else ())
+    for lab in labs:
+        lab.take_down()
+        _out(f"lab {lab.id}: taken down")
+    if not labs:
+        _out("no lab runs on this host")
+    return 0
