@@ -67,6 +67,8 @@ class InterfaceStatus:
     path_mtu: int | None = None
     down_reason: str | None = None  # one line: why a tunnel's line protocol is down
     drops: Mapping[str, int] = field(default_factory=dict)  # named counters of the plane
+    bandwidth: int | None = None  # kbit/s of the link, as the device tells it
+    since_cleared: float | None = None  # seconds since `clear counters`; None: never cleared
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ class Route:
     next_hops: tuple[NextHop, ...]
     age: float | None
     selected: bool = True
+    source: IPv4Address | None = None  # the router that advertised it
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,8 @@ class OspfNeighbor:
     options: int | None = None
     state_changes: int | None = None
     retransmission_queue: int | None = None
+    designated: IPv4Address | None = None  # interface address of the segment's DR
+    backup: IPv4Address | None = None  # and of its BDR
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +232,27 @@ class OspfInterfaceStatus:
     adjacent: tuple[IPv4Address, ...]
     authentication: str | None = None  # None, "simple", "message-digest"
     mtu_mismatch_detection: bool = True
+    designated: tuple[IPv4Address, IPv4Address] | None = None  # the DR's router ID and interface address
+    backup: tuple[IPv4Address, IPv4Address] | None = None  # the BDR's
+
+
+@dataclass(frozen=True, slots=True)
+class LsaLink:
+    """One link of a router LSA (RFC 2328 appendix A.4.2); `kind` is 1 point-to-point, 2 transit, 3 stub, 4 virtual."""
+
+    kind: int
+    link_id: IPv4Address
+    link_data: IPv4Address
+    metric: int
 
 
 @dataclass(frozen=True, slots=True)
 class Lsa:
-    """One LSA header; `links` for router LSAs. `kind` is 1 router, 2 network, 3 summary, 4 ASBR summary, 5 external."""
+    """One LSA header; `links` for router LSAs. `kind` is 1 router, 2 network, 3 summary, 4 ASBR summary, 5 external.
+
+    What follows `detail` is the body, wanted by `show ip ospf database router` and its like alone; `detail` holds
+    further lines to print as they are.
+    """
 
     area: IPv4Address | None
     kind: int
@@ -243,6 +264,16 @@ class Lsa:
     links: int | None = None
     tag: int | None = None
     detail: tuple[str, ...] = ()
+    options: int | None = None
+    length: int | None = None
+    router_links: tuple[LsaLink, ...] = ()
+    area_border: bool = False  # bit B of a router LSA
+    as_boundary: bool = False  # bit E
+    prefix_length: int | None = None  # the mask of kinds 2, 3 and 5
+    attached: tuple[IPv4Address, ...] = ()  # routers of a network LSA
+    metric: int | None = None  # of kinds 3, 4 and 5
+    metric_type: int | None = None  # 1 or 2, of kind 5
+    forward: IPv4Address | None = None  # of kind 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +286,7 @@ class OspfStatus:
     database: tuple[Lsa, ...]
     spf_runs: int | None = None
     uptime: float | None = None
+    spf_age: float | None = None  # seconds since the last SPF run
 
 
 @dataclass(frozen=True, slots=True)
