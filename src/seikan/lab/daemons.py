@@ -22,28 +22,36 @@ def run_directory(lab: Lab) -> Path:
 
 
 def start(lab: Lab, router: str, limit: float = READY_SECONDS) -> subprocess.Popen[bytes]:
-    """Start the router's daemon and return once it said that it is ready (sd_notify(3)).
-
-    LabError with the daemon's last words when it ends before, or needs more than `limit` seconds.
-    """
+    """Start a lab's router; as `launch`."""
     directory = lab.router_directory(router)
-    log = directory / "log"
-    address = directory / "notify"
+    return launch(lab.namespace(router), directory / "startup-config", router, run_directory(lab), limit)
+
+
+def launch(
+    namespace: str, config: Path, name: str, runtime: Path, limit: float = READY_SECONDS
+) -> subprocess.Popen[bytes]:
+    """Start `seikan run CONFIG` in a network namespace and return once it said that it is ready (sd_notify(3)).
+
+    What it prints is appended to `log` beside CONFIG. LabError with its last words when it ends
+    before, or needs more than `limit` seconds.
+    """
+    log = config.parent / "log"
+    address = config.parent / "notify"
     address.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, log.open("ab") as output:
         notify.bind(str(address))
         daemon = subprocess.Popen(
             [
-                *("ip", "netns", "exec", lab.namespace(router)),
-                *(sys.executable, "-m", "seikan", "run", str(directory / "startup-config"), "--name", router),
+                *("ip", "netns", "exec", namespace),
+                *(sys.executable, "-m", "seikan", "run", str(config), "--name", name),
             ],
-            env={**environment(run_directory(lab)), "NOTIFY_SOCKET": str(address)},
+            env={**environment(runtime), "NOTIFY_SOCKET": str(address)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        _await_ready(router, notify, daemon, log, limit)
+        _await_ready(name, notify, daemon, log, limit)
     address.unlink()
     return daemon
 
