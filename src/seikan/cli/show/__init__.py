@@ -1,11 +1,16 @@
 """The show commands: one module a family, each a table of rows over pure renderers."""
 
 from seikan.cli.show import (
+    access_lists,
     interfaces,
     ip_interface,
     ipsec,
     isakmp,
+    ospf,
+    ospf_database,
+    routing,
     session,
+    system,
 )
 from seikan.cli.show.command import ShowCommand
 
@@ -15,4 +20,9 @@ SHOW_COMMANDS: tuple[ShowCommand, ...] = (
     *session.COMMANDS,
     *interfaces.COMMANDS,
     *ip_interface.COMMANDS,
+    *routing.COMMANDS,
+    *ospf.COMMANDS,
+    *ospf_database.COMMANDS,
+    *system.COMMANDS,
+    *access_lists.COMMANDS,
 )

@@ -9,6 +9,7 @@ from seikan.cli.show.text import (
     address_of,
     address_text,
     age,
+    argument,
     chosen_interfaces,
     dotted_mac,
     interface_config,
@@ -177,7 +178,7 @@ def _traffic(interface: InterfaceStatus) -> Iterator[str]:
 def show_interfaces(status: Status, arguments: Arguments) -> Iterator[str]:
     """Where a tunnel is down, `Tunnel linestate evaluation` says why; the plane's drops come last, by name."""
     chosen = chosen_interfaces(status, arguments)
-    if not chosen and "interface" in arguments:
+    if not chosen and argument(arguments, "interface") is not None:
         yield no_interface(arguments)
     for interface in chosen:
         yield from _interface(status, interface)

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 from seikan.cli.show.command import Arguments, ShowCommand
 from seikan.cli.show.interfaces import INTERFACES
-from seikan.cli.show.text import address_of, chosen_interfaces, interface_config, link_words, no_interface, pad
+from seikan.cli.show.text import (
+    address_of,
+    argument,
+    chosen_interfaces,
+    interface_config,
+    link_words,
+    no_interface,
+    pad,
+)
 from seikan.cli.status import InterfaceStatus, Need, Status
 
 WITH_OSPF = INTERFACES | {Need.OSPF}
@@ -92,7 +100,7 @@ def _interface(status: Status, interface: InterfaceStatus) -> Iterator[str]:
 
 def show_ip_interface(status: Status, arguments: Arguments) -> Iterator[str]:
     chosen = chosen_interfaces(status, arguments)
-    if not chosen and "interface" in arguments:
+    if not chosen and argument(arguments, "interface") is not None:
         yield no_interface(arguments)
     for interface in chosen:
         yield from _interface(status, interface)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from seikan.cli.show.algorithms import transform_words
 from seikan.cli.show.command import Arguments, ShowCommand
-from seikan.cli.show.text import address_text, endpoint_text, tunnel_config
+from seikan.cli.show.text import address_text, argument, endpoint_text, tunnel_config
 from seikan.cli.status import Address, CryptoTunnel, IpsecSa, Need, Status
 from seikan.config.model import Config, Ipsec, IpsecProfile, TransformSet
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME
@@ -36,7 +36,7 @@ def chosen_tunnels(status: Status, arguments: Arguments) -> tuple[CryptoTunnel, 
     """Those that the arguments `interface` and `address` (the peer's) leave."""
     if status.crypto is None:
         return ()
-    interface, address = arguments.get("interface"), arguments.get("address")
+    interface, address = argument(arguments, "interface"), argument(arguments, "address")
     return tuple(
         tunnel
         for tunnel in status.crypto.tunnels
@@ -197,7 +197,7 @@ def show_sa_detail(status: Status, arguments: Arguments) -> Iterator[str]:
 
 def show_transform_set(status: Status, arguments: Arguments) -> Iterator[str]:
     ipsec = status.running.ipsec
-    wanted = arguments.get("name")
+    wanted = argument(arguments, "name")
     names = dict.fromkeys((DEFAULT_NAME, *ipsec.transform_sets)) if wanted is None else (str(wanted),)
     for name in names:
         row = transform_set(ipsec, name)
@@ -233,7 +233,7 @@ def _profiles(config: Config) -> dict[str, IpsecProfile]:
 
 def show_profile(status: Status, arguments: Arguments) -> Iterator[str]:
     profiles = _profiles(status.running)
-    wanted = arguments.get("name")
+    wanted = argument(arguments, "name")
     if wanted is not None and str(wanted) not in profiles:
         yield f"% There is no IPsec profile {wanted}"
         return
@@ -288,11 +288,11 @@ _HELP = {
     "sa": "IPSEC SA table",
     "interface": "Show info for specific interface",
     "peer": "Show SAs for peer address",
-    "address": "IP address of the peer",
+    "<address>": "IP address of the peer",
     "detail": "Show SAs in detail, with drops by cause",
     "transform-set": "Crypto transform sets",
     "profile": "Show IPSec profile information",
-    "name": "Name",
+    "<name>": "Name",
     "security-association": "Show parameters for IPSec security associations",
     "lifetime": "Security association lifetime",
     "map": "Crypto maps",

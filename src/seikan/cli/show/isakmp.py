@@ -16,7 +16,7 @@ from seikan.cli.show.algorithms import (
     weaknesses,
 )
 from seikan.cli.show.command import Arguments, ShowCommand
-from seikan.cli.show.text import address_text, age, counters, pad
+from seikan.cli.show.text import address_text, age, argument, counters, pad
 from seikan.cli.status import CryptoStatus, IsakmpSa, Need, Status
 from seikan.config.model import IsakmpPolicy, PreSharedKey
 
@@ -188,7 +188,7 @@ def show_sa_count(status: Status, arguments: Arguments) -> Iterator[str]:
 
 
 def show_peers(status: Status, arguments: Arguments) -> Iterator[str]:
-    address = arguments.get("address")
+    address = argument(arguments, "address")
     seen: set[tuple[object, ...]] = set()
     for sa in _crypto(status).isakmp_sas:
         peer = (sa.remote, sa.remote_port, sa.local)
@@ -223,7 +223,7 @@ _HELP = {
     "peers": "Show ISAKMP peer structures",
     "counters": "Show counters and drops of ISAKMP and of the data plane",
     "stats": "Show counters and drops of ISAKMP and of the data plane",
-    "address": "IP address of the peer",
+    "<address>": "IP address of the peer",
 }
 
 COMMANDS: tuple[ShowCommand, ...] = (

@@ -170,7 +170,7 @@ _HELP = {
     "brief": "Show one line for each session",
     "remote": "Show sessions of one peer",
     "interface": "Show sessions of one interface",
-    "address": "IP address of the peer",
+    "<address>": "IP address of the peer",
     "engine": "Show crypto engine info",
     "connections": "Show crypto engine connections",
     "active": "Show all active crypto engine connections",

@@ -97,16 +97,22 @@ def find_interface(status: Status, name: str) -> InterfaceStatus | None:
     return next((row for row in status.interfaces if row.name == name), None)
 
 
+def argument(arguments: Arguments, name: str) -> object | None:
+    """What was typed for the placeholder `name`; None where nothing was. (A keyword of that name is True.)"""
+    value = arguments.get(name)
+    return None if value is True else value
+
+
 def chosen_interfaces(status: Status, arguments: Arguments) -> tuple[InterfaceStatus, ...]:
     """The interface named by the argument `interface`, or all of them where none was typed."""
-    name = arguments.get("interface")
+    name = argument(arguments, "interface")
     if name is None:
         return status.interfaces
     return tuple(row for row in status.interfaces if row.name == str(name))
 
 
 def no_interface(arguments: Arguments) -> str:
-    return f"% There is no interface {arguments.get('interface')}"
+    return f"% There is no interface {argument(arguments, 'interface')}"
 
 
 def interface_config(status: Status, name: str) -> Interface:

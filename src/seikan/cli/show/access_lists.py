@@ -1,0 +1,48 @@
+"""show access-lists: the stored lists in IOS's form. Nothing is filtered, so no entry ever has matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seikan.cli.show.command import Arguments, ShowCommand
+from seikan.cli.show.text import argument
+from seikan.cli.status import Need, Status
+from seikan.config.model import AccessList
+
+NOTHING: frozenset[Need] = frozenset()
+
+
+def _standard(text: str) -> str:
+    """`permit 10.0.0.0 0.0.0.255 log` as IOS lists it: `permit 10.0.0.0, wildcard bits 0.0.0.255 log`."""
+    action, *words = text.split()
+    if words[:1] == ["host"]:
+        words = words[1:]
+    elif len(words) > 1 and words[1][:1].isdigit():
+        words = [f"{words[0]}, wildcard bits {words[1]}", *words[2:]]
+    return f"{action:<6} {' '.join(words)}"
+
+
+def _list(entry: AccessList) -> Iterator[str]:
+    yield f"{'Extended' if entry.extended else 'Standard'} IP access list {entry.name}"
+    for row in sorted(entry.entries, key=lambda row: row.sequence):
+        yield f"    {row.sequence} {row.text if entry.extended or not row.text else _standard(row.text)}"
+
+
+def show_access_lists(status: Status, arguments: Arguments) -> Iterator[str]:
+    wanted = argument(arguments, "name")
+    for entry in status.running.access_lists.values():
+        if wanted is None or entry.name == str(wanted):
+            yield from _list(entry)
+
+
+_HELP = {
+    "show": "Show running system information",
+    "ip": "IP information",
+    "access-lists": "List access lists",
+    "<name>": "ACL name or number",
+}
+
+COMMANDS: tuple[ShowCommand, ...] = (
+    ShowCommand("show access-lists [<name:word>]", _HELP, NOTHING, show_access_lists),
+    ShowCommand("show ip access-lists [<name:word>]", _HELP, NOTHING, show_access_lists),
+)
