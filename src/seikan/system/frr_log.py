@@ -1,0 +1,89 @@
+"""What ospfd says of its neighbours, in the words of IOS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+_ADJACENCY = re.compile(
+    r"AdjChg: Nbr (?P<router_id>[\d.]+).*? on (?P<interface>[^\s:]+)(?::[\d.]*)?: "
+    r"(?P<old>[\w-]+) -> (?P<new>[\w-]+) \((?P<event>\w+)\)"
+)
+# FRR's names of neighbour states and events (RFC 2328 section 10.1 and 10.2) to the words of IOS.
+_STATES = {
+    "Deleted": "DOWN",
+    "Down": "DOWN",
+    "Attempt": "ATTEMPT",
+    "Init": "INIT",
+    "2-Way": "2WAY",
+    "ExStart": "EXSTART",
+    "Exchange": "EXCHANGE",
+    "Loading": "LOADING",
+    "Full": "FULL",
+}
+_EVENTS = {
+    "HelloReceived": "Received Hello",
+    "PacketReceived": "Received Hello",
+    "Start": "Start",
+    "2-WayReceived": "2-Way Received",
+    "TwoWayReceived": "2-Way Received",
+    "NegotiationDone": "Negotiation Done",
+    "ExchangeDone": "Exchange Done",
+    "LoadingDone": "Loading Done",
+    "BadLSReq": "Bad LS Request",
+    "SeqNumberMismatch": "Sequence Number Mismatch",
+    "OneWayReceived": "1-Way",
+    "1-WayReceived": "1-Way",
+    "AdjOK?": "AdjOK?",
+    "InactivityTimer": "Neighbor Down: Dead timer expired",
+    "KillNbr": "Neighbor Down: Interface down or detached",
+    "LLDown": "Neighbor Down: Interface down or detached",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AdjacencyChange:
+    """One step of a neighbour's state: `Process P, Nbr R on I from OLD to NEW, REASON`.
+
+    `interface` is the configuration's name. `significant` steps are those that IOS logs without `detail`.
+    """
+
+    process: int
+    router_id: IPv4Address
+    interface: str
+    old_state: str
+    new_state: str
+    reason: str
+
+    @property
+    def significant(self) -> bool:
+        return self.new_state == "FULL" or (self.new_state == "DOWN" and self.old_state != "DOWN")
+
+    def __str__(self) -> str:
+        return (
+            f"Process {self.process}, Nbr {self.router_id} on {self.interface} "
+            f"from {self.old_state} to {self.new_state}, {self.reason}"
+        )
+
+
+def ios_state(word: str) -> str:
+    """FRR's name of a neighbour state as IOS writes it: `Full` is `FULL`, `2-Way` is `2WAY`."""
+    return _STATES.get(word, word.upper())
+
+
+def parse_adjacency(line: str, process: int, ios_names: Mapping[str, str]) -> AdjacencyChange | None:
+    """A line of ospfd's log; None where it tells something else. `ios_names` maps Linux names back."""
+    match = _ADJACENCY.search(line)
+    if match is None:
+        return None
+    event = match["event"]
+    return AdjacencyChange(
+        process=process,
+        router_id=IPv4Address(match["router_id"]),
+        interface=ios_names.get(match["interface"], match["interface"]),
+        old_state=ios_state(match["old"]),
+        new_state=ios_state(match["new"]),
+        reason=_EVENTS.get(event, event),
+    )

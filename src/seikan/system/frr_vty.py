@@ -1,0 +1,78 @@
+"""FRR's own control protocol, as vtysh speaks it to each daemon over a unix socket.
+
+A command is text and a NUL; the answer is text, three NULs and one octet of status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from seikan.system.errors import AdapterError
+
+_TERMINATOR = b"\0\0\0"
+_SUCCESS = 0
+_TIMEOUT = 10.0  # seconds for one command
+_LARGEST_ANSWER = 64 << 20
+
+
+class VtyError(AdapterError):
+    """FRR refused a command, or does not answer. The text names no command, as commands may hold keys."""
+
+
+class Vty:
+    """One connection, in FRR's enable mode. Commands of one connection are carried out one after another."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._lock = asyncio.Lock()
+
+    async def command(self, line: str) -> str:
+        """The answer's text. Raises `VtyError` with FRR's words where it refuses, or where it is not there."""
+        if "\0" in line or "\n" in line:
+            raise VtyError("a line for FRR holds a control character")
+        async with self._lock:
+            try:
+                async with asyncio.timeout(_TIMEOUT):
+                    if self._writer is None:
+                        await self._connect()
+                    return await self._exchange(line)
+            except (OSError, EOFError, asyncio.LimitOverrunError) as error:
+                self._drop()
+                raise VtyError(f"{self._path.stem} does not answer: {error or type(error).__name__}") from None
+            except VtyError:
+                raise  # the answer was read whole
+            except BaseException:
+                # A cancelled exchange leaves an answer on the wire that the next command would take for its own.
+                self._drop()
+                raise
+
+    async def _connect(self) -> None:
+        self._reader, self._writer = await asyncio.open_unix_connection(str(self._path), limit=_LARGEST_ANSWER)
+        await self._exchange("enable")
+
+    async def _exchange(self, line: str) -> str:
+        assert self._reader is not None
+        assert self._writer is not None
+        self._writer.write(line.encode() + b"\0")
+        await self._writer.drain()
+        text = (await self._reader.readuntil(_TERMINATOR))[: -len(_TERMINATOR)].decode(errors="replace")
+        status = (await self._reader.readexactly(1))[0]
+        if status != _SUCCESS:
+            raise VtyError(f"{self._path.stem} refused it: {' '.join(text.split()) or f'status {status}'}")
+        return text
+
+    def _drop(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._reader = self._writer = None
+
+    async def close(self) -> None:
+        writer = self._writer
+        self._drop()
+        if writer is not None:
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()

@@ -1,0 +1,29 @@
+"""Makes `tests.system.support` importable however pytest was started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.system.support import Namespace, need_root, sweep
+
+
+@pytest.fixture
+def namespace() -> Iterator[Callable[[], Namespace]]:
+    """Makes network namespaces that are gone after the test, and takes away those of dead test runs."""
+    need_root()
+    sweep()
+    made: list[Namespace] = []
+
+    def make() -> Namespace:
+        made.append(Namespace())
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
