@@ -74,6 +74,16 @@ def weaknesses(policy: IsakmpPolicy) -> Iterator[str]:
         yield group.weak
 
 
+def weak_words(policy: IsakmpPolicy) -> Iterator[str]:
+    """The words of a policy that are weak, or not supported; such words count only where they are typed."""
+    if policy.encryption_row is None or policy.encryption_row.weak:
+        yield encryption_word(policy)
+    if policy.hash_row.weak:
+        yield hash_word(policy)
+    if policy.group_row is None or policy.group_row.weak:
+        yield f"group {policy.group or 1}"
+
+
 def obstacles(policy: IsakmpPolicy) -> Iterator[str]:
     """Why Seikan does not negotiate a policy as it stands, one reason each."""
     if policy.encryption_row is None:

@@ -13,6 +13,7 @@ from seikan.cli.show.algorithms import (
     encryption_word,
     hash_word,
     obstacles,
+    weak_words,
     weaknesses,
 )
 from seikan.cli.show.command import Arguments, ShowCommand
@@ -54,8 +55,7 @@ def _default_policies() -> Iterator[str]:
     yield "Default IKE policy"
     for policy in DEFAULT_POLICIES:
         yield from _suite("Default protection suite of priority", policy)
-        reasons = (*obstacles(policy), *weaknesses(policy))
-        yield f"        not negotiated:         {'; '.join(reasons)}"
+        yield f"        not negotiated:         {', '.join(weak_words(policy))} must be typed"
 
 
 def show_policy(status: Status, arguments: Arguments) -> Iterator[str]:

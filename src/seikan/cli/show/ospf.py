@@ -14,8 +14,6 @@ from seikan.config.names import short
 OSPF = frozenset({Need.OSPF})
 WITH_INTERFACES = OSPF | {Need.INTERFACES}
 
-# RFC 2328 appendix A.2 and RFC 5250, the option bits that IOS names.
-_OPTIONS = ((0x02, "E-bit"), (0x10, "L-bit"), (0x40, "O-bit"))
 _STATES = {"P2P": "POINT_TO_POINT", "LOOP": "LOOPBACK", "WAIT": "WAITING"}
 _BACKBONE = IPv4Address(0)
 
@@ -65,18 +63,13 @@ def show_neighbors_detail(status: Status, arguments: Arguments) -> Iterator[str]
         yield f"    Neighbor priority is {row.priority}, State is {row.state.partition('/')[0]}{changes}"
         yield f"    DR is {row.designated or _BACKBONE} BDR is {row.backup or _BACKBONE}"
         if row.options is not None:
-            yield f"    Options is 0x{row.options:X} in Hello{_option_names(row.options)}"
+            yield f"    Options is 0x{row.options:X}"
         yield f"    Dead timer due in {clock(row.dead_time)}"
         if row.uptime is not None:
             yield f"    Neighbor is up for {age(row.uptime)}"
         if row.retransmission_queue is not None:
             queue = row.retransmission_queue
             yield f"    Index 1/1, retransmission queue length {queue}, number of retransmission 0"
-
-
-def _option_names(options: int) -> str:
-    names = [name for bit, name in _OPTIONS if options & bit]
-    return f" ({', '.join(names)})" if names else ""
 
 
 def _interfaces(status: Status, arguments: Arguments) -> Iterator[OspfInterfaceStatus]:
