@@ -34,7 +34,7 @@ class Pager:
     def push_text(self, text: str) -> None:
         """Text as it is; its last line may go on with the next text."""
         if text:
-            self._sources.append(iter(text.splitlines(keepends=True)))
+            self._sources.append(iter(text.replace("\r\n", "\n").splitlines(keepends=True)))
 
     def clear(self) -> None:
         self._sources.clear()

@@ -53,7 +53,7 @@ class Location(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """`write`, `copy …`: both ends are a configuration or a file's path; `confirm` asks for the file name as IOS does."""
+    """`write`, `copy …`: both ends are a configuration or a file's path."""
 
     source: Location | str
     destination: Location | str
@@ -66,7 +66,7 @@ class EraseStartup:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """`ping`: `source` is an interface's name or an address; `timeout` in seconds, `size` of the IP datagram in octets."""
+    """`ping`: `source` is an interface's name or an address; `timeout` in seconds, `size` of the datagram in octets."""
 
     target: str
     source: str | None = None

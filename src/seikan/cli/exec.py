@@ -1,0 +1,417 @@
+"""The commands of exec mode: rows of the same table as the configuration's, whose handlers make requests.
+
+A handler gets the match and a `View` of the session and gives a `Request` for the daemon, or something
+that the session does itself: a `Question`, a change of mode or of the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from seikan.cli.requests import (
+    Clear,
+    ClearKind,
+    Close,
+    Copy,
+    Debug,
+    EraseStartup,
+    Location,
+    Monitor,
+    Ping,
+    Reply,
+    Request,
+    Show,
+)
+from seikan.cli.running import RUNNING_COMMANDS
+from seikan.cli.shell import Wants
+from seikan.cli.show import SHOW_COMMANDS
+from seikan.cli.show.command import ShowCommand
+from seikan.cli.status import Status
+from seikan.config.grammar import Command, Match, Table
+from seikan.config.modes import EXEC
+
+USER_PRIVILEGE = 1
+FULL_PRIVILEGE = 15
+MAXIMUM_HISTORY = 256  # lines
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a handler may know of the session."""
+
+    privilege: int
+    history: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Ask before going on: `answer` takes the line. `unattended` is the answer where nobody is
+    there to ask; None where there is no such answer."""
+
+    prompt: str
+    answer: Callable[[str], Answer]
+    wants: Wants = Wants.ANSWER
+    unattended: str | None = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Enter configuration mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enable:
+    """Become privileged; the session knows whether a password is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disable:
+    """Give the privilege back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalSetting:
+    """Set what is not None; `reset` names what goes back to the window's own."""
+
+    length: int | None = None
+    width: int | None = None
+    history: int | None = None
+    reset: str | None = None
+
+
+Answer = Request | Question | Configure | Enable | Disable | TerminalSetting
+Handler = Callable[[Match, View], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecCommand:
+    """One row; `user` tells that it needs no privilege."""
+
+    syntax: str
+    handler: Handler
+    help: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    user: bool = False
+    negatable: bool = False
+    hidden: bool = False
+
+
+def _always(answer: Answer) -> Handler:
+    return lambda match, view: answer
+
+
+def _configure(match: Match, view: View) -> Answer:
+    if "terminal" in match.args:
+        return Configure()
+
+    def answer(line: str) -> Answer:
+        if "terminal".startswith(line.strip().lower()):
+            return Configure()
+        return Reply(('?Must be "terminal"',))
+
+    return Question("Configuring from terminal, memory, or network [terminal]? ", answer)
+
+
+# Files
+
+
+def _copy(source: Location | str, destination: Location | str) -> Answer:
+    default = destination.value if isinstance(destination, Location) else destination
+
+    def answer(line: str) -> Answer:
+        named = line.strip()
+        return Copy(source, destination if named in ("", default) else named)
+
+    return Question(f"Destination filename [{default}]? ", answer)
+
+
+def _copy_between(source: Location | None, destination: Location | None) -> Handler:
+    """None stands for the file that is named in the line."""
+
+    def handler(match: Match, view: View) -> Answer:
+        file = str(match.args.get("file", ""))
+        return _copy(source or file, destination or file)
+
+    return handler
+
+
+def _confirm(prompt: str, request: Request) -> Question:
+    def answer(line: str) -> Answer:
+        return Reply() if line.strip()[:1] in ("n", "N") else request
+
+    return Question(prompt, answer, Wants.KEY)
+
+
+_ERASE = _confirm("This removes the startup configuration. Continue? [confirm]", EraseStartup())
+
+_CONFIGURATION_HELP = {
+    "copy": "Copy from one file to another",
+    "running-config": "Current system configuration",
+    "startup-config": "Startup configuration",
+    "<file>": "Path of a file",
+    "erase": "Erase a filesystem",
+    "write": "Write running configuration to memory or terminal",
+    "memory": "Write to the startup configuration",
+    "terminal": "Write to terminal",
+}
+
+
+# Ping
+
+_PING_OPTION = (
+    "[source (<source:ipv4>|<source:ipv6>|<source:interface>)|repeat <repeat:number(1-2147483647)>"
+    "|size <size:number(36-18024)>|timeout <timeout:number(0-3600)>|df-bit]"
+)
+_PING_OPTIONS = 5  # each once, in any order
+
+
+def _ping(match: Match, view: View) -> Answer:
+    given = match.args
+    source, repeat, size, timeout = (given.get(name) for name in ("source", "repeat", "size", "timeout"))
+    defaults = Ping(str(given["target"]))
+    return Ping(
+        defaults.target,
+        source=None if source is None else str(source),
+        repeat=repeat if isinstance(repeat, int) else defaults.repeat,
+        size=size if isinstance(size, int) else defaults.size,
+        timeout=float(timeout) if isinstance(timeout, int) else defaults.timeout,
+        df="df-bit" in given,
+    )
+
+
+# Clear and debug
+
+
+def _clear_isakmp(match: Match, view: View) -> Answer:
+    conn_id = match.args.get("id")
+    return Clear(ClearKind.ISAKMP, conn_id=conn_id if isinstance(conn_id, int) else None)
+
+
+def _clear_peer(kind: ClearKind) -> Handler:
+    def handler(match: Match, view: View) -> Answer:
+        peer = match.args.get("address")
+        assert peer is None or not isinstance(peer, str | int)
+        return Clear(kind, peer=peer)  # type: ignore[arg-type]
+
+    return handler
+
+
+def _clear_counters(match: Match, view: View) -> Answer:
+    interface = match.args.get("interface")
+    which = "on all interfaces" if interface is None else "on this interface"
+    request = Clear(ClearKind.COUNTERS, interface=None if interface is None else str(interface))
+    return _confirm(f'Clear "show interface" counters {which} [confirm]', request)
+
+
+def _clear_ospf(match: Match, view: View) -> Answer:
+    def answer(line: str) -> Answer:
+        word = line.strip().lower()
+        return Clear(ClearKind.OSPF) if word and "yes".startswith(word) else Reply()
+
+    return Question("Reset ALL OSPF processes? [no]: ", answer, unattended="yes")
+
+
+def _debug(topic: str | None, on: bool) -> Handler:
+    return lambda match, view: Debug(topic, on and match.negation != "no")
+
+
+def _show_debugging(status: Status) -> Iterable[str]:
+    if not status.debugging:
+        return
+    yield "Cryptographic Subsystem:"
+    for topic in status.debugging:
+        yield f"  {DEBUG_NAMES[topic]} debugging is on"
+
+
+# The topics of `debug` and how IOS names them in its answers.
+DEBUG_NAMES = MappingProxyType({"isakmp": "Crypto ISAKMP", "ipsec": "Crypto IPSEC"})
+
+_CRYPTO_HELP = {
+    "crypto": "Encryption subsystem",
+    "isakmp": "ISAKMP",
+    "ipsec": "IPSEC",
+    "sa": "IPsec security associations",
+    "session": "Crypto sessions of all peers",
+}
+
+
+# The terminal and the session
+
+
+def _show_history(match: Match, view: View) -> Answer:
+    return Reply(tuple(f"  {line}" for line in view.history))
+
+
+def _show_privilege(match: Match, view: View) -> Answer:
+    return Reply((f"Current privilege level is {view.privilege}",))
+
+
+def _terminal_number(name: str) -> Handler:
+    def handler(match: Match, view: View) -> Answer:
+        number = match.args["number"]
+        assert isinstance(number, int)
+        return TerminalSetting(**{name: number})
+
+    return handler
+
+
+_TERMINAL_HELP = {
+    "terminal": "Set terminal line parameters",
+    "length": "Set number of lines on a screen",
+    "width": "Set width of the display terminal",
+    "history": "Enable and control the command history function",
+    "size": "Set history buffer size",
+    "monitor": "Copy debug output to the current terminal line",
+    "no": "Negate a command or set its defaults",
+    "<number>": "Number of lines or columns (0 for no limit)",
+}
+
+_EXIT_HELP = {"exit": "Exit from the EXEC", "logout": "Exit from the EXEC", "quit": "Exit from the EXEC"}
+
+
+def _show_row(row: ShowCommand) -> ExecCommand:
+    def handler(match: Match, view: View) -> Answer:
+        args = match.args
+        return Show(row.needs, lambda status: row.render(status, args), lambda lines: lines)
+
+    needs_privilege = any(word in row.syntax for word in ("running-config", "startup-config"))
+    return ExecCommand(row.syntax, handler, row.help, user=not needs_privilege)
+
+
+EXEC_COMMANDS: tuple[ExecCommand, ...] = (
+    ExecCommand(
+        "configure [terminal]",
+        _configure,
+        {"configure": "Enter configuration mode", "terminal": "Configure from the terminal"},
+    ),
+    ExecCommand("enable", _always(Enable()), {"enable": "Turn on privileged commands"}, user=True),
+    ExecCommand("disable", _always(Disable()), {"disable": "Turn off privileged commands"}, user=True),
+    ExecCommand("exit", _always(Close()), _EXIT_HELP, user=True),
+    ExecCommand("logout", _always(Close()), _EXIT_HELP, user=True),
+    ExecCommand("quit", _always(Close()), _EXIT_HELP, user=True),
+    ExecCommand("end", _always(Reply()), user=True, hidden=True),  # scripts send it wherever they are
+    ExecCommand("write [memory]", _always(Copy(Location.RUNNING, Location.STARTUP)), _CONFIGURATION_HELP),
+    ExecCommand("write erase", _always(_ERASE), {"erase": "Erase the startup configuration"}),
+    ExecCommand("erase startup-config", _always(_ERASE), _CONFIGURATION_HELP),
+    ExecCommand(
+        "copy running-config startup-config",
+        _copy_between(Location.RUNNING, Location.STARTUP),
+        _CONFIGURATION_HELP,
+    ),
+    ExecCommand(
+        "copy startup-config running-config",
+        _copy_between(Location.STARTUP, Location.RUNNING),
+        _CONFIGURATION_HELP,
+    ),
+    ExecCommand("copy running-config <file:word>", _copy_between(Location.RUNNING, None), _CONFIGURATION_HELP),
+    ExecCommand("copy startup-config <file:word>", _copy_between(Location.STARTUP, None), _CONFIGURATION_HELP),
+    ExecCommand("copy <file:word> running-config", _copy_between(None, Location.RUNNING), _CONFIGURATION_HELP),
+    ExecCommand("copy <file:word> startup-config", _copy_between(None, Location.STARTUP), _CONFIGURATION_HELP),
+    ExecCommand(
+        f"ping [ip] <target:host> {' '.join([_PING_OPTION] * _PING_OPTIONS)}",
+        _ping,
+        {
+            "ping": "Send echo messages",
+            "ip": "IP echo",
+            "<target>": "Ping destination address or hostname",
+            "source": "specify source address or name",
+            "<source>": "Source address",
+            "repeat": "specify repeat count",
+            "<repeat>": "Repeat count",
+            "size": "specify datagram size",
+            "<size>": "Datagram size",
+            "timeout": "specify timeout interval",
+            "<timeout>": "Timeout in seconds",
+            "df-bit": "enable do not fragment bit in IP header",
+        },
+        user=True,
+    ),
+    ExecCommand(
+        "clear crypto isakmp [<id:number(1-32766)>]",
+        _clear_isakmp,
+        {**_CRYPTO_HELP, "clear": "Reset functions", "isakmp": "ISAKMP database", "<id>": "Connection id of SA"},
+    ),
+    ExecCommand(
+        "clear crypto sa [peer (<address:ipv4>|<address:ipv6>)]",
+        _clear_peer(ClearKind.SA),
+        {**_CRYPTO_HELP, "peer": "Clear the SAs of one peer", "<address>": "Address of the peer"},
+    ),
+    ExecCommand(
+        "clear crypto sa counters", _always(Clear(ClearKind.SA_COUNTERS)), {"counters": "Reset the SA counters"}
+    ),
+    ExecCommand(
+        "clear crypto session [remote (<address:ipv4>|<address:ipv6>)]",
+        _clear_peer(ClearKind.SESSION),
+        {**_CRYPTO_HELP, "remote": "Clear the sessions of one peer", "<address>": "Address of the peer"},
+    ),
+    ExecCommand(
+        "clear counters [<interface:interface>]", _clear_counters, {"counters": "Clear counters on interfaces"}
+    ),
+    ExecCommand(
+        "clear logging",
+        _always(_confirm("Clear logging buffer [confirm]", Clear(ClearKind.LOGGING))),
+        {"logging": "Clear logging buffer"},
+    ),
+    ExecCommand(
+        "clear ip ospf process",
+        _clear_ospf,
+        {"ip": "IP", "ospf": "OSPF clear commands", "process": "Reset OSPF process"},
+    ),
+    *(
+        ExecCommand(
+            f"debug crypto {topic}",
+            _debug(topic, True),
+            {**_CRYPTO_HELP, "debug": "Debugging functions (see also 'undebug')"},
+            negatable=True,
+        )
+        for topic in DEBUG_NAMES
+    ),
+    ExecCommand("debug all", _debug(None, True), {"all": "Enable all debugging"}, negatable=True),
+    *(
+        ExecCommand(
+            f"undebug crypto {topic}",
+            _debug(topic, False),
+            {**_CRYPTO_HELP, "undebug": "Disable debugging functions (see also 'debug')"},
+        )
+        for topic in DEBUG_NAMES
+    ),
+    ExecCommand("undebug all", _debug(None, False), {"all": "Disable all debugging"}),
+    ExecCommand("show history", _show_history, {"history": "Display the session command history"}, user=True),
+    ExecCommand("show privilege", _show_privilege, {"privilege": "Show current privilege level"}, user=True),
+    ExecCommand("terminal length <number:number(0-512)>", _terminal_number("length"), _TERMINAL_HELP, user=True),
+    ExecCommand("terminal width <number:number(0-512)>", _terminal_number("width"), _TERMINAL_HELP, user=True),
+    ExecCommand("terminal no length", _always(TerminalSetting(reset="length")), _TERMINAL_HELP, user=True),
+    ExecCommand("terminal no width", _always(TerminalSetting(reset="width")), _TERMINAL_HELP, user=True),
+    ExecCommand(
+        f"terminal history size <number:number(0-{MAXIMUM_HISTORY})>",
+        _terminal_number("history"),
+        {**_TERMINAL_HELP, "<number>": "Size of history buffer"},
+        user=True,
+    ),
+    ExecCommand("terminal monitor", _always(Monitor(True)), _TERMINAL_HELP),
+    ExecCommand("terminal no monitor", _always(Monitor(False)), _TERMINAL_HELP),
+    _show_row(
+        ShowCommand(
+            "show debugging",
+            {"debugging": "State of each debugging option"},
+            frozenset(),
+            lambda status, args: _show_debugging(status),
+        )
+    ),
+    *(_show_row(row) for row in (*RUNNING_COMMANDS, *SHOW_COMMANDS)),
+    ExecCommand(
+        "write terminal",
+        _show_row(RUNNING_COMMANDS[0]).handler,
+        _CONFIGURATION_HELP,
+    ),
+)
+
+
+def _command(row: ExecCommand) -> Command:
+    help_texts = {"show": "Show running system information", "clear": "Reset functions", **row.help}
+    return Command(EXEC, row.syntax, help_texts, row.handler, row.negatable, None, row.hidden)
+
+
+PRIVILEGED_TABLE = Table(_command(row) for row in EXEC_COMMANDS)
+USER_TABLE = Table(_command(row) for row in EXEC_COMMANDS if row.user)
