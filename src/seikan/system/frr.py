@@ -165,14 +165,16 @@ class Frr:
                         await self._stop_child(self._children.pop(name))
             except AdapterError:
                 for name in reversed(told):
-                    with contextlib.suppress(AdapterError):  # the first refusal is the one to report
-                        await self._back(name, before.get(name))
+                    await self._back(name, before.get(name))
                 self._choices, self._config, self._names, self._ios_names, self._addresses = known
                 raise
 
     async def _back(self, name: str, wanted: DaemonConfig | None) -> None:
-        if wanted is not None:
-            await self._ensure(name, wanted)
+        child = self._children.get(name)
+        if wanted is not None and child is not None:
+            child.wanted = wanted
+            with contextlib.suppress(AdapterError):  # gone by now: a restarted daemon is told `wanted`
+                await self._push(child, going_back=True)
         elif name in self._children:
             await self._stop_child(self._children.pop(name))
 
@@ -186,7 +188,8 @@ class Frr:
         if child.process is not None and child.problem is None:
             await self._push(child)
 
-    async def _push(self, child: _Child) -> None:
+    async def _push(self, child: _Child, *, going_back: bool = False) -> None:
+        """Tell a daemon the difference; `going_back` may take away what was never there, which FRR refuses."""
         assert child.wanted is not None
         lines = commands(child.applied, child.wanted)
         if lines:
@@ -198,7 +201,9 @@ class Frr:
                     try:
                         await vty.command(line)
                     except VtyError as error:
-                        # What it has taken is not known line by line: start over from what it had and has now.
+                        if going_back:
+                            continue
+                        # How far it came matters to nobody: going back starts from all that it may have taken.
                         child.applied = _merged(child.applied, child.wanted)
                         raise AdapterError(f"'{hide_secret(line)}': {error}") from None
                 await vty.command("end")

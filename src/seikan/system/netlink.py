@@ -1,0 +1,386 @@
+"""Links, addresses and routes of this network namespace, over rtnetlink.
+
+Everything made or changed here is recorded and undone by `close`; what the operating system set stays its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import AsyncIPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from seikan.system.errors import AdapterError
+from seikan.system.ledger import Entry, Ledger
+
+Address = IPv4Address | IPv6Address
+InterfaceAddress = IPv4Interface | IPv6Interface
+
+_IFF_UP = 0x1
+_IFF_LOWER_UP = 0x10000
+_IFA_F_SECONDARY = 0x01
+_IFA_F_PERMANENT = 0x80
+_IFA_F_NODAD = 0x02
+_RT_SCOPE_LINK = 253
+_RTN_LOCAL = 2
+# A kernel may lack the first; an empty bridge keeps its carrier just as well.
+_LOOPBACK_KINDS = ("dummy", "bridge")
+_SYSCTL = Path("/proc/sys/net")
+_REVERSE_PATH_LOOSE = "2"
+_GONE = {errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENOENT, errno.ESRCH, errno.ENXIO}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network device; counters are the kernel's since the device was made."""
+
+    index: int
+    name: str
+    kind: str | None  # "tun", "veth", "bridge", …; None for hardware
+    admin_up: bool
+    carrier: bool
+    mtu: int
+    mac: str | None
+    packets_in: int
+    packets_out: int
+    octets_in: int
+    octets_out: int
+    multicast_in: int
+    errors_in: int
+    errors_out: int
+    drops_in: int
+    drops_out: int
+    carrier_changes: int
+
+    @property
+    def up(self) -> bool:
+        """Line protocol: administratively up, with carrier."""
+        return self.admin_up and self.carrier
+
+
+@dataclass(frozen=True, slots=True)
+class AddressEntry:
+    """An address of a device. `ours`: the configuration set it; `secondary` as the kernel counts it (IPv4)."""
+
+    interface: str
+    address: InterfaceAddress
+    secondary: bool
+    link_local: bool
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLookup:
+    """Which way the kernel would send. `mtu` in octets is the route's (a learnt path MTU), else the device's.
+
+    `local`: the destination is this host.
+    """
+
+    interface: str
+    source: Address | None
+    gateway: Address | None
+    mtu: int
+    local: bool
+
+
+class Netlink:
+    """`ledger` is the file below the runtime directory where changes are noted, None for memory only."""
+
+    def __init__(self, ledger: Path | None = None) -> None:
+        self._ledger = Ledger(ledger)
+        self._ipr: Any = None
+
+    async def open(self) -> None:
+        self._ipr = AsyncIPRoute()
+        await self._ipr.setup_endpoint()
+
+    async def sweep(self) -> None:
+        """After the start-up configuration is applied: undo what a killed daemon did and this one does not."""
+        for entry in self._ledger.unclaimed():
+            await self._undo(entry)
+
+    async def close(self) -> None:
+        """Undo everything, newest first."""
+        if self._ipr is None:
+            return
+        for entry in self._ledger.entries():
+            await self._undo(entry)
+        await self._ipr.close()
+        self._ipr = None
+
+    # --- questions
+
+    async def links(self) -> dict[str, Link]:
+        """Every device by name."""
+        async with _named("devices cannot be listed"):
+            found = [_link(message) async for message in await self._ipr.link("dump")]
+        return {link.name: link for link in found}
+
+    async def link(self, name: str) -> Link | None:
+        return (await self.links()).get(name)
+
+    async def addresses(self, interface: str | None = None) -> tuple[AddressEntry, ...]:
+        """The addresses of one device, or of all, in the kernel's order: an IPv4 primary before its secondaries."""
+        names = {link.index: name for name, link in (await self.links()).items()}
+        found = []
+        async with _named("addresses cannot be listed"):
+            async for message in await self._ipr.addr("dump"):
+                name = names.get(message["index"])
+                if name is None or interface not in (None, name):
+                    continue
+                # A point-to-point address has its own in IFA_LOCAL and the peer's in IFA_ADDRESS.
+                text = message.get("local") or message.get("address")
+                address = ip_interface(f"{text}/{message['prefixlen']}")
+                flags = message.get("flags") or 0
+                found.append(
+                    AddressEntry(
+                        interface=name,
+                        address=address,
+                        secondary=address.version == 4 and bool(flags & _IFA_F_SECONDARY),
+                        link_local=message["scope"] == _RT_SCOPE_LINK,
+                        ours=self._ledger.find("address", name, str(address)) is not None,
+                    )
+                )
+        return tuple(found)
+
+    async def route_to(self, destination: Address, source: Address | None = None) -> RouteLookup | None:
+        """The kernel's route for a packet to `destination` (from `source`); None where there is none."""
+        family = socket.AF_INET6 if destination.version == 6 else socket.AF_INET
+        question: dict[str, Any] = {"family": family, "dst": str(destination)}
+        if source is not None:
+            question["src"] = str(source)
+        try:
+            answer = next(iter(await self._ipr.route("get", **question)), None)
+        except NetlinkError as error:
+            # No route at all, or one of type unreachable, prohibit or blackhole; or `source` is not an address here.
+            if error.code in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.ENODEV):
+                return None
+            raise AdapterError(f"the route to {destination} cannot be looked up: {error}") from None
+        if answer is None or answer.get("oif") is None:
+            return None
+        link = next((link for link in (await self.links()).values() if link.index == answer.get("oif")), None)
+        if link is None:
+            return None
+        metrics = answer.get("metrics")
+        mtu = metrics.get("mtu") if metrics else None
+        return RouteLookup(
+            interface=link.name,
+            source=_address(answer.get("prefsrc")),
+            gateway=_address(answer.get("gateway")),
+            mtu=mtu or link.mtu,
+            local=answer["type"] == _RTN_LOCAL,
+        )
+
+    # --- addresses
+
+    async def add_address(self, interface: str, address: InterfaceAddress) -> None:
+        """Set an address; one that is there already is left as it is, and stays the system's if it was.
+
+        For `ip unnumbered` give the borrowed address as a /32: it makes no route, so neither the lender's
+        network nor the kernel's choice of source addresses on other devices changes.
+        """
+        entry = Entry("address", interface, str(address))
+        index = await self._index(interface)
+        ours = self._ledger.find("address", interface, str(address)) is not None
+        if any(present.address == address for present in await self.addresses(interface)):
+            if ours:
+                self._ledger.record(entry)
+            return
+        self._ledger.record(entry)
+        options: dict[str, Any] = {}
+        if isinstance(address, IPv4Interface):
+            if address.network.prefixlen < 31:
+                options["broadcast"] = str(address.network.broadcast_address)
+        else:
+            # Usable at once: a tunnel's source must not wait for duplicate address detection.
+            options["flags"] = _IFA_F_NODAD | _IFA_F_PERMANENT
+        try:
+            await self._ipr.addr(
+                "add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **options
+            )
+        except NetlinkError as error:
+            self._ledger.forget(entry)
+            raise AdapterError(f"{address} cannot be set on {interface}: {_reason(error)}") from None
+
+    async def remove_address(self, interface: str, address: InterfaceAddress) -> None:
+        """Remove an address that `add_address` set; the operating system's own are left alone."""
+        entry = self._ledger.find("address", interface, str(address))
+        if entry is not None:
+            await self._undo(entry)
+
+    # --- devices
+
+    async def set_up(self, interface: str) -> None:
+        await self._set_state(interface, up=True)
+
+    async def set_down(self, interface: str) -> None:
+        await self._set_state(interface, up=False)
+
+    async def _set_state(self, interface: str, *, up: bool) -> None:
+        link = await self._link(interface)
+        if link.admin_up == up:
+            return
+        self._ledger.record(Entry("up", interface, before="up" if link.admin_up else "down"))
+        async with _named(f"{interface} cannot be set {'up' if up else 'down'}"):
+            await self._ipr.link("set", index=link.index, state="up" if up else "down")
+
+    async def set_mtu(self, interface: str, mtu: int) -> None:
+        """The device's MTU in octets; `close` sets it back on devices that are not ours."""
+        link = await self._link(interface)
+        if link.mtu == mtu:
+            return
+        self._ledger.record(Entry("mtu", interface, before=str(link.mtu)))
+        async with _named(f"{interface} cannot have an MTU of {mtu}"):
+            await self._ipr.link("set", index=link.index, mtu=mtu)
+
+    async def create_loopback(self, name: str) -> None:
+        """A device for `interface LoopbackN`: always with carrier, set up, and gone with the daemon."""
+        entry = Entry("link", name)
+        present = await self.link(name)
+        if present is not None:
+            if self._ledger.find("link", name) is None:
+                raise AdapterError(f"{name} cannot be made: a device of this name is there already")
+            self._ledger.record(entry)
+            await self._ipr.link("set", index=present.index, state="up")
+            return
+        self._ledger.record(entry)
+        for kind in _LOOPBACK_KINDS:
+            try:
+                await self._ipr.link("add", ifname=name, kind=kind)
+                break
+            except NetlinkError as error:
+                if error.code != errno.EOPNOTSUPP or kind == _LOOPBACK_KINDS[-1]:
+                    self._ledger.forget(entry)
+                    raise AdapterError(f"{name} cannot be made: {_reason(error)}") from None
+        await self._ipr.link("set", index=await self._index(name), state="up")
+
+    async def remove_loopback(self, name: str) -> None:
+        """Remove a device that `create_loopback` made, and its addresses with it."""
+        entry = self._ledger.find("link", name)
+        if entry is None:
+            return
+        await self._undo(entry)
+        for other in self._ledger.entries():
+            if other.target == name:
+                self._ledger.forget(other)
+
+    def forget_device(self, name: str) -> None:
+        """A device that somebody else made is gone (a tunnel's): there is nothing to undo on it any more."""
+        for entry in self._ledger.entries():
+            if entry.target == name:
+                self._ledger.forget(entry)
+
+    # --- the kernel's switches
+
+    def enable_forwarding(self, *, ipv6: bool = False) -> None:
+        """Route between interfaces. IPv6 only on request: it makes the host ignore router advertisements."""
+        self._set_sysctl("ipv4/ip_forward", "1")
+        if ipv6:
+            self._set_sysctl("ipv6/conf/all/forwarding", "1")
+
+    def loosen_reverse_path(self, interface: str) -> None:
+        """Accept what comes out of a tunnel though the way back may be another (RFC 3704 section 2.4)."""
+        self._set_sysctl(f"ipv4/conf/{interface}/rp_filter", _REVERSE_PATH_LOOSE)
+
+    def _set_sysctl(self, name: str, value: str) -> None:
+        path = _SYSCTL / name
+        try:
+            before = path.read_text().strip()
+            if before == value:
+                if self._ledger.find("sysctl", name) is not None:
+                    self._ledger.record(Entry("sysctl", name))
+                return
+            self._ledger.record(Entry("sysctl", name, before=before))
+            path.write_text(value)
+        except OSError as error:
+            raise AdapterError(f"{path} cannot be set to {value}: {error.strerror}") from None
+
+    # --- undoing
+
+    async def _undo(self, entry: Entry) -> None:
+        try:
+            if entry.kind == "sysctl":
+                (_SYSCTL / entry.target).write_text(entry.before)
+            else:
+                link = await self.link(entry.target)
+                if link is not None:
+                    await self._undo_on(link, entry)
+        except NetlinkError as error:
+            if error.code not in _GONE:
+                raise AdapterError(f"{entry.kind} of {entry.target} cannot be set back: {_reason(error)}") from None
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise AdapterError(f"{entry.kind} of {entry.target} cannot be set back: {error.strerror}") from None
+        self._ledger.forget(entry)
+
+    async def _undo_on(self, link: Link, entry: Entry) -> None:
+        if entry.kind == "link":
+            await self._ipr.link("del", index=link.index)
+        elif entry.kind == "address":
+            address = ip_interface(entry.detail)
+            await self._ipr.addr("del", index=link.index, address=str(address.ip), prefixlen=address.network.prefixlen)
+        elif entry.kind == "mtu":
+            await self._ipr.link("set", index=link.index, mtu=int(entry.before))
+        elif entry.kind == "up":
+            await self._ipr.link("set", index=link.index, state=entry.before)
+
+    async def _link(self, interface: str) -> Link:
+        link = await self.link(interface)
+        if link is None:
+            raise AdapterError(f"there is no device {interface}")
+        return link
+
+    async def _index(self, interface: str) -> int:
+        return (await self._link(interface)).index
+
+
+@asynccontextmanager
+async def _named(what: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except NetlinkError as error:
+        raise AdapterError(f"{what}: {_reason(error)}") from None
+
+
+def _reason(error: NetlinkError) -> str:
+    if error.code in (errno.EPERM, errno.EACCES):
+        return "seikan needs root"
+    return str(error.args[1] if len(error.args) > 1 else error)
+
+
+def _address(text: str | None) -> Address | None:
+    if text is None:
+        return None
+    return ip_interface(text).ip
+
+
+def _link(message: Mapping[str, Any]) -> Link:
+    info = message.get("linkinfo")
+    stats = message.get("stats64") or {}
+    mac = message.get("address")
+    return Link(
+        index=message["index"],
+        name=str(message.get("ifname")),
+        kind=info.get("kind") if info else None,
+        admin_up=bool(message["flags"] & _IFF_UP),
+        carrier=bool(message["flags"] & _IFF_LOWER_UP) or bool(message.get("carrier")),
+        mtu=message.get("mtu") or 0,
+        mac=mac if mac and len(mac) == 17 else None,
+        packets_in=stats.get("rx_packets", 0),
+        packets_out=stats.get("tx_packets", 0),
+        octets_in=stats.get("rx_bytes", 0),
+        octets_out=stats.get("tx_bytes", 0),
+        multicast_in=stats.get("multicast", 0),
+        errors_in=stats.get("rx_errors", 0),
+        errors_out=stats.get("tx_errors", 0),
+        drops_in=stats.get("rx_dropped", 0),
+        drops_out=stats.get("tx_dropped", 0),
+        carrier_changes=message.get("carrier_changes") or 0,
+    )
