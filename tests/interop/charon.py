@@ -25,7 +25,7 @@ _PLUGINS = (
 _SETTINGS = """\
 charon {{
   load = {plugins}
-  threads = 16
+  threads = {threads}
   # kernel-libipsec routes 0.0.0.0/0 into its device whatever it is told; behind the main table that does no harm
   routing_table_prio = 40000
   retransmit_tries = 3
@@ -34,7 +34,6 @@ charon {{
   init_limit_half_open = 0
   cookie_threshold = 0
   block_threshold = 0
-  {more}
   plugins {{
     vici {{ socket = unix://{directory}/vici }}
     kernel-libipsec {{ allow_peer_ts = yes }}
@@ -63,7 +62,7 @@ class Charon:
     site: Site
     directory: Path
     kernel: str = "kernel-libipsec kernel-netlink"
-    settings: str = ""
+    threads: int = 16
     log_level: int = 1
     _process: subprocess.Popen[str] | None = None
     _vici: Vici | None = field(default=None, repr=False)
@@ -74,7 +73,7 @@ class Charon:
         settings = self.directory / "strongswan.conf"
         plugins = _PLUGINS.format(kernel=self.kernel)
         settings.write_text(
-            _SETTINGS.format(plugins=plugins, directory=self.directory, level=self.log_level, more=self.settings)
+            _SETTINGS.format(plugins=plugins, directory=self.directory, level=self.log_level, threads=self.threads)
         )
         (self.directory / "vici").unlink(missing_ok=True)
         # Its pid file has a fixed place below /run, so each has a /run of its own.

@@ -39,6 +39,7 @@ interface Tunnel0
  tunnel destination {peer}
  tunnel mode ipsec ipv4
  tunnel protection ipsec profile SITE
+{tunnel}
 !
 ip route {route} 255.255.255.255 Tunnel0
 !
@@ -90,6 +91,7 @@ class Seikan:
     isakmp_lifetime: int = 86400
     isakmp: tuple[str, ...] = ()
     profile: tuple[str, ...] = ()
+    tunnel: tuple[str, ...] = ()
     _daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -109,6 +111,7 @@ class Seikan:
             peer=self.peer,
             isakmp="\n".join(self.isakmp) or "!",
             profile="\n".join(f" {line}" for line in (*self.suite.profile, *self.profile)) or "!",
+            tunnel="\n".join(f" {line}" for line in self.tunnel) or "!",
             device=self.site.device,
             route=self.route,
         )

@@ -73,8 +73,8 @@ class Vici:
 
     def __init__(self, path: Path, limit: float = 30.0) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(path))  # without a limit, or a full backlog is an error at once
         self._socket.settimeout(limit)
-        self._socket.connect(str(path))
 
     def close(self) -> None:
         self._socket.close()

@@ -1,0 +1,147 @@
+"""`make bench`: measure, print a table, write JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from bench import negotiation
+from bench.contenders import CONTENDERS, running
+from bench.traffic import Sample
+
+_COLUMNS = {
+    "tcp1": "TCP 1 Gbit/s",
+    "tcp4": "TCP 4 Gbit/s",
+    "udp_small": "UDP 64 kpps",
+    "udp_large": "UDP 1400 kpps",
+    "rtt": "RTT ms",
+    "cpu": "CPU s/Gbit",
+}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds over all contenders (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=4, help="of each throughput test (default: %(default)s)")
+    parser.add_argument("--only", action="append", metavar="TEXT", help="contenders whose name contains TEXT")
+    parser.add_argument("--negotiations", type=int, default=400, metavar="N", help="of each kind; 0 for none")
+    parser.add_argument("--json", type=Path, help="where the figures go (default: standard output, after the table)")
+    return parser.parse_args()
+
+
+def machine() -> dict[str, str]:
+    """What the figures were taken on."""
+    model = next(
+        (line.split(": ")[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
+    )
+    return {
+        "cpu": model,
+        "cores": str(os.cpu_count()),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def _traffic(options: argparse.Namespace, directory: Path) -> dict[str, list[Sample]]:
+    chosen = [
+        each for each in CONTENDERS.values() if not options.only or any(text in each.name for text in options.only)
+    ]
+    samples: dict[str, list[Sample]] = {}
+    with ExitStack() as stack:
+        routes = {}
+        for number, each in enumerate(chosen):
+            print(f"starting {each.name}", file=sys.stderr, flush=True)
+            routes[each.name] = stack.enter_context(running(each, directory / f"contender{number}"))
+        for turn in range(options.rounds):
+            for name, route in routes.items():
+                print(f"round {turn + 1} of {options.rounds}: {name}", file=sys.stderr, flush=True)
+                samples.setdefault(name, []).append(route.measure(options.seconds))
+    return samples
+
+
+def _cell(samples: Sequence[Sample], column: str) -> str:
+    values = [value for sample in samples if (value := sample.as_dict()[column]) is not None]
+    return f"{median(values):.3g} ({min(values):.3g}-{max(values):.3g})" if values else "-"
+
+
+def _ratio(samples: Mapping[str, Sequence[Sample]], name: str, column: str) -> str:
+    against = CONTENDERS[name].against
+    if against is None or against not in samples:
+        return "-"
+    own, other = ([sample.as_dict()[column] or 0.0 for sample in samples[each]] for each in (name, against))
+    # Round by round, because the two ran right after each other and what else the machine did hit both.
+    return f"{median(mine / theirs for mine, theirs in zip(own, other, strict=True)):.2f}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
+
+
+def main() -> int:
+    """Measure and print; returns 0."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="seikan-bench-") as name:
+        directory = Path(name)
+        samples = _traffic(options, directory)
+        negotiated: dict[str, dict[int, negotiation.Negotiations]] = {}
+        for responder in negotiation.RESPONDERS if options.negotiations else ():
+            for group in negotiation.GROUPS:
+                print(f"negotiations: {responder}, group {group}", file=sys.stderr, flush=True)
+                where = directory / f"{responder}-{group}"
+                result = negotiation.measure(responder, group, options.negotiations, where)
+                negotiated.setdefault(responder, {})[group] = result
+    print(
+        _table(
+            [["", *_COLUMNS.values(), "TCP 1 ratio", "TCP 4 ratio"]]
+            + [
+                [
+                    name,
+                    *(_cell(taken, column) for column in _COLUMNS),
+                    _ratio(samples, name, "tcp1"),
+                    _ratio(samples, name, "tcp4"),
+                ]
+                for name, taken in samples.items()
+            ]
+        )
+    )
+    if negotiated:
+        print()
+        print(
+            _table(
+                [["responder", "group", "negotiations/s", "CPU s per 1,000"]]
+                + [
+                    [name, str(group), f"{result.rate:.0f}", f"{result.cpu:.2f}"]
+                    for name, groups in negotiated.items()
+                    for group, result in groups.items()
+                ]
+            )
+        )
+    figures = json.dumps(
+        {
+            "machine": machine(),
+            "rounds": options.rounds,
+            "seconds": options.seconds,
+            "traffic": {name: [sample.as_dict() for sample in taken] for name, taken in samples.items()},
+            "negotiations": {
+                name: {str(group): result.as_dict() for group, result in groups.items()}
+                for name, groups in negotiated.items()
+            },
+        },
+        indent=1,
+    )
+    if options.json:
+        options.json.write_text(figures + "\n")
+    else:
+        print(f"\n{figures}")
+    return 0
+
+
+sys.exit(main())
