@@ -399,7 +399,7 @@ OSPF = OspfStatus(
                 LsaLink(3, ROUTER_1, IPv4Address("255.255.255.255"), 1),
             ),
         ),
-        Lsa(AREA_0, 1, ROUTER_3, ROUTER_3, 69, 0x80000006, 0xCC34, 2, as_boundary=True),
+        Lsa(AREA_0, 1, ROUTER_3, ROUTER_3, 69, 0x80000006, 0xCC34, 2, as_boundary=True, length=48),
         Lsa(
             AREA_0,
             2,
@@ -413,7 +413,9 @@ OSPF = OspfStatus(
             prefix_length=25,
             attached=(ROUTER_3, ROUTER_1),
         ),
-        Lsa(AREA_0, 3, IPv4Address("10.9.0.0"), ROUTER_1, 41, 0x80000003, 0xEF26, prefix_length=16, metric=11),
+        Lsa(
+            AREA_0, 3, IPv4Address("10.9.0.0"), ROUTER_1, 41, 0x80000003, 0xEF26, prefix_length=16, metric=11, length=28
+        ),
         Lsa(
             None,
             5,

@@ -267,7 +267,7 @@ def test_profile() -> None:
 
 def test_profile_names_a_transform_set_that_is_missing() -> None:
     lines = render("show crypto ipsec profile [<name:word>]", STATUS, name="Branch")
-    assert "        Security association lifetime: 3600 seconds, no volume limit" in lines
+    assert "        Security association lifetime: disabled kilobytes/3600 seconds" in lines
     assert "        DH group:  group14" in lines
     assert "        transform set GONE is not configured" in lines
 

@@ -75,7 +75,7 @@ def transform_set(ipsec: Ipsec, name: str) -> TransformSet | None:
 
 
 def lifetime_text(config: Config, profile: IpsecProfile | None = None) -> str:
-    """`4608000 kilobytes/3600 seconds`, or without a volume where it is disabled."""
+    """`4608000 kilobytes/3600 seconds`; the volume may be `disabled`."""
     ipsec = config.ipsec
     seconds = (
         (profile.lifetime_seconds if profile else None) or ipsec.lifetime_seconds or Ipsec.DEFAULT_LIFETIME_SECONDS
@@ -85,7 +85,7 @@ def lifetime_text(config: Config, profile: IpsecProfile | None = None) -> str:
         kilobytes = ipsec.lifetime_kilobytes
     if kilobytes is None:
         kilobytes = Ipsec.DEFAULT_LIFETIME_KILOBYTES
-    return f"{kilobytes} kilobytes/{seconds} seconds" if kilobytes else f"{seconds} seconds, no volume limit"
+    return f"{kilobytes or 'disabled'} kilobytes/{seconds} seconds"
 
 
 def _sa_lines(tunnel: CryptoTunnel, sa: IpsecSa, window: bool) -> Iterator[str]:

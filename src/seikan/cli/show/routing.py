@@ -58,23 +58,30 @@ def _code(route: Route) -> str:
     return f"{letter}*{kind}"
 
 
-def _hop(route: Route, hop: NextHop) -> str:
+def _hop(status: Status, route: Route, hop: NextHop) -> str:
+    """The interface of a static route's next hop is shown where it was typed, not where it was looked up."""
     if hop.address is None:
         return f"is directly connected, {hop.interface or 'Null0'}"
     parts = [f"[{route.distance}/{route.metric}] via {hop.address}"]
-    if route.age is not None and not route.code.startswith("S"):
+    static = route.code.startswith("S")
+    if route.age is not None and not static:
         parts.append(age(route.age))
-    if hop.interface is not None and not route.code.startswith("S"):
+    if hop.interface is not None and (not static or _typed(status, route, hop)):
         parts.append(hop.interface)
     return ", ".join(parts)
 
 
-def _route_lines(route: Route, indent: int, mask: bool) -> Iterator[str]:
+def _typed(status: Status, route: Route, hop: NextHop) -> bool:
+    wanted = (route.network, hop.address, hop.interface)
+    return any((row.network, row.next_hop, row.interface) == wanted for row in status.running.routes)
+
+
+def _route_lines(status: Status, route: Route, indent: int, mask: bool) -> Iterator[str]:
     network = str(route.network) if mask else str(route.network.network_address)
     head = f"{_code(route):<{indent}}{network} "
     hops = route.next_hops or (NextHop(None, None),)
     for place, hop in enumerate(hops):
-        text = _hop(route, hop)
+        text = _hop(status, route, hop)
         if place:
             yield f"{' ' * len(head)}{text}"
         elif hop.address is not None and len(head) + len(text) >= _LINE:
@@ -85,11 +92,11 @@ def _route_lines(route: Route, indent: int, mask: bool) -> Iterator[str]:
             yield f"{head}{text}"
 
 
-def _group(major: IPv4Network, routes: list[Route]) -> Iterator[str]:
+def _group(status: Status, major: IPv4Network, routes: list[Route]) -> Iterator[str]:
     length = major.prefixlen
     if length < classful_length(major.network_address) or all(route.network.prefixlen == length for route in routes):
         for route in routes:
-            yield from _route_lines(route, 6, mask=True)
+            yield from _route_lines(status, route, 6, mask=True)
         return
     networks = {route.network for route in routes}
     masks = {network.prefixlen for network in networks}
@@ -97,11 +104,11 @@ def _group(major: IPv4Network, routes: list[Route]) -> Iterator[str]:
         subnetted = major.network_address
         yield f"      {subnetted}/{masks.pop()} is subnetted, {len(networks)} subnets"
         for route in routes:
-            yield from _route_lines(route, 9, mask=False)
+            yield from _route_lines(status, route, 9, mask=False)
     else:
         yield f"      {major} is variably subnetted, {len(networks)} subnets, {len(masks)} masks"
         for route in routes:
-            yield from _route_lines(route, 9, mask=True)
+            yield from _route_lines(status, route, 9, mask=True)
 
 
 def _gateway(routes: list[Route]) -> str:
@@ -125,7 +132,7 @@ def _table(status: Status, wanted: Iterable[Route]) -> Iterator[str]:
     yield _gateway(_routes(status))
     yield ""
     for major, routes in groupby(chosen, key=lambda route: _major(route.network)):
-        yield from _group(major, list(routes))
+        yield from _group(status, major, list(routes))
 
 
 def show_route(status: Status, arguments: Arguments) -> Iterator[str]:

@@ -15,6 +15,7 @@ LOGGING = frozenset({Need.LOGGING})
 
 # The release of IOS whose command language and output formats Seikan follows.
 IOS_VERSION = "15.7"
+FIRST_YEAR = 2026
 
 _DEFAULT_LEVEL = "debugging"
 _DEFAULT_TRAP_LEVEL = "informational"
@@ -28,6 +29,7 @@ def show_version(status: Status, arguments: Arguments) -> Iterator[str]:
         f"Cisco IOS Software, Linux Software (SEIKAN-{status.plane.upper()}), Version {IOS_VERSION},"
         f" RELEASE SOFTWARE (seikan-{status.version})"
     )
+    yield f"Copyright (c) {FIRST_YEAR}-{status.now.year} the authors of Seikan, Apache-2.0"
     yield ""
     yield f"ROM: Linux {status.kernel}"
     yield ""
