@@ -107,13 +107,19 @@ class Netlink:
             await self._undo(entry)
 
     async def close(self) -> None:
-        """Undo everything, newest first."""
+        """Undo everything, newest first. Raises `AdapterError` at the end, naming what could not be set back."""
         if self._ipr is None:
             return
+        failed: list[str] = []
         for entry in self._ledger.entries():
-            await self._undo(entry)
-        await self._ipr.close()
+            try:
+                await self._undo(entry)
+            except AdapterError as error:
+                failed.append(str(error))
+        self._ipr.close()
         self._ipr = None
+        if failed:
+            raise AdapterError("; ".join(failed))
 
     # --- questions
 
