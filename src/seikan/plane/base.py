@@ -186,7 +186,13 @@ class Plane(Protocol):
         """Install one direction. A new OUT SA becomes the tunnel's outbound SA at once; IN SAs coexist."""
 
     def update_endpoint(
-        self, direction: Direction, spi: int, tunnel: str, local: Address, remote: Address, encapsulation: Encapsulation | None
+        self,
+        direction: Direction,
+        spi: int,
+        tunnel: str,
+        local: Address,
+        remote: Address,
+        encapsulation: Encapsulation | None,
     ) -> None:
         """Move an SA to new outer addresses or ports without touching keys, sequence numbers or counters."""
 

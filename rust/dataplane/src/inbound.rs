@@ -1,0 +1,341 @@
+//! A packet in: socket → SA by SPI, or GRE tunnel by endpoints → device.
+
+use crate::address::{Received, read_address, read_control};
+use crate::coalesce;
+use crate::counters::Drop;
+use crate::event::{Direction, IkeDatagram, Kind, Notice};
+use crate::socket::{ESP, LossCounter};
+use crate::sys::{Envelope, Messages};
+use crate::table::{GreKey, InboundSa, State, Tunnel, read};
+use seikan_esp::{OpenError, ecn, gre, ip, packet};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Messages of one receive; a UDP message may hold 64 KiB of joined datagrams.
+const RAW_MESSAGES: usize = 64;
+const UDP_MESSAGES: usize = 8;
+/// Room for the largest IP packet, and a distance that keeps the buffers from sharing cache sets.
+const ROOM: usize = 65_536;
+const STRIDE: usize = ROOM + 2112;
+/// Receives of one socket before others get their turn.
+const BURST: usize = 4;
+
+/// A worker's memory for packets on their way in.
+pub struct Inbox {
+    buffer: Vec<u8>,
+    envelopes: Vec<Envelope>,
+    messages: Messages,
+    run: Vec<Range<usize>>,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            // Zeroed memory is not touched, hence not resident, until packets arrive.
+            buffer: vec![0; STRIDE * RAW_MESSAGES],
+            envelopes: vec![Envelope::default(); RAW_MESSAGES],
+            messages: Messages::default(),
+            run: Vec::with_capacity(256),
+        }
+    }
+}
+
+/// What a datagram on a NAT traversal port is (RFC 3948 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demultiplexed<'a> {
+    Ike(&'a [u8]),
+    Keepalive,
+    Esp,
+}
+
+pub fn demultiplex(datagram: &[u8]) -> Demultiplexed<'_> {
+    match datagram {
+        [0xff] => Demultiplexed::Keepalive,
+        [0, 0, 0, 0, ike @ ..] => Demultiplexed::Ike(ike),
+        _ => Demultiplexed::Esp,
+    }
+}
+
+/// Where a packet came from and to.
+#[derive(Clone, Copy)]
+struct Outer {
+    local: IpAddr,
+    remote: SocketAddr,
+    tos: u8,
+    encapsulated: bool,
+}
+
+/// The run of inner packets for one tunnel, written when another tunnel's packet comes.
+struct Run<'a> {
+    tunnel: Option<Arc<Tunnel>>,
+    ranges: &'a mut Vec<Range<usize>>,
+}
+
+/// Serve a raw socket until it is empty or others are due.
+pub fn serve_raw(state: &State, fd: BorrowedFd<'_>, protocol: u8, losses: &LossCounter, inbox: &mut Inbox, now: u64) {
+    for _ in 0..BURST {
+        let Inbox { buffer, envelopes, messages, run } = inbox;
+        let Ok(count) = messages.receive(fd, envelopes, buffer, STRIDE, ROOM) else { return };
+        let mut run = Run { tunnel: None, ranges: run };
+        let sas = read(&state.inbound);
+        let tunnels = read(&state.gre);
+        for (i, envelope) in envelopes[..count].iter().enumerate() {
+            let received = read_control(envelope);
+            if let Some(total) = received.lost {
+                state.drops.add(Drop::ReceiveQueueFull, losses.update(total));
+            }
+            let whole = i * STRIDE..i * STRIDE + envelope.octets;
+            if envelope.flags & libc::MSG_TRUNC != 0 {
+                state.drops.add(Drop::Truncated, 1);
+                continue;
+            }
+            let Some((outer, payload)) = raw_packet(envelope, &received, &buffer[whole.clone()]) else {
+                state.drops.add(Drop::Malformed, 1);
+                continue;
+            };
+            let payload = whole.start + payload..whole.end;
+            if protocol == ESP {
+                esp_packet(state, &sas, &outer, buffer, payload, &mut run, now);
+            } else {
+                gre_packet(state, &tunnels, &outer, buffer, payload, &mut run);
+            }
+        }
+        write_run(&mut run, buffer);
+        if count < RAW_MESSAGES {
+            return;
+        }
+    }
+}
+
+/// A raw IPv4 socket gives the IP header too; a raw IPv6 socket gives what is behind it.
+fn raw_packet(envelope: &Envelope, received: &Received, octets: &[u8]) -> Option<(Outer, usize)> {
+    let remote = read_address(&envelope.address[..envelope.address_octets.min(32)])?;
+    if remote.is_ipv6() {
+        let outer = Outer { local: received.local?, remote, tos: received.tos, encapsulated: false };
+        return Some((outer, 0));
+    }
+    let view = ip::View::new(octets).filter(|view| view.version() == 4)?;
+    let local: [u8; 4] = view.addresses().1.try_into().ok()?;
+    Some((Outer { local: local.into(), remote, tos: view.tos(), encapsulated: false }, view.header()))
+}
+
+/// Serve a NAT traversal socket until it is empty or others are due.
+pub fn serve_udp(state: &State, fd: BorrowedFd<'_>, port: u16, losses: &LossCounter, inbox: &mut Inbox, now: u64) {
+    for _ in 0..BURST {
+        let Inbox { buffer, envelopes, messages, run } = inbox;
+        let Ok(count) = messages.receive(fd, &mut envelopes[..UDP_MESSAGES], buffer, STRIDE, ROOM) else { return };
+        let mut run = Run { tunnel: None, ranges: run };
+        let sas = read(&state.inbound);
+        for (i, envelope) in envelopes[..count].iter().enumerate() {
+            let received = read_control(envelope);
+            if let Some(total) = received.lost {
+                state.drops.add(Drop::ReceiveQueueFull, losses.update(total));
+            }
+            let remote = read_address(&envelope.address[..envelope.address_octets.min(32)]);
+            let (Some(remote), Some(local)) = (remote, received.local) else {
+                state.drops.add(Drop::Malformed, 1);
+                continue;
+            };
+            if envelope.flags & libc::MSG_TRUNC != 0 {
+                state.drops.add(Drop::Truncated, 1);
+                continue;
+            }
+            let outer = Outer { local, remote, tos: received.tos, encapsulated: true };
+            let (start, end) = (i * STRIDE, i * STRIDE + envelope.octets);
+            let segment = received.segment.filter(|octets| *octets > 0).unwrap_or(ROOM);
+            for at in (start..end).step_by(segment) {
+                let datagram = at..end.min(at + segment);
+                match demultiplex(&buffer[datagram.clone()]) {
+                    Demultiplexed::Keepalive => state.drops.add(Drop::Keepalive, 1),
+                    Demultiplexed::Ike(ike) => {
+                        let data = ike.to_vec();
+                        let local = SocketAddr::new(local, port);
+                        state.events.push(Notice::Ike(IkeDatagram { data, local, remote }), &state.drops);
+                    }
+                    Demultiplexed::Esp => esp_packet(state, &sas, &outer, buffer, datagram, &mut run, now),
+                }
+            }
+        }
+        write_run(&mut run, buffer);
+        if count < UDP_MESSAGES {
+            return;
+        }
+    }
+}
+
+/// Open one ESP packet and queue what is in it for its tunnel.
+fn esp_packet(
+    state: &State,
+    sas: &HashMap<u32, Arc<InboundSa>>,
+    outer: &Outer,
+    buffer: &mut [u8],
+    range: Range<usize>,
+    run: &mut Run<'_>,
+    now: u64,
+) {
+    let Some(spi) = packet::spi(&buffer[range.clone()]) else {
+        return state.drops.add(Drop::Malformed, 1);
+    };
+    // An SA is found by SPI and destination (RFC 4301 section 4.1); the source may change on the way.
+    let found = sas.get(&spi).map(|sa| (sa, *read(&sa.path))).filter(|(_, path)| path.local == outer.local);
+    let Some((sa, path)) = found else {
+        state.drops.add(Drop::UnknownSpi, 1);
+        if state.events.allow_unknown(spi, now) {
+            state.report(Kind::UnknownSpi, |event| {
+                event.spi = Some(spi);
+                event.direction = Some(Direction::In);
+                event.remote = Some(outer.remote.ip());
+                event.remote_port = outer.encapsulated.then_some(outer.remote.port());
+                event.local = Some(outer.local);
+                event.sequence = packet::sequence(&buffer[range.clone()]);
+            });
+        }
+        return;
+    };
+    let drop = |reason| {
+        sa.drops.add(reason, 1);
+        sa.tunnel.traffic.drops.add(reason, 1);
+    };
+    let report = |kind, sequence: Option<u32>| {
+        state.report(kind, |event| {
+            event.tunnel = Some(sa.tunnel.device.clone());
+            event.spi = Some(spi);
+            event.direction = Some(Direction::In);
+            event.remote = Some(outer.remote.ip());
+            event.remote_port = outer.encapsulated.then_some(outer.remote.port());
+            event.local = Some(outer.local);
+            event.sequence = sequence;
+        });
+    };
+    if path.encapsulation.is_some() != outer.encapsulated {
+        return drop(Drop::EncapsulationMismatch);
+    }
+    let opened = match sa.sa.open(&mut buffer[range.clone()], now) {
+        Ok(opened) => opened,
+        Err(OpenError::Malformed) => return drop(Drop::Malformed),
+        Err(OpenError::Replay { sequence }) => {
+            if sa.limits.replay.allow(now) {
+                report(Kind::Replay, Some(sequence));
+            }
+            return drop(Drop::Replay);
+        }
+        Err(OpenError::Authentication { sequence }) => {
+            if sa.limits.authentication.allow(now) {
+                report(Kind::AuthenticationFailure, Some(sequence));
+            }
+            return drop(Drop::Authentication);
+        }
+        Err(OpenError::HardExpired { report: first }) => {
+            if first {
+                report(Kind::HardExpire, None);
+            }
+            return drop(Drop::HardExpired);
+        }
+        Err(OpenError::Dummy) => return drop(Drop::Dummy),
+        Err(OpenError::NextHeader) => return drop(Drop::NextHeader),
+        Err(OpenError::Inner) => return drop(Drop::Inner),
+    };
+    if opened.soft_expired {
+        report(Kind::SoftExpire, None);
+    }
+    if outer.encapsulated && opened.newest && outer.remote != path.remote_address() && sa.limits.peer_address.allow(now)
+    {
+        report(Kind::PeerAddress, Some(opened.sequence as u32));
+    }
+    let inner = range.start + opened.payload.start..range.start + opened.payload.end;
+    if !apply_ecn(&mut buffer[inner.clone()], outer.tos) {
+        return drop(Drop::Ecn);
+    }
+    queue(run, &sa.tunnel, inner, buffer);
+}
+
+/// Find the tunnel of one GRE packet and queue what is in it.
+fn gre_packet(
+    state: &State,
+    tunnels: &HashMap<GreKey, Arc<Tunnel>>,
+    outer: &Outer,
+    buffer: &mut [u8],
+    range: Range<usize>,
+    run: &mut Run<'_>,
+) {
+    let header = match gre::parse(&buffer[range.clone()]) {
+        Ok(header) => header,
+        Err(gre::GreError::Malformed) => return state.drops.add(Drop::GreMalformed, 1),
+        Err(gre::GreError::Unsupported) => return state.drops.add(Drop::GreUnsupported, 1),
+        Err(gre::GreError::Checksum) => return state.drops.add(Drop::GreChecksum, 1),
+    };
+    let Some(tunnel) = tunnels.get(&(outer.local, outer.remote.ip(), header.key)) else {
+        return state.drops.add(Drop::GreNoTunnel, 1);
+    };
+    let drop = |reason| tunnel.traffic.drops.add(reason, 1);
+    let version = match header.protocol {
+        gre::ETHERTYPE_IPV4 => 4,
+        gre::ETHERTYPE_IPV6 => 6,
+        _ => return drop(Drop::GreProtocol),
+    };
+    let start = range.start + header.octets;
+    let inner = match ip::View::new(&buffer[start..range.end]) {
+        Some(view) if view.version() == version => start..start + view.length(),
+        _ => return drop(Drop::Inner),
+    };
+    if !apply_ecn(&mut buffer[inner.clone()], outer.tos) {
+        return drop(Drop::Ecn);
+    }
+    queue(run, tunnel, inner, buffer);
+}
+
+/// RFC 6040 section 4.2; false where the packet must be dropped.
+fn apply_ecn(inner: &mut [u8], outer: u8) -> bool {
+    if outer & 3 == ecn::NOT_ECT {
+        return true;
+    }
+    let tos = ip::View::new(inner).map_or(0, |view| view.tos());
+    match ecn::egress(tos, outer) {
+        ecn::Egress::Keep => true,
+        ecn::Egress::Set(value) => {
+            ip::set_ecn(inner, value);
+            true
+        }
+        ecn::Egress::Drop => false,
+    }
+}
+
+fn queue(run: &mut Run<'_>, tunnel: &Arc<Tunnel>, inner: Range<usize>, buffer: &[u8]) {
+    if run.tunnel.as_ref().is_some_and(|current| !Arc::ptr_eq(current, tunnel)) {
+        write_run(run, buffer);
+    }
+    if run.tunnel.is_none() {
+        run.tunnel = Some(tunnel.clone());
+    }
+    run.ranges.push(inner);
+}
+
+/// Hand the run to its device.
+fn write_run(run: &mut Run<'_>, buffer: &[u8]) {
+    let Some(tunnel) = run.tunnel.take() else { return };
+    let guard = read(&tunnel.tun);
+    let traffic = &tunnel.traffic;
+    match guard.as_ref() {
+        None => traffic.drops.add(Drop::DeviceDown, run.ranges.len() as u64),
+        Some(tun) => {
+            coalesce::join(buffer, run.ranges, |joined| {
+                match tun.write(&joined.parts(buffer)) {
+                    Ok(_) => {
+                        traffic.packets_in.fetch_add(joined.packets, Relaxed);
+                        traffic.octets_in.fetch_add(joined.octets, Relaxed);
+                    }
+                    // The kernel answers EIO for a device that is administratively down.
+                    Err(error) if error.raw_os_error() == Some(libc::EIO) => {
+                        traffic.drops.add(Drop::DeviceDown, joined.packets);
+                    }
+                    Err(_) => traffic.drops.add(Drop::DeviceWrite, joined.packets),
+                }
+            });
+        }
+    }
+    run.ranges.clear();
+}

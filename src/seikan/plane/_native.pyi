@@ -1,0 +1,82 @@
+"""The userspace plane in Rust (`rust/pyext`). Addresses and names are text; every refusal is an OSError of one line."""
+
+from typing import final
+
+_Event = tuple[
+    str,  # kind
+    str | None,  # tunnel
+    int | None,  # SPI
+    str | None,  # direction
+    str | None,  # remote
+    int | None,  # remote port
+    str | None,  # local
+    int | None,  # MTU
+    int | None,  # sequence number
+]
+_Ike = tuple[bytes, str, int, str, int]  # data, local, local port, remote, remote port
+_Drops = list[tuple[str, int]]
+
+@final
+class Plane:
+    def __new__(cls, workers: int) -> Plane: ...
+    def create_tunnel(
+        self,
+        device: str,
+        mode: str,
+        source: str,
+        destination: str,
+        mtu: int,
+        key: int | None,
+        ttl: int,
+        df: str,
+        tos: int | None,
+    ) -> None: ...
+    def update_tunnel(
+        self,
+        device: str,
+        mode: str,
+        source: str,
+        destination: str,
+        mtu: int,
+        key: int | None,
+        ttl: int,
+        df: str,
+        tos: int | None,
+    ) -> None: ...
+    def remove_tunnel(self, device: str) -> None: ...
+    def set_carrier(self, device: str, up: bool) -> None: ...
+    def add_sa(
+        self,
+        tunnel: str,
+        direction: str,
+        spi: int,
+        local: str,
+        remote: str,
+        ports: tuple[int, int] | None,
+        encryption: str,
+        encryption_key: bytes,
+        integrity: str | None,
+        integrity_key: bytes,
+        replay_window: int,
+        extended_sequence_numbers: bool,
+        lifetime: tuple[int, int, int, int],
+    ) -> None: ...
+    def update_endpoint(
+        self,
+        direction: str,
+        spi: int,
+        tunnel: str,
+        local: str,
+        remote: str,
+        ports: tuple[int, int] | None,
+    ) -> None: ...
+    def remove_sa(self, direction: str, spi: int, tunnel: str) -> None: ...
+    def tunnel_counters(self, device: str) -> tuple[int, int, int, int, _Drops]: ...
+    def sa_counters(self, direction: str, spi: int, tunnel: str) -> tuple[int, int, _Drops, float]: ...
+    def drops(self) -> _Drops: ...
+    def attach_udp(self, fileno: int, port: int) -> None: ...
+    def fileno(self) -> int: ...
+    def poll(self) -> list[_Event | _Ike]: ...
+    def close(self) -> None: ...
+
+def drop_reasons() -> list[tuple[str, str]]: ...
