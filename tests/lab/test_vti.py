@@ -1,0 +1,175 @@
+"""The whole session, as a user starts it: two commands, real daemons, real OSPF, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from seikan.lab import daemons, proof
+from seikan.lab.driver import cli_command, environment
+from seikan.lab.topology import Lab, namespaces, start_time
+from seikan.lab.wait import wait_until
+
+pytestmark = pytest.mark.netns
+LAB_SECONDS = 240
+
+
+@pytest.fixture(autouse=True)
+def _programs(tool: Callable[[str], str]) -> None:
+    for program in ("ip", "tcpdump", "ping", "ospfd", "zebra"):
+        tool(program)
+
+
+@pytest.fixture
+def names() -> Iterator[Callable[[], str]]:
+    """Names for labs of this test; what is left of them at the end is taken down."""
+    given: list[str] = []
+
+    def new() -> str:
+        given.append(f"t{secrets.token_hex(3)}")
+        return given[-1]
+
+    yield new
+    for name in given:
+        if (Path("/run/seikan-lab") / name).exists():
+            Lab.load(name).take_down()
+
+
+def lab_command(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "seikan", "lab", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def left_of(name: str) -> list[str]:
+    found = [each for each in namespaces() if each.startswith(f"seikan-{name}-")]
+    return found + [str(path) for path in Path("/run/seikan-lab").glob(f"{name}*")]
+
+
+def execute(lab: Lab, router: str, line: str) -> str:
+    return subprocess.run(
+        cli_command("exec", router, line),
+        env=environment(daemons.run_directory(lab)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+
+def crossing(lab: Lab) -> bool:
+    return "Success rate is 100 percent" in execute(lab, "R1", "ping 3.3.3.3 source lo0 repeat 2")
+
+
+def test_two_labs_at_once_prove_themselves_and_leave_nothing(names: Callable[[], str]) -> None:
+    both = [names(), names()]
+    runs = [lab_command("up", "vti", "--once", "--name", name) for name in both]
+    for name, each in zip(both, runs, strict=True):
+        output, _ = each.communicate(timeout=LAB_SECONDS)
+        assert each.returncode == 0, output
+        assert f"lab {name}: it works; taken down" in output
+        assert "FAIL" not in output
+        assert "R3(config-if)#tunnel mode ipsec ipv4" in output
+        assert "%CRYPTO-6-ISAKMP_ON_OFF: ISAKMP is ON" in output
+        assert "no inner address in any frame: 0 of" in output
+        assert left_of(name) == []
+
+
+def test_a_lab_stays_survives_a_killed_daemon_and_is_taken_down(
+    names: Callable[[], str], record_property: Callable[[str, object], None]
+) -> None:
+    name = names()
+    up = lab_command("up", "vti", "--name", name)
+    output, _ = up.communicate(timeout=LAB_SECONDS)
+    assert up.returncode == 0, output
+    assert "lab cli R1" in output
+    assert "lab down" in output
+    lab = Lab.load(name)
+    assert "QM_IDLE" in execute(lab, "R3", "show crypto isakmp sa")
+    for router in ("R3", "R1"):
+        execute(lab, router, "write memory")
+        daemon = daemon_of(lab, router)
+        killed = time.monotonic()
+        os.kill(daemon, signal.SIGKILL)
+        assert wait_until(lambda daemon=daemon: start_time(daemon) is None, 5)
+        restarted = daemons.start(lab, router)
+        assert wait_until(lambda: crossing(lab), 90, 0.5), execute(lab, router, "show crypto session detail")
+        took = time.monotonic() - killed
+        record_property(f"{router}_back_after_kill_seconds", round(took, 1))
+        print(f"{router}: killed, restarted, and traffic crosses again after {took:.1f} s")
+        one_pair(lab)
+        assert restarted.poll() is None
+    down = lab_command("down", "--name", name)
+    output, _ = down.communicate(timeout=60)
+    assert down.returncode == 0, output
+    assert left_of(name) == []
+
+
+def daemon_of(lab: Lab, router: str) -> int:
+    """The pid of a router's daemon."""
+    for pid, namespace in lab.processes().items():
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if namespace == lab.namespace(router) and b"run" in words and b"seikan" in words:
+            return pid
+    raise AssertionError(f"{router} has no daemon")
+
+
+def one_pair(lab: Lab) -> None:
+    """Both ends show one ISAKMP SA that lives, and mean the same pair of IPsec SAs."""
+
+    def agree() -> bool:
+        ends = [proof.counters(execute(lab, router, "show crypto ipsec sa").splitlines()) for router in ("R1", "R3")]
+        return ends[0].outbound_spi == ends[1].inbound_spi and ends[0].inbound_spi == ends[1].outbound_spi
+
+    assert wait_until(agree, 20, 0.3)
+    for router in ("R1", "R3"):
+        lines = execute(lab, router, "show crypto isakmp sa").splitlines()
+        assert len([line for line in lines if "QM_IDLE" in line and "deleted" not in line]) == 1, lines
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_lab_that_is_interrupted_leaves_nothing(names: Callable[[], str], number: signal.Signals) -> None:
+    name = names()
+    up = lab_command("up", "vti", "--once", "--name", name)
+    assert up.stdout is not None
+    for line in up.stdout:
+        if "conf t" in line:
+            break
+    else:
+        pytest.fail("the lab ended before anything was typed")
+    daemons_before = list(Lab.load(name).processes())
+    assert daemons_before
+    os.kill(up.pid, number)
+    up.stdout.close()
+    assert up.wait(30) != 0
+    assert wait_until(lambda: not left_of(name), 30), left_of(name)
+    assert [pid for pid in daemons_before if start_time(pid) is not None] == []
+
+
+def test_a_lab_that_cannot_start_says_why(names: Callable[[], str]) -> None:
+    """Where a router's daemon ends at once, its last words are shown and the exit status is 1."""
+    name = names()
+    up = subprocess.run(
+        [sys.executable, "-m", "seikan", "lab", "up", "vti", "--once", "--name", name],
+        env={**os.environ, "PATH": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert up.returncode == 1
+    assert 'the program "ip" is not installed: run make setup' in up.stderr
+    assert "Traceback" not in up.stderr
+    assert left_of(name) == []
