@@ -1,0 +1,311 @@
+"""A plane without packets, for tests of what uses the port.
+
+It keeps the books as the port demands and refuses what a real plane refuses; the methods under
+"for tests" play the network: packets that cross, events, IKE datagrams.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+
+from seikan.plane.base import (
+    Address,
+    Direction,
+    Encapsulation,
+    EventKind,
+    IkeDatagram,
+    PlaneError,
+    PlaneEvent,
+    SaCounters,
+    SecurityAssociation,
+    TunnelCounters,
+    TunnelMode,
+    TunnelParameters,
+)
+
+_FIRST_SPI = 256  # RFC 4303 section 2.1
+_LARGEST_REPLAY_WINDOW = 4096
+_MTU = range(68, 65536)
+_DEVICE_NAME_OCTETS = 15
+_TAKE = 256
+
+
+@dataclass(slots=True)
+class _Sa:
+    sa: SecurityAssociation
+    packets: int = 0
+    octets: int = 0
+    last_used: float = 0.0
+    soft_reported: bool = False
+    hard_reported: bool = False
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Tunnel:
+    parameters: TunnelParameters
+    carrier: bool = False
+    outbound: list[_Sa] = field(default_factory=list)  # by age; the last is in use
+    packets: Counter[Direction] = field(default_factory=Counter)
+    octets: Counter[Direction] = field(default_factory=Counter)
+    drops: Counter[str] = field(default_factory=Counter)
+
+
+class MemoryPlane:
+    """`seikan.plane.base.Plane` in memory; `reads_udp` is what `attach_udp` answers."""
+
+    name = "memory"
+
+    def __init__(self, *, reads_udp: bool = True) -> None:
+        self._reads_udp = reads_udp
+        self._tunnels: dict[str, _Tunnel] = {}
+        self._inbound: dict[int, _Sa] = {}
+        self._drops: Counter[str] = Counter()
+        self._ports: set[int] = set()
+        self._notices: deque[PlaneEvent | IkeDatagram] = deque()
+        self._event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._closed = False
+
+    def create_tunnel(self, tunnel: TunnelParameters) -> None:
+        if self._closed:
+            raise PlaneError("the plane is closed")
+        self._check(tunnel)
+        if tunnel.device in self._tunnels:
+            raise PlaneError(f"tunnel {tunnel.device} exists already")
+        self._tunnels[tunnel.device] = _Tunnel(tunnel)
+
+    def update_tunnel(self, tunnel: TunnelParameters) -> None:
+        known = self._tunnel(tunnel.device)
+        self._check(tunnel)
+        old = known.parameters
+        if (old.mode, old.source, old.destination) != (tunnel.mode, tunnel.source, tunnel.destination):
+            self._remove_sas(known)
+        known.parameters = tunnel
+
+    def remove_tunnel(self, device: str) -> None:
+        self._remove_sas(self._tunnel(device))
+        del self._tunnels[device]
+
+    def set_carrier(self, device: str, up: bool) -> None:
+        self._tunnel(device).carrier = up
+
+    def add_sa(self, sa: SecurityAssociation) -> None:
+        tunnel = self._tunnel(sa.tunnel)
+        if tunnel.parameters.mode is not TunnelMode.IPSEC:
+            raise PlaneError(f"tunnel {sa.tunnel} is in mode gre: an SA needs mode ipsec")
+        if sa.spi < _FIRST_SPI:
+            raise PlaneError(f"SPI {sa.spi:#010x} is reserved: SPIs start at 0x00000100 (RFC 4303 section 2.1)")
+        if sa.replay_window > _LARGEST_REPLAY_WINDOW:
+            raise PlaneError(
+                f"a replay window of {sa.replay_window} packets is too large: at most {_LARGEST_REPLAY_WINDOW}"
+            )
+        self._check_keys(sa)
+        self._check_path(sa.local, sa.remote, sa.encapsulation)
+        if sa.direction is Direction.IN:
+            if other := self._inbound.get(sa.spi):
+                raise PlaneError(f"inbound SPI {sa.spi:#010x} is in use on {other.sa.tunnel}")
+            self._inbound[sa.spi] = _Sa(sa)
+        else:
+            if any(other.sa.spi == sa.spi for other in tunnel.outbound):
+                raise PlaneError(f"outbound SPI {sa.spi:#010x} is on {sa.tunnel} already")
+            tunnel.outbound.append(_Sa(sa))
+
+    def update_endpoint(
+        self,
+        direction: Direction,
+        spi: int,
+        tunnel: str,
+        local: Address,
+        remote: Address,
+        encapsulation: Encapsulation | None,
+    ) -> None:
+        self._check_path(local, remote, encapsulation)
+        known = self._sa(direction, spi, tunnel)
+        known.sa = replace(known.sa, local=local, remote=remote, encapsulation=encapsulation)
+
+    def remove_sa(self, direction: Direction, spi: int, tunnel: str) -> None:
+        known = self._sa(direction, spi, tunnel)
+        if direction is Direction.IN:
+            del self._inbound[spi]
+        else:
+            self._tunnel(tunnel).outbound.remove(known)
+
+    def tunnel_counters(self, device: str) -> TunnelCounters:
+        tunnel = self._tunnel(device)
+        return TunnelCounters(
+            tunnel.packets[Direction.IN],
+            tunnel.packets[Direction.OUT],
+            tunnel.octets[Direction.IN],
+            tunnel.octets[Direction.OUT],
+            dict(tunnel.drops),
+        )
+
+    def sa_counters(self, direction: Direction, spi: int, tunnel: str) -> SaCounters:
+        known = self._sa(direction, spi, tunnel)
+        return SaCounters(known.packets, known.octets, dict(known.errors), known.last_used)
+
+    def drops(self) -> dict[str, int]:
+        return dict(self._drops)
+
+    def attach_udp(self, fileno: int, port: int) -> bool:
+        os.fstat(fileno)
+        self._ports.add(port)
+        return self._reads_udp
+
+    def fileno(self) -> int:
+        return self._event
+
+    def poll(self) -> list[PlaneEvent | IkeDatagram]:
+        taken = [self._notices.popleft() for _ in range(min(_TAKE, len(self._notices)))]
+        if taken and not self._notices:
+            os.eventfd_read(self._event)
+        return taken
+
+    def close(self) -> None:
+        self._tunnels.clear()
+        self._inbound.clear()
+        if not self._closed:
+            self._closed = True
+            os.close(self._event)
+
+    # For tests.
+
+    @property
+    def devices(self) -> dict[str, TunnelParameters]:
+        """The tunnels by device name."""
+        return {device: tunnel.parameters for device, tunnel in self._tunnels.items()}
+
+    def carrier(self, device: str) -> bool:
+        """What the device's carrier was last set to; off at first."""
+        return self._tunnel(device).carrier
+
+    def sas(self, device: str, direction: Direction) -> list[SecurityAssociation]:
+        """The SAs of a tunnel by age; the last OUT one is in use."""
+        if direction is Direction.OUT:
+            return [known.sa for known in self._tunnel(device).outbound]
+        return [known.sa for known in self._inbound.values() if known.sa.tunnel == device]
+
+    def inject(self, notice: PlaneEvent | IkeDatagram) -> None:
+        """Something for `poll`, as it comes from the network."""
+        self._notices.append(notice)
+        if len(self._notices) == 1:
+            os.eventfd_write(self._event, 1)
+
+    def send(self, device: str, octets: int, now: float, packets: int = 1) -> bool:
+        """Packets of `octets` each leave by a tunnel; False where they are dropped, counted as a real plane does."""
+        tunnel = self._tunnel(device)
+        known = tunnel.outbound[-1] if tunnel.outbound else None
+        if tunnel.parameters.mode is TunnelMode.IPSEC and known is None:
+            tunnel.drops["no-sa"] += packets
+            return False
+        return self._carry(tunnel, known, Direction.OUT, octets, now, packets)
+
+    def receive(self, device: str, octets: int, now: float, packets: int = 1, spi: int | None = None) -> bool:
+        """Packets of `octets` each arrive by a tunnel, on the inbound SA `spi` where its mode is IPsec."""
+        tunnel = self._tunnel(device)
+        known = None
+        if tunnel.parameters.mode is TunnelMode.IPSEC:
+            known = self._inbound.get(spi or 0)
+            if known is None or known.sa.tunnel != device:
+                self._drops["unknown-spi"] += packets
+                self.inject(PlaneEvent(EventKind.UNKNOWN_SPI, None, spi, Direction.IN))
+                return False
+        return self._carry(tunnel, known, Direction.IN, octets, now, packets)
+
+    def _carry(
+        self, tunnel: _Tunnel, known: _Sa | None, direction: Direction, octets: int, now: float, packets: int
+    ) -> bool:
+        total = packets * octets
+        if known is not None:
+            life = known.sa.lifetime
+            over_packets = 0 < life.hard_packets < known.packets + packets
+            over_octets = 0 < life.hard_octets < known.octets + total
+            if over_packets or over_octets:
+                known.errors["hard-expired"] += packets
+                tunnel.drops["hard-expired"] += packets
+                if not known.hard_reported:
+                    known.hard_reported = True
+                    self.inject(PlaneEvent(EventKind.HARD_EXPIRE, known.sa.tunnel, known.sa.spi, direction))
+                return False
+            known.packets += packets
+            known.octets += total
+            known.last_used = now
+            soft = 0 < life.soft_packets <= known.packets or 0 < life.soft_octets <= known.octets
+            if soft and not known.soft_reported:
+                known.soft_reported = True
+                self.inject(PlaneEvent(EventKind.SOFT_EXPIRE, known.sa.tunnel, known.sa.spi, direction))
+        tunnel.packets[direction] += packets
+        tunnel.octets[direction] += total
+        return True
+
+    def _tunnel(self, device: str) -> _Tunnel:
+        try:
+            return self._tunnels[device]
+        except KeyError:
+            raise PlaneError(f"there is no tunnel {device}") from None
+
+    def _sa(self, direction: Direction, spi: int, device: str) -> _Sa:
+        if direction is Direction.IN:
+            known = self._inbound.get(spi)
+            if known is not None and known.sa.tunnel == device:
+                return known
+        else:
+            for known in self._tunnel(device).outbound:
+                if known.sa.spi == spi:
+                    return known
+        raise PlaneError(f"there is no {direction.value}bound SA {spi:#010x} on {device}")
+
+    def _remove_sas(self, tunnel: _Tunnel) -> None:
+        tunnel.outbound.clear()
+        device = tunnel.parameters.device
+        self._inbound = {spi: known for spi, known in self._inbound.items() if known.sa.tunnel != device}
+
+    def _check(self, tunnel: TunnelParameters) -> None:
+        device = tunnel.device
+        _same_family(tunnel.source, tunnel.destination)
+        if not device or len(device) > _DEVICE_NAME_OCTETS or any(c in "/%" or c.isspace() for c in device):
+            raise PlaneError(
+                f"\"{device}\" is no interface name: it takes 1 to 15 characters without blanks, '/' and '%'"
+            )
+        if tunnel.mtu not in _MTU:
+            raise PlaneError(f"an MTU of {tunnel.mtu} octets is out of range for {device}: 68 to 65535")
+        if tunnel.ttl == 0:
+            raise PlaneError(f"a TTL of 0 lets no packet of {device} leave: 1 to 255")
+        if tunnel.mode is TunnelMode.GRE:
+            for other in self._tunnels.values():
+                theirs = other.parameters
+                same = (theirs.source, theirs.destination, theirs.key) == (
+                    tunnel.source,
+                    tunnel.destination,
+                    tunnel.key,
+                )
+                if same and theirs.device != device and theirs.mode is TunnelMode.GRE:
+                    raise PlaneError(
+                        f"{theirs.device} has the same GRE source, destination and key as {device}: give one a key"
+                    )
+
+    def _check_keys(self, sa: SecurityAssociation) -> None:
+        wanted = sa.encryption.key_bits // 8 + sa.encryption.salt
+        if len(sa.encryption_key) != wanted:
+            raise PlaneError(f"{sa.encryption.name} takes a key of {wanted} octets, not {len(sa.encryption_key)}")
+        if sa.encryption.aead:
+            if sa.integrity is not None:
+                raise PlaneError(f"{sa.encryption.name} has its own integrity; none may be given with it")
+        elif sa.integrity is None:
+            raise PlaneError(f"{sa.encryption.name} needs an integrity algorithm (RFC 8221 section 5)")
+        elif len(sa.integrity_key) != sa.integrity.key:
+            raise PlaneError(
+                f"{sa.integrity.name} takes a key of {sa.integrity.key} octets, not {len(sa.integrity_key)}"
+            )
+
+    def _check_path(self, local: Address, remote: Address, encapsulation: Encapsulation | None) -> None:
+        _same_family(local, remote)
+        if encapsulation and self._reads_udp and encapsulation.local_port not in self._ports:
+            raise PlaneError(f"no UDP socket of port {encapsulation.local_port} for {local} is attached to the plane")
+
+
+def _same_family(one: Address, other: Address) -> None:
+    if one.version != other.version:
+        raise PlaneError(f"{one} and {other} are of two address families: both ends must have the same")
