@@ -9,6 +9,7 @@ from types import MappingProxyType
 import pytest
 from tests.cli.desk import Desk
 
+from seikan.cli.exec import PRIVILEGED_TABLE
 from seikan.cli.requests import (
     Apply,
     Clear,
@@ -258,6 +259,21 @@ def test_help_behind_the_pipe(desk: Desk) -> None:
     desk.type("\x15")
     assert "  begin    Begin with the line that matches\r\n" in desk.type("show privilege | ?")
     assert desk.type("inc\t") == "include "
+
+
+def test_every_word_that_help_lists_in_exec_mode_has_a_help_text() -> None:
+    lacking, waiting = [], [""]
+    while waiting:
+        line = waiting.pop()
+        for row in PRIVILEGED_TABLE.completions("exec", line):
+            if not row.help and row.word != "<cr>":
+                lacking.append(line + row.word)
+            # Options of ping may follow each other in any order: one round of them is enough.
+            if row.literal and row.word.islower() and "ping 1.1.1.1 " not in line:
+                waiting.append(f"{line}{row.word} ")
+            elif line == "ping ":
+                waiting.append("ping 1.1.1.1 ")
+    assert lacking == []
 
 
 def test_do_is_offered_and_completed_in_configuration() -> None:

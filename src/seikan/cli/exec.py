@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
 
 from seikan.cli.requests import (
@@ -150,7 +151,7 @@ _CONFIGURATION_HELP = {
     "running-config": "Current system configuration",
     "startup-config": "Startup configuration",
     "<file>": "Path of a file",
-    "erase": "Erase a filesystem",
+    "erase": "Erase the startup configuration",
     "write": "Write running configuration to memory or terminal",
     "memory": "Write to the startup configuration",
     "terminal": "Write to terminal",
@@ -191,8 +192,7 @@ def _clear_isakmp(match: Match, view: View) -> Answer:
 def _clear_peer(kind: ClearKind) -> Handler:
     def handler(match: Match, view: View) -> Answer:
         peer = match.args.get("address")
-        assert peer is None or not isinstance(peer, str | int)
-        return Clear(kind, peer=peer)  # type: ignore[arg-type]
+        return Clear(kind, peer=peer if isinstance(peer, IPv4Address | IPv6Address) else None)
 
     return handler
 
@@ -247,13 +247,8 @@ def _show_privilege(match: Match, view: View) -> Answer:
     return Reply((f"Current privilege level is {view.privilege}",))
 
 
-def _terminal_number(name: str) -> Handler:
-    def handler(match: Match, view: View) -> Answer:
-        number = match.args["number"]
-        assert isinstance(number, int)
-        return TerminalSetting(**{name: number})
-
-    return handler
+def _terminal_number(setting: Callable[[int], TerminalSetting]) -> Handler:
+    return lambda match, view: setting(int(str(match.args["number"])))
 
 
 _TERMINAL_HELP = {
@@ -379,13 +374,23 @@ EXEC_COMMANDS: tuple[ExecCommand, ...] = (
     ExecCommand("undebug all", _debug(None, False), {"all": "Disable all debugging"}),
     ExecCommand("show history", _show_history, {"history": "Display the session command history"}, user=True),
     ExecCommand("show privilege", _show_privilege, {"privilege": "Show current privilege level"}, user=True),
-    ExecCommand("terminal length <number:number(0-512)>", _terminal_number("length"), _TERMINAL_HELP, user=True),
-    ExecCommand("terminal width <number:number(0-512)>", _terminal_number("width"), _TERMINAL_HELP, user=True),
+    ExecCommand(
+        "terminal length <number:number(0-512)>",
+        _terminal_number(lambda number: TerminalSetting(length=number)),
+        _TERMINAL_HELP,
+        user=True,
+    ),
+    ExecCommand(
+        "terminal width <number:number(0-512)>",
+        _terminal_number(lambda number: TerminalSetting(width=number)),
+        _TERMINAL_HELP,
+        user=True,
+    ),
     ExecCommand("terminal no length", _always(TerminalSetting(reset="length")), _TERMINAL_HELP, user=True),
     ExecCommand("terminal no width", _always(TerminalSetting(reset="width")), _TERMINAL_HELP, user=True),
     ExecCommand(
         f"terminal history size <number:number(0-{MAXIMUM_HISTORY})>",
-        _terminal_number("history"),
+        _terminal_number(lambda number: TerminalSetting(history=number)),
         {**_TERMINAL_HELP, "<number>": "Size of history buffer"},
         user=True,
     ),

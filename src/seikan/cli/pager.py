@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from seikan.cli.editor import cells
 from seikan.cli.keys import visible
@@ -13,31 +13,23 @@ ERASE_MORE = "\b" * len(MORE) + " " * len(MORE) + "\b" * len(MORE)
 
 
 class Pager:
-    """Text waits here until the screen has room; `pull` gives what may be sent now.
-
-    Lines are taken from their iterators only when they are shown.
-    """
+    """Text waits here until the screen has room; `pull` gives what may be sent now."""
 
     def __init__(self) -> None:
-        self._sources: deque[Iterator[str]] = deque()
+        self._pieces: deque[str] = deque()  # lines with their newline, the last perhaps without
         self._left = 0  # rows before the next ` --More-- `
         self.at_line_start = True
         self.waiting = False  # ` --More-- ` is on the screen
 
-    @property
-    def empty(self) -> bool:
-        return not self._sources
-
     def push_lines(self, lines: Iterable[str]) -> None:
-        self._sources.append(f"{line}\n" for line in lines)
+        self._pieces += [f"{line}\n" for line in lines]
 
     def push_text(self, text: str) -> None:
         """Text as it is; its last line may go on with the next text."""
-        if text:
-            self._sources.append(iter(text.replace("\r\n", "\n").splitlines(keepends=True)))
+        self._pieces += text.replace("\r\n", "\n").splitlines(keepends=True)
 
     def clear(self) -> None:
-        self._sources.clear()
+        self._pieces.clear()
         self.waiting = False
 
     def new_screen(self, rows: int) -> None:
@@ -47,16 +39,12 @@ class Pager:
     def pull(self, rows: int, columns: int | None) -> str:
         """What fits; sets `waiting` where more is left. `rows` 0: no limit; `columns` None: lines never wrap."""
         out: list[str] = []
-        while self._sources and not self.waiting:
-            piece = next(self._sources[0], None)
-            if piece is None:
-                self._sources.popleft()
-                continue
+        while self._pieces and not self.waiting:
             if rows and self._left <= 0:
-                self._sources.appendleft(iter((piece,)))
                 self.waiting = True
                 out.append(MORE if self.at_line_start else f"\r\n{MORE}")
                 break
+            piece = self._pieces.popleft()
             whole = piece.endswith("\n")
             text = visible(piece[:-1] if whole else piece)
             out.append(text.replace("\n", "\r\n"))

@@ -7,7 +7,7 @@ answer to the terminal that asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
@@ -38,11 +38,11 @@ class Show:
 class Apply:
     """A configuration line was typed: make `candidate` the running configuration or say why not.
 
-    `warnings` are printed either way.
+    `warnings` are printed either way. `line` may hold a key, so a repr does not show it.
     """
 
     candidate: Config
-    line: str
+    line: str = field(repr=False)
     warnings: tuple[str, ...] = ()
 
 

@@ -44,7 +44,7 @@ _HELP = {
 }
 
 RUNNING_COMMANDS: tuple[ShowCommand, ...] = (
-    ShowCommand("show running-config", _HELP, frozenset(), running_config),
+    ShowCommand("show running-config [all]", _HELP, frozenset(), running_config),
     ShowCommand("show running-config interface <interface:interface>", _HELP, frozenset(), running_config_interface),
     ShowCommand("show startup-config", _HELP, frozenset((Need.STARTUP,)), startup_config),
 )

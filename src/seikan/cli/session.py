@@ -32,7 +32,7 @@ from seikan.cli.shell import Wants
 from seikan.config.grammar import END, Completion, Kind, LineError, Table
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config
-from seikan.config.modes import EXEC, MODES
+from seikan.config.modes import CONFIG, EXEC, INTERFACE, MODES
 from seikan.config.session import TABLE, ModeContext, apply_line
 
 HISTORY = 20  # lines, as in IOS
@@ -40,6 +40,8 @@ PROMPT_HOST = 20  # characters of the host name in the prompts of configuration 
 PASSWORD_ATTEMPTS = 3
 
 ENTERED = "Enter configuration commands, one per line.  End with CNTL/Z."
+MAXIMUM_BANNER = 100  # lines
+HEADINGS = {EXEC: "Exec commands:", CONFIG: "Configure commands:", INTERFACE: "Interface configuration commands:"}
 DO = Completion("do", "To run exec commands in config mode")
 PIPE = Completion("|", "Output modifiers", literal=False)
 
@@ -156,6 +158,27 @@ class Session:
             if len(words) == 1:
                 return Reply(("% Incomplete command.", ""))
             return self._execute(words[1], len(line) - len(words[1]))
+        delimiter = _banner_delimiter(line)
+        if delimiter is not None:
+            return self._collect_banner(line, delimiter, context)
+        return self._edit(line, context)
+
+    def _collect_banner(self, first: str, delimiter: str, context: ModeContext) -> Request:
+        """Ask for the lines of a banner until one holds the delimiter, then apply them all as one line."""
+        lines = [first]
+
+        def more(line: str) -> Answer:
+            lines.append(line)
+            if delimiter in line:
+                return self._edit("\n".join(lines), context)
+            if len(lines) > MAXIMUM_BANNER:
+                return Reply((f"% The banner has more than {MAXIMUM_BANNER} lines and is not set",))
+            return Question("", more, Wants.TEXT, None)
+
+        self._question = Question("", more, Wants.TEXT, None)
+        return Reply((f"Enter TEXT message.  End with the character '{delimiter}'.",))
+
+    def _edit(self, line: str, context: ModeContext) -> Request:
         running = self._running()
         try:
             result = apply_line(running, context, line)
@@ -233,7 +256,10 @@ class Session:
         found = self._completions(line)
         if not found:
             return (self._unrecognized(line),)
-        return help_text.listing(found) if not line or line[-1].isspace() else help_text.words(found)
+        if not line.strip():
+            mode = EXEC if self._context is None else self._context.mode
+            return (HEADINGS.get(mode, "Commands of this mode:"), *help_text.listing(found))
+        return help_text.listing(found) if line[-1].isspace() else help_text.words(found)
 
     def complete(self, line: str) -> str | None:
         return help_text.completed(line, self._completions(line))
@@ -270,3 +296,12 @@ class Session:
             if error.kind is Kind.AMBIGUOUS:
                 return error.ios(0)[0]
         return "% Unrecognized command"
+
+
+def _banner_delimiter(line: str) -> str | None:
+    """The character that ends the banner which `line` begins; None where it begins none or ends it itself."""
+    words = line.split(maxsplit=2)
+    if len(words) < 3 or len(words[0]) < 2 or not "banner".startswith(words[0].lower()):
+        return None
+    delimiter = "^C" if words[2].startswith("^C") else words[2][0]
+    return None if delimiter in words[2][len(delimiter) :] else delimiter
