@@ -28,7 +28,7 @@ from seikan.config.model import (
 )
 from seikan.system.errors import AdapterError
 from seikan.system.frr import PROGRAMS, Frr
-from seikan.system.frr_log import AdjacencyChange
+from seikan.system.frr_log import AdjacencyChange, parse_adjacency
 from seikan.system.frr_state import NextHop, Route
 from seikan.wire.secret import Secret
 
@@ -68,6 +68,10 @@ class Router:
 
     def routes(self) -> dict[str, Route]:
         return {str(route.network): route for route in self.namespace.run(self.frr.routes())}
+
+    def metric(self, network: str) -> int | None:
+        route = self.routes().get(network)
+        return None if route is None else route.metric
 
     def saw(self, old: str, new: str) -> bool:
         return any((change.old_state, change.new_state) == (old, new) for change in self.changes)
@@ -147,7 +151,7 @@ def test_an_unnumbered_tunnel_from_down_to_full_and_back(routers: tuple[Router, 
     (neighbor,) = status.neighbors
     assert (str(neighbor.router_id), neighbor.state, neighbor.interface) == ("2.2.2.2", "FULL/  -", "Tunnel0")
     assert 0 < neighbor.dead_time <= 4
-    assert neighbor.state_changes == 5
+    assert neighbor.state_changes in (4, 5)
     interfaces = {interface.name: interface for interface in status.interfaces}
     assert set(interfaces) == {"Tunnel0", "Loopback0"}
     tunnel, loopback = interfaces["Tunnel0"], interfaces["Loopback0"]
@@ -224,10 +228,10 @@ def test_a_change_elsewhere_leaves_adjacencies_alone(routers: tuple[Router, Rout
     changed = with_interface(changed, Interface("Loopback9", address=IPv4Interface("9.9.9.9/32")))
     tunnel = dataclasses.replace(changed.interfaces["Tunnel0"], ospf=dataclasses.replace(QUICK, cost=77))
     one.apply(with_interface(changed, tunnel))
-    one.namespace.until(lambda: one.routes()["2.2.2.2/32"].metric == 78)
+    one.namespace.until(lambda: one.metric("2.2.2.2/32") == 78)
     one.apply(config(1))
     one.namespace.until(lambda: "198.51.100.0/24" not in one.namespace.ip("route"))
-    one.namespace.until(lambda: one.routes()["2.2.2.2/32"].metric == 1001)
+    one.namespace.until(lambda: one.metric("2.2.2.2/32") == 1001)
 
     (status,) = one.namespace.run(one.frr.ospf())
     assert str(status.router_id) == "1.1.1.1"
@@ -253,6 +257,18 @@ def test_what_frr_refuses_is_named_and_undone(routers: tuple[Router, Router]) ->
         one.apply(config(1, tunnel=secret))
     assert "far too long" not in str(caught.value)
     assert "Tunnel0: an OSPF key must have 1 to 8" in str(caught.value)
+
+
+def test_with_nothing_to_load_ios_still_passes_through_loading() -> None:
+    line = (
+        "2026/11/23 19:46:08 OSPF: [Y05P2-YJVXY] AdjChg: Nbr 1.1.1.1, NbrIP 10.1.12.1 (default) "
+        "on Tunnel0:10.1.12.2: Exchange -> Full (ExchangeDone)"
+    )
+    assert [str(change) for change in parse_adjacency(line, 1, {})] == [
+        "Process 1, Nbr 1.1.1.1 on Tunnel0 from EXCHANGE to LOADING, Exchange Done",
+        "Process 1, Nbr 1.1.1.1 on Tunnel0 from LOADING to FULL, Loading Done",
+    ]
+    assert parse_adjacency("OSPF: [T83RR-8SM5G] ospfd 8.4.4 starting: vty@0", 1, {}) == ()
 
 
 def test_two_processes_have_an_instance_each(routers: tuple[Router, Router]) -> None:

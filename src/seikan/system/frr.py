@@ -293,8 +293,7 @@ class Frr:
                 return
             child.last_lines = [*child.last_lines[1 - _LAST_LINES :], line]
             number = self._process_of(child.name)
-            change = None if number is None else parse_adjacency(line, number, self._ios_names)
-            if change is not None:
+            for change in () if number is None else parse_adjacency(line, number, self._ios_names):
                 self._on_adjacency(change)
 
     def _process_of(self, name: str) -> int | None:

@@ -73,17 +73,22 @@ def ios_state(word: str) -> str:
     return _STATES.get(word, word.upper())
 
 
-def parse_adjacency(line: str, process: int, ios_names: Mapping[str, str]) -> AdjacencyChange | None:
-    """A line of ospfd's log; None where it tells something else. `ios_names` maps Linux names back."""
+def parse_adjacency(line: str, process: int, ios_names: Mapping[str, str]) -> tuple[AdjacencyChange, ...]:
+    """A line of ospfd's log; empty where it tells something else. `ios_names` maps Linux names back.
+
+    With nothing to load FRR goes from EXCHANGE to FULL at once, where IOS always passes through LOADING.
+    """
     match = _ADJACENCY.search(line)
     if match is None:
-        return None
-    event = match["event"]
-    return AdjacencyChange(
-        process=process,
-        router_id=IPv4Address(match["router_id"]),
-        interface=ios_names.get(match["interface"], match["interface"]),
-        old_state=ios_state(match["old"]),
-        new_state=ios_state(match["new"]),
-        reason=_EVENTS.get(event, event),
-    )
+        return ()
+    router_id = IPv4Address(match["router_id"])
+    interface = ios_names.get(match["interface"], match["interface"])
+    old, new = ios_state(match["old"]), ios_state(match["new"])
+    reason = _EVENTS.get(match["event"], match["event"])
+
+    def change(old: str, new: str, reason: str) -> AdjacencyChange:
+        return AdjacencyChange(process, router_id, interface, old, new, reason)
+
+    if (old, new) == ("EXCHANGE", "FULL"):
+        return change(old, "LOADING", _EVENTS["ExchangeDone"]), change("LOADING", new, _EVENTS["LoadingDone"])
+    return (change(old, new, reason),)

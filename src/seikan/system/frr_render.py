@@ -17,6 +17,10 @@ from seikan.system.errors import AdapterError
 GLOBAL = ""  # the section of lines that stand outside any
 _REFERENCE_BANDWIDTH = 100  # Mbit/s
 _HIGHEST_COST = 65535
+# ms between two instances of one LSA. FRR waits 5 s even before the first, so that routes lag behind a new
+# adjacency, where IOS sends the first at once. A little more than what receivers must accept (RFC 2328
+# MinLSArrival, 1 s), or the change would wait for a retransmission.
+_LSA_INTERVAL = 1100
 _CONNECTED = "seikan-connected"
 # kbit/s that IOS takes for an interface by its type; a Linux name's is FRR's business (from the device).
 _BANDWIDTH = {
@@ -142,7 +146,7 @@ def _ospf(
     choices: Choices,
 ) -> DaemonConfig:
     instance = "" if process.process == choices.default_process else f" {process.process}"
-    router = ["log-adjacency-changes detail"]
+    router = ["log-adjacency-changes detail", f"timers throttle lsa all {_LSA_INTERVAL}"]
     router_id = (choices.router_ids or {}).get(process.process)
     if router_id is not None:
         router.append(f"ospf router-id {router_id}")
