@@ -7,7 +7,10 @@ from ipaddress import IPv4Address, IPv4Interface
 from types import MappingProxyType
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.cli.desk import Desk
+from tests.fuzz.fuzz_terminal import one_input
 
 from seikan.cli.exec import PRIVILEGED_TABLE
 from seikan.cli.requests import (
@@ -24,6 +27,7 @@ from seikan.cli.requests import (
     Ping,
     Request,
 )
+from seikan.cli.shell import Wants
 from seikan.config.model import Config, Interface, TunnelMode
 
 ENTERED = "Enter configuration commands, one per line.  End with CNTL/Z.\n"
@@ -412,6 +416,12 @@ def test_where_nobody_is_asked_questions_answer_themselves() -> None:
     assert desk.requests == [Copy(Location.RUNNING, Location.STARTUP), Clear(ClearKind.OSPF)]
 
 
+def test_without_prompts_an_error_shows_the_line() -> None:
+    desk = Desk(base(), interactive=False)
+    assert desk.type("show foo\n") == ("show foo\r\n     ^\r\n% Invalid input detected at '^' marker.\r\n\r\n")
+    assert desk.type("show\n") == "% Incomplete command.\r\n\r\n"
+
+
 # Show
 
 
@@ -510,6 +520,18 @@ def test_a_banner_is_typed_over_several_lines() -> None:
     desk.type("banner motd #\rgiven up\x03")
     assert desk.session.prompt == "R3(config)#"
     assert desk.config is before
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.binary(max_size=400))
+def test_nothing_typed_breaks_the_session(data: bytes) -> None:
+    """Wherever it leads, two Ctrl-C lead back to a prompt that takes a command."""
+    router = one_input(data)
+    for _ in range(2):
+        router.answer(commit=True)
+        router.handle(router.terminal.receive(b"\x03"))
+    assert router.terminal.closed or router.shown.endswith(router.session.prompt.encode())
+    assert router.terminal.closed or router.session.wants is Wants.COMMAND
 
 
 def test_every_apply_names_its_line() -> None:

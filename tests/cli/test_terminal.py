@@ -47,6 +47,7 @@ class Screen:
 class Fake:
     """A session that records what it is fed and answers by a table."""
 
+    prompted = True
     prompt = "R3#"
     wants = Wants.COMMAND
     unattended: str | None = None

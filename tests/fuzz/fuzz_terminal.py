@@ -25,11 +25,13 @@ class Router:
         self.session = Session(lambda: self.config)
         self.terminal = Terminal(self.session, 80, 24)
         self.outstanding: Request | None = None
+        self.shown = b""  # the last output
         self.handle(self.terminal.start())
 
     def handle(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Output):
+                self.shown = event.data
                 if len(event.data) > MAXIMUM_OUTPUT:
                     raise AssertionError(f"{len(event.data)} octets of output at once")
             elif isinstance(event, Submit):
@@ -49,7 +51,7 @@ class Router:
         self.handle(self.terminal.respond(["an answer"] * 3))
 
 
-def one_input(data: bytes) -> None:
+def one_input(data: bytes) -> Router:
     """The first octet of each piece says how long it is and what happens behind it."""
     router = Router()
     position = 0
@@ -65,12 +67,17 @@ def one_input(data: bytes) -> None:
             router.handle(router.terminal.interrupt("%LINK-3-UPDOWN: Interface Tunnel0, changed state to up"))
         elif action == 6:
             router.handle(router.terminal.resize(length, length))
+    return router
 
 
 def main() -> None:
     atheris = importlib.import_module("atheris")
     atheris.instrument_all()
-    atheris.Setup(sys.argv, one_input)
+
+    def target(data: bytes) -> None:
+        one_input(data)
+
+    atheris.Setup(sys.argv, target)
     atheris.Fuzz()
 
 

@@ -59,6 +59,7 @@ class Session:
         privilege: int = FULL_PRIVILEGE,
         enable: Callable[[str], bool] | None = None,
     ) -> None:
+        self.prompted = True
         self.length: int | None = None
         self.width: int | None = None
         self._running = running
@@ -136,7 +137,6 @@ class Session:
     def _execute(self, line: str, indent: int = 0) -> Request:
         """An exec line, which stands `indent` columns right of the prompt."""
         command, pipe = modifiers.split(line)
-        width = len(self.prompt) + indent
         try:
             match = self._table.match_here(EXEC, command)
             answer = match.command.handler(match, View(self._privilege, tuple(self.history)))
@@ -146,10 +146,11 @@ class Session:
                 raise LineError(Kind.INVALID, line, len(command), "|", (END,))
             select = compile_modifier(pipe, len(command) + 1)
         except LineError as error:
-            return Reply(error.ios(width))
+            return self._wrong(line, error, indent)
         except ModifierError as error:
-            caret = () if error.column is None else (" " * (width + error.column) + "^",)
-            return Reply((*caret, error.message, ""))
+            if error.column is not None:
+                return self._wrong(line, LineError(Kind.INVALID, line, error.column, "", ()), indent)
+            return Reply((error.message, ""))
         return replace(answer, select=select) if isinstance(answer, Show) else Reply(tuple(select(answer.lines)))
 
     def _configure(self, line: str, context: ModeContext) -> Request:
@@ -183,7 +184,7 @@ class Session:
         try:
             result = apply_line(running, context, line)
         except LineError as error:
-            return Reply(error.ios(len(self.prompt)))
+            return self._wrong(line, error)
         except ConfigError as error:
             return Reply((f"% {error}",))
         if result.context is None:
@@ -194,6 +195,12 @@ class Session:
             return Reply(tuple(result.warnings))
         self._pending = result.context
         return Apply(result.config, line, tuple(result.warnings))
+
+    def _wrong(self, line: str, error: LineError, indent: int = 0) -> Reply:
+        """The lines for a line that is none, with the caret below the word, wherever the line is seen."""
+        if self.prompted:
+            return Reply(error.ios(len(self.prompt) + indent))
+        return Reply((line, *error.ios(0)) if error.kind is Kind.INVALID else error.ios(0))
 
     def _act(self, answer: Answer) -> Request:
         """Do what is the session's own; everything else is the daemon's."""

@@ -20,6 +20,8 @@ class Wants(Enum):
 
 
 class Shell(Protocol):
+    prompted: bool  # the terminal prints prompts and echoes; where not, an error shows the line itself
+
     @property
     def prompt(self) -> str: ...
 

@@ -63,6 +63,7 @@ class Terminal:
 
     def __init__(self, session: Shell, columns: int = 80, rows: int = 24, *, interactive: bool = True) -> None:
         self.session = session
+        session.prompted = interactive
         self.dropped_keys = 0  # typed ahead beyond the limit
         self._columns = columns
         self._rows = rows
