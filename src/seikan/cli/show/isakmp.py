@@ -171,7 +171,7 @@ def show_sa_detail(status: Status, arguments: Arguments) -> Iterator[str]:
             suite = _suite_columns(sa.policy)
             life = "" if sa.lifetime_remaining is None else age(sa.lifetime_remaining)
             ends = f"{pad(address_text(sa.local), 16)}{pad(address_text(sa.remote), 16)}"
-            state = sa.status.split()[0]
+            state = sa.status.partition(" ")[0]
             yield f"{sa.conn_id:<6}{ends}{'':<7}{pad(state, 7)}{suite}{life:<9}{capabilities(sa):<4}"
             yield f"       Engine-id:Conn-id =  SW:{sa.conn_id % 1000}"
             yield ""
