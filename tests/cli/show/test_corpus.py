@@ -23,7 +23,7 @@ AGREEMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "IPv4 Crypto ISAKMP SA",
             "dst             src             state          conn-id status",
-            "       QM_IDLE           ",
+            "QM_IDLE          ",
             "MM_NO_STATE ",
             " ACTIVE (deleted)",
             "IPv6 Crypto ISAKMP SA",
@@ -45,7 +45,7 @@ AGREEMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "   protected vrf: (none)",
             "   local  ident (addr/mask/prot/port): (",
             "   remote ident (addr/mask/prot/port): (",
-            "   current_peer 1",
+            "   current_peer ",
             " port 500",
             "     PERMIT, flags={origin_is_acl,}",
             "    #pkts encaps: ",
@@ -196,7 +196,7 @@ AGREEMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "Interface                  IP-Address      OK? Method Status                Protocol",
             "      unassigned      YES ",
-            " YES NVRAM  up                    up",
+            " YES NVRAM  up                    ",
             "administratively down down",
         ),
     ),
@@ -376,7 +376,7 @@ AGREEMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "    Persistent logging: disabled",
             "No active filter modules.",
             "    Trap logging: level informational, ",
-            "Log Buffer (4096 bytes):",
+            " bytes):",
         ),
     ),
     "show access-lists [<name:word>]": (
