@@ -53,3 +53,4 @@ class EngineSettings:
     invalid_spi_recovery: bool = False
     identity: str = "address"
     session_status: bool = False  # log %CRYPTO-5-SESSION_STATUS
+    fragment_octets: int = 1200  # longest ISAKMP message sent whole to a peer that can take fragments

@@ -122,7 +122,20 @@ _RFC8221 = "RFC 8221"
 _RFC8247 = "RFC 8247"
 
 ENCRYPTIONS: tuple[Encryption, ...] = (
-    Encryption("3des-cbc", 192, 8, 8, 0, 0, 5, 3, 3, "3des", "esp-3des", weak=f"{_RFC8247} and {_RFC8221}: 3DES SHOULD NOT be used"),
+    Encryption(
+        "3des-cbc",
+        192,
+        8,
+        8,
+        0,
+        0,
+        5,
+        3,
+        3,
+        "3des",
+        "esp-3des",
+        weak=f"{_RFC8247} and {_RFC8221}: 3DES SHOULD NOT be used",
+    ),
     Encryption("aes-cbc-128", 128, 16, 16, 0, 0, 7, 12, 12, "aes", "esp-aes", variable_key=True),
     Encryption("aes-cbc-192", 192, 16, 16, 0, 0, 7, 12, 12, "aes 192", "esp-aes 192", variable_key=True),
     Encryption("aes-cbc-256", 256, 16, 16, 0, 0, 7, 12, 12, "aes 256", "esp-aes 256", variable_key=True),
@@ -173,3 +186,130 @@ def esp_plaintext_mtu(
     room = link_mtu - outer - (8 if udp else 0) - 8 - encryption.iv - icv
     block = max(4, encryption.block)
     return room - room % block - 2
+
+
+class PayloadType(IntEnum):
+    """ISAKMP payload types (RFC 2408 section 3.1, RFC 3947 section 3.2, its drafts, Cisco's fragment)."""
+
+    NONE = 0
+    SA = 1
+    PROPOSAL = 2
+    TRANSFORM = 3
+    KEY_EXCHANGE = 4
+    IDENTIFICATION = 5
+    CERTIFICATE = 6
+    CERTIFICATE_REQUEST = 7
+    HASH = 8
+    SIGNATURE = 9
+    NONCE = 10
+    NOTIFICATION = 11
+    DELETE = 12
+    VENDOR_ID = 13
+    NAT_D = 20
+    NAT_OA = 21
+    DRAFT_NAT_D = 130
+    DRAFT_NAT_OA = 131
+    FRAGMENT = 132
+
+
+class NotifyType(IntEnum):
+    """Notify message types (RFC 2408 section 3.14.1, RFC 2407 section 4.6.3, RFC 3706 section 5.3)."""
+
+    INVALID_PAYLOAD_TYPE = 1
+    DOI_NOT_SUPPORTED = 2
+    SITUATION_NOT_SUPPORTED = 3
+    INVALID_COOKIE = 4
+    INVALID_MAJOR_VERSION = 5
+    INVALID_MINOR_VERSION = 6
+    INVALID_EXCHANGE_TYPE = 7
+    INVALID_FLAGS = 8
+    INVALID_MESSAGE_ID = 9
+    INVALID_PROTOCOL_ID = 10
+    INVALID_SPI = 11
+    INVALID_TRANSFORM_ID = 12
+    ATTRIBUTES_NOT_SUPPORTED = 13
+    NO_PROPOSAL_CHOSEN = 14
+    BAD_PROPOSAL_SYNTAX = 15
+    PAYLOAD_MALFORMED = 16
+    INVALID_KEY_INFORMATION = 17
+    INVALID_ID_INFORMATION = 18
+    INVALID_CERT_ENCODING = 19
+    INVALID_CERTIFICATE = 20
+    CERT_TYPE_UNSUPPORTED = 21
+    INVALID_CERT_AUTHORITY = 22
+    INVALID_HASH_INFORMATION = 23
+    AUTHENTICATION_FAILED = 24
+    INVALID_SIGNATURE = 25
+    ADDRESS_NOTIFICATION = 26
+    NOTIFY_SA_LIFETIME = 27
+    CERTIFICATE_UNAVAILABLE = 28
+    UNSUPPORTED_EXCHANGE_TYPE = 29
+    UNEQUAL_PAYLOAD_LENGTHS = 30
+    CONNECTED = 16384
+    RESPONDER_LIFETIME = 24576
+    REPLAY_STATUS = 24577
+    INITIAL_CONTACT = 24578
+    R_U_THERE = 36136
+    R_U_THERE_ACK = 36137
+
+
+LAST_ERROR_NOTIFY = 8191  # RFC 2408 section 3.14.1: errors below, status from 16384
+
+
+class IdentityType(IntEnum):
+    """Identification types (RFC 2407 section 4.6.2.1)."""
+
+    IPV4_ADDR = 1
+    FQDN = 2
+    USER_FQDN = 3
+    IPV4_ADDR_SUBNET = 4
+    IPV6_ADDR = 5
+    IPV6_ADDR_SUBNET = 6
+    IPV4_ADDR_RANGE = 7
+    IPV6_ADDR_RANGE = 8
+    DER_ASN1_DN = 9
+    KEY_ID = 11
+
+
+class Phase1Attribute(IntEnum):
+    """Attribute types of a phase 1 transform (RFC 2409 appendix A)."""
+
+    ENCRYPTION = 1
+    HASH = 2
+    AUTHENTICATION = 3
+    GROUP = 4
+    LIFE_TYPE = 11
+    LIFE_DURATION = 12
+    KEY_LENGTH = 14
+
+
+class Phase2Attribute(IntEnum):
+    """Attribute types of an IPsec DOI transform (RFC 2407 section 4.5; 11 is RFC 4304's ESN)."""
+
+    LIFE_TYPE = 1
+    LIFE_DURATION = 2
+    GROUP = 3
+    ENCAPSULATION_MODE = 4
+    AUTHENTICATION = 5
+    KEY_LENGTH = 6
+    EXTENDED_SEQUENCE_NUMBERS = 11
+
+
+class LifeType(IntEnum):
+    """Units of a lifetime, alike in both phases (RFC 2407 section 4.5, RFC 2409 appendix A)."""
+
+    SECONDS = 1
+    KILOBYTES = 2
+
+
+ISAKMP_VERSION = 0x10  # RFC 2408 section 3.1: major 1, minor 0
+IPSEC_DOI = 1  # RFC 2407 section 4.2
+SIT_IDENTITY_ONLY = 1  # RFC 2407 section 4.2.1
+KEY_IKE = 1  # RFC 2407 section 4.4.2: the one phase 1 transform identifier
+
+FLAG_ENCRYPTION = 0x01  # RFC 2408 section 3.1
+FLAG_COMMIT = 0x02
+FLAG_AUTHENTICATION_ONLY = 0x04
+
+IKE_PORT = 500
+NAT_TRAVERSAL_PORT = 4500

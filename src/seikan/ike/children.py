@@ -1,0 +1,214 @@
+"""The life of child SAs: installed, used, replaced, removed, and what that means for the tunnel's line protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seikan.ike.core import Completion, Core
+from seikan.ike.effects import Direction, InstallSa, RemoveSa, TunnelDown, TunnelUp, Usage
+from seikan.ike.sa import ChildSa, Tunnel
+from seikan.ike.winners import best_child, best_ike_sa
+
+if TYPE_CHECKING:
+    from seikan.ike.tunnels import Tunnels
+
+OUTBOUND_DELAY = 1.0  # seconds an initiator goes on sending on the old pair after a rekey
+RETIRE = 10.0  # seconds the side that began the winner keeps a pair that lost
+RETIRE_LATER = 30.0  # seconds the other side keeps it, and up to as much again
+DRAIN = 5.0  # seconds packets under way may still arrive on a pair the peer deleted
+STALE = 15.0  # seconds a restarted peer has to replace its pairs
+SOFT = (0.80, 0.08)  # of a lifetime, and jitter: when the side that began a pair replaces it
+SOFT_OTHER = (0.92, 0.04)  # when the other side does, should the first not have
+_KILOBYTE = 1024
+
+
+class Children:
+    def __init__(self, core: Core, tunnels: Tunnels) -> None:
+        self.core = core
+        self.tunnels = tunnels
+
+    # -- installing --------------------------------------------------------------------------------------------------
+
+    def install_inbound(self, child: ChildSa, installed: Completion) -> None:
+        self._install(child, Direction.IN, installed)
+
+    def install_outbound_later(self, child: ChildSa) -> None:
+        """On a rekey the old pair goes on sending until the peer has surely seen our last message."""
+        when = self.core.now + OUTBOUND_DELAY
+        self.core.timers.set(("outbound", child), when, lambda: self.install_outbound(child))
+
+    def install_outbound(self, child: ChildSa) -> None:
+        """Switch the tunnel's outbound traffic to this pair."""
+        if child.outbound_requested or child.removed:
+            return
+        child.outbound_requested = True
+        self.core.timers.cancel(("outbound", child))
+
+        def installed(result: str | Usage | None) -> None:
+            if child.removed:
+                return
+            if isinstance(result, str):
+                text = f"the outbound SA could not be installed: {result}"
+                self.core.error(child.tunnel, "IPSEC_INSTALL", text)
+                child.outbound_requested = False
+                self.delete_pair(child, text)
+                self.tunnels.back_off(child.tunnel)
+                return
+            child.outbound_installed = True
+            child.keys.clear()
+            self._in_use(child)
+
+        self._install(child, Direction.OUT, installed)
+
+    def _install(self, child: ChildSa, direction: Direction, installed: Completion) -> None:
+        encryption = child.transform_set.encryption
+        if encryption is None:
+            raise ValueError("a pair without a cipher")
+        share, jitter = SOFT if child.initiator else SOFT_OTHER
+        hard = child.lifetime_kilobytes * _KILOBYTE
+        self.core.emit(
+            InstallSa(
+                self.core.expect(installed),
+                child.tunnel.name,
+                direction,
+                child.inbound_spi if direction is Direction.IN else child.outbound_spi,
+                child.path,
+                child.udp_encapsulation,
+                encryption,
+                child.keys[f"{direction.value} encryption"],
+                None if encryption.aead else child.transform_set.integrity,
+                child.keys[f"{direction.value} integrity"],
+                child.tunnel.settings.replay_window,
+                int(hard * (share + jitter * self.core.fraction())),
+                hard,
+            )
+        )
+
+    def _in_use(self, child: ChildSa) -> None:
+        core, tunnel = self.core, child.tunnel
+        share, jitter = SOFT if child.initiator else SOFT_OTHER
+        soft = child.lifetime_seconds * (share + jitter * core.fraction())
+        core.timers.set(("soft", child), core.now + soft, lambda: self.soft_expired(child))
+        core.timers.set(("hard", child), core.now + child.lifetime_seconds, lambda: self.hard_expired(child))
+        core.counters["child_sas_installed"] += 1
+        core.debug("ipsec", "{}: pair {} to {} is in use", tunnel.name, child.conn_id, child.path.remote)
+        tunnel.attempts = 0
+        tunnel.last_error = tunnel.last_error_at = None
+        tunnel.mismatches = ()
+        core.timers.cancel(("retry", tunnel))
+        if not tunnel.up:
+            tunnel.up, tunnel.up_since = True, core.now
+            core.emit(TunnelUp(tunnel.name))
+            self._session(tunnel, child, "UP")
+        for old in list(tunnel.children):
+            if old.stale and old is not child:
+                self.remove_pair(old)
+        self.tunnels.evaluate(tunnel)
+
+    def _session(self, tunnel: Tunnel, child: ChildSa, word: str) -> None:
+        if self.core.settings.session_status:
+            peer = f"{child.path.remote}:{child.path.remote_port}"
+            identity = next((sa.peer_identity for sa in tunnel.ike_sas if sa.peer_identity), child.path.remote)
+            self.core.log(5, "SESSION_STATUS", f"Crypto tunnel is {word}.  Peer {peer}  Id: {identity}")
+
+    # -- replacing ---------------------------------------------------------------------------------------------------
+
+    def soft_expired(self, child: ChildSa) -> None:
+        if child.removed or child.expiring:
+            return
+        child.expiring = True
+        self.core.counters["rekeys"] += 1
+        self.core.debug("ipsec", "{}: pair {} is to be replaced", child.tunnel.name, child.conn_id)
+        self.tunnels.evaluate(child.tunnel)
+
+    def hard_expired(self, child: ChildSa) -> None:
+        if not child.removed:
+            self.core.counters["child_sas_expired"] += 1
+            self.delete_pair(child, "lifetime of the IPsec SA expired")
+            self.tunnels.evaluate(child.tunnel)
+
+    def settle(self, tunnel: Tunnel) -> None:
+        """Let every usable pair but the winner go, after a while in which it still receives."""
+        usable = tunnel.usable()
+        winner = best_child(usable)
+        for child in usable:
+            key = ("retire", child)
+            if child is winner:
+                self.core.timers.cancel(key)
+            elif key not in self.core.timers and not child.stale and winner is not None:
+                self._retire_later(child, winner)
+
+    def _retire_later(self, child: ChildSa, winner: ChildSa) -> None:
+        delay = RETIRE if winner.initiator else RETIRE_LATER * (1 + self.core.fraction())
+        self.core.timers.set(("retire", child), self.core.now + delay, lambda: self._retire(child))
+
+    def _retire(self, child: ChildSa) -> None:
+        winner = best_child(child.tunnel.usable())
+        if not child.removed and winner is not None and winner is not child:
+            self.core.debug("ipsec", "{}: pair {} has been replaced", child.tunnel.name, child.conn_id)
+            self.delete_pair(child, "replaced")
+
+    def peer_is_late(self, child: ChildSa) -> None:
+        """The peer asked for our last message again, so it may need the old pair for longer."""
+        for other in child.tunnel.usable():
+            if ("retire", other) in self.core.timers:
+                self._retire_later(other, child)
+
+    def make_stale(self, child: ChildSa) -> None:
+        """A restarted peer has lost this pair: keep the line protocol up while it makes a new one."""
+        if not child.stale:
+            child.stale = True
+            self.core.timers.set(("stale", child), self.core.now + STALE, lambda: self._stale_expired(child))
+
+    def _stale_expired(self, child: ChildSa) -> None:
+        self.remove_pair(child, "the peer has restarted and made no new IPsec SA")
+        self.tunnels.evaluate(child.tunnel)
+
+    # -- removing ----------------------------------------------------------------------------------------------------
+
+    def peer_deleted(self, child: ChildSa) -> None:
+        """The peer does not receive on this pair any more; what it sent before may still arrive."""
+        tunnel = child.tunnel
+        if child.removed:
+            return
+        if any(other.usable for other in tunnel.children if other is not child):
+            self.remove_pair(child, drain=child.inbound_installed)
+            self.tunnels.evaluate(tunnel)
+        else:
+            self.remove_pair(child, "the peer deleted the IPsec SA")
+            self.tunnels.evaluate_soon(tunnel)
+
+    def delete_pair(self, child: ChildSa, reason: str) -> None:
+        """Remove a pair and tell the peer."""
+        sa = best_ike_sa([sa for sa in child.tunnel.ike_sas if sa.established])
+        if sa is not None and not child.removed and child.inbound_installed:
+            self.tunnels.informational.delete_child(sa, child)
+        self.remove_pair(child, reason)
+
+    def remove_pair(self, child: ChildSa, reason: str = "", *, drain: bool = False) -> None:
+        """Remove both directions here; the tunnel goes down with its last pair."""
+        if child.removed:
+            return
+        core, tunnel = self.core, child.tunnel
+        was_usable = child.usable
+        child.removed = True
+        for purpose in ("soft", "hard", "retire", "stale", "outbound"):
+            core.timers.cancel((purpose, child))
+        if child.outbound_requested:
+            core.emit(RemoveSa(tunnel.name, Direction.OUT, child.outbound_spi))
+        if drain:
+            core.timers.set(("drain", child), core.now + DRAIN, lambda: self.drained(child))
+        else:
+            self.drained(child)
+        child.keys.clear()
+        if was_usable and tunnel.up and not tunnel.usable():
+            tunnel.up, tunnel.up_since = False, None
+            core.emit(TunnelDown(tunnel.name, reason or "no IPsec SA is left"))
+            self._session(tunnel, child, "DOWN")
+
+    def drained(self, child: ChildSa) -> None:
+        """The inbound direction goes, at once or after what was under way has arrived."""
+        self.core.timers.cancel(("drain", child))
+        if child in child.tunnel.children:
+            child.tunnel.children.remove(child)
+            self.core.emit(RemoveSa(child.tunnel.name, Direction.IN, child.inbound_spi))

@@ -1,0 +1,149 @@
+"""What every part of the engine shares: settings, clock, timers, the queue of effects, the tables of SAs."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+from seikan.crypto.key_exchange import KeyPairFactory
+from seikan.ike.effects import Address, Debug, Effect, Log, Path, Send, Usage
+from seikan.ike.fragments import Fragments, split
+from seikan.ike.limits import RateLimit
+from seikan.ike.sa import IkeSa, Tunnel
+from seikan.ike.settings import EngineSettings
+from seikan.ike.status import Mismatch
+from seikan.ike.timers import Timers
+from seikan.wire.constants import ExchangeType, NotifyType
+from seikan.wire.header import Header
+from seikan.wire.message import push_message
+from seikan.wire.payloads import Notification
+
+FIRST_CONN_ID = 1001  # IOS
+ERROR_REPEAT = 300.0  # seconds in which the same error of a tunnel is logged once
+MAX_TRIES = 5
+FIRST_RETRANSMISSION = 2.0  # seconds
+BACK_OFF = 1.8
+MAX_ANSWERS = 10  # how often a repeated request is answered again
+
+Completion = Callable[[str | Usage | None], None]
+
+
+class Core:
+    """`now` is set at every entry into the engine."""
+
+    def __init__(self, settings: EngineSettings, random: Callable[[int], bytes], key_pair: KeyPairFactory) -> None:
+        self.settings = settings
+        self.random = random
+        self.key_pair = key_pair
+        self.now = 0.0
+        self.timers = Timers()
+        self.counters: Counter[str] = Counter()
+        self.effects: deque[Effect] = deque()
+        self.debugging: frozenset[str] = frozenset()
+        self.ike_sas: dict[tuple[bytes, bytes], IkeSa] = {}
+        self.first_messages: dict[tuple[bytes, Address], IkeSa] = {}
+        self.tunnels: dict[str, Tunnel] = {}
+        self.ends: dict[tuple[Address, Address], Tunnel] = {}
+        self.completions: dict[int, Completion] = {}
+        self.fragments = Fragments()
+        self.error_replies = RateLimit(rate=2.0, burst=10)
+        self.first_message_rate = RateLimit(rate=10.0, burst=40)
+        self._effect_id = 0
+        self._conn_id = FIRST_CONN_ID - 1
+        self._child_id = 0
+        self._fragment_id = 0
+
+    def next_conn_id(self) -> int:
+        self._conn_id += 1
+        return self._conn_id
+
+    def next_child_id(self) -> int:
+        """IOS numbers each direction; the pair takes two."""
+        self._child_id += 2
+        return self._child_id - 1
+
+    def expect(self, completion: Completion) -> int:
+        """An effect id whose `complete` goes to `completion`."""
+        self._effect_id += 1
+        self.completions[self._effect_id] = completion
+        return self._effect_id
+
+    def emit(self, effect: Effect) -> None:
+        self.effects.append(effect)
+
+    def fraction(self) -> float:
+        """A random number from 0 up to 1."""
+        return int.from_bytes(self.random(4), "big") / 2**32
+
+    def new_message_id(self, sa: IkeSa) -> int:
+        while True:
+            number = int.from_bytes(self.random(4), "big")
+            if number and number not in sa.quick and number not in sa.finished:
+                return number
+
+    def new_cookie(self) -> bytes:
+        while True:
+            cookie = self.random(8)
+            if any(cookie):
+                return cookie
+
+    def new_spi(self) -> int:
+        """An inbound SPI that no child SA has; 0 to 255 are reserved (RFC 4303 section 2.1)."""
+        used = {child.inbound_spi for tunnel in self.tunnels.values() for child in tunnel.children}
+        used |= {
+            exchange.inbound_spi for sa in self.ike_sas.values() for exchange in sa.quick.values() if exchange.running
+        }
+        while True:
+            spi = int.from_bytes(self.random(4), "big")
+            if spi > 255 and spi not in used:
+                return spi
+
+    def log(self, severity: int, mnemonic: str, text: str) -> None:
+        self.emit(Log("CRYPTO", severity, mnemonic, text))
+
+    def debug(self, topic: str, text: str, *values: Any) -> None:
+        """`text` is formatted with `values` by `str.format`, and only where somebody listens."""
+        if topic in self.debugging:
+            self.emit(Debug(topic, text.format(*values)))
+
+    def error(
+        self, tunnel: Tunnel, mnemonic: str, text: str, mismatches: tuple[Mismatch, ...] = (), severity: int = 4
+    ) -> None:
+        """Why a tunnel does not come up: kept for the show commands, logged once while it stays the same."""
+        repeated = (
+            tunnel.last_error == text
+            and tunnel.mismatches == mismatches
+            and tunnel.last_error_at is not None
+            and self.now - tunnel.last_error_at < ERROR_REPEAT
+        )
+        if repeated:
+            return
+        tunnel.last_error, tunnel.last_error_at, tunnel.mismatches = text, self.now, mismatches
+        details = "; ".join(f"{row.attribute}: local {row.local}, remote {row.remote}" for row in mismatches)
+        self.log(severity, mnemonic, f"{tunnel.name}: {text}" + (f" ({details})" if details else ""))
+
+    def send(self, sa: IkeSa, path: Path, data: bytes) -> None:
+        """Send one message of `sa`, in fragments where it is long and the peer can put them together."""
+        limit = self.settings.fragment_octets
+        if len(data) > limit and sa.fragmentation:
+            self._fragment_id = self._fragment_id % 0xFFFF + 1
+            for piece in split(data, limit, self._fragment_id):
+                self.counters["fragments_sent"] += 1
+                self.emit(Send(path, piece))
+        else:
+            self.emit(Send(path, data))
+        self.counters["messages_sent"] += 1
+
+    def send_error(self, header: Header, path: Path, kind: NotifyType) -> None:
+        """Answer a message in clear with an error notify: rate-limited, and it changes nothing here."""
+        if not self.error_replies.allow(path.remote, self.now):
+            self.counters["error_replies_limited"] += 1
+            return
+        self.counters["error_replies"] += 1
+        reply = Header(header.initiator_cookie, header.responder_cookie, 0, ExchangeType.INFORMATIONAL, 0, 0, 0)
+        self.emit(Send(path, push_message(reply, [Notification(1, b"", kind)])))
+
+    def retransmit(self, key: tuple[str, object], delay_index: int, callback: Callable[[], None]) -> None:
+        """Arm the timer of a message sent `delay_index` times before."""
+        self.timers.set(key, self.now + FIRST_RETRANSMISSION * BACK_OFF**delay_index, callback)

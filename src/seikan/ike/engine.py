@@ -1,0 +1,360 @@
+"""The protocol engine: datagrams, plane events and the time go in, effects come out. It does no I/O of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from seikan.crypto.key_exchange import KeyPairFactory, generate_key_pair
+from seikan.ike.core import Core
+from seikan.ike.effects import Address, Direction, Effect, Path, Usage
+from seikan.ike.report import engine_status
+from seikan.ike.sa import Tunnel
+from seikan.ike.settings import EngineSettings, TunnelSettings
+from seikan.ike.status import EngineStatus
+from seikan.ike.tunnels import Tunnels
+from seikan.ike.v1.main import unanswered
+from seikan.ike.v1.phase1 import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_PEER, AbandonExchange
+from seikan.ike.winners import best_ike_sa
+from seikan.wire.constants import ExchangeType, NotifyType, PayloadType
+from seikan.wire.errors import WireError
+from seikan.wire.header import NO_COOKIE, Header, pull_header
+
+
+class ClearTarget(Enum):
+    """`clear crypto isakmp`, `clear crypto sa`, `clear crypto session`."""
+
+    ISAKMP = "isakmp"
+    SA = "sa"
+    SESSION = "session"
+
+
+class Engine:
+    """IKEv1 for a set of tunnels. Every method takes the time of one monotonic clock in seconds.
+
+    After any call, drain `poll_effect` and arm a timer for `next_timeout`. `random(n)` gives n octets fit for
+    cookies, nonces and SPIs. `debugging` holds the topics ("isakmp", "ipsec") that `Debug` effects are made for.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        random: Callable[[int], bytes],
+        key_pair: KeyPairFactory = generate_key_pair,
+    ) -> None:
+        self._core = Core(settings, random, key_pair)
+        self._tunnels = Tunnels(self._core)
+        self._set_tunnels(settings)
+
+    @property
+    def debugging(self) -> frozenset[str]:
+        return self._core.debugging
+
+    @debugging.setter
+    def debugging(self, topics: frozenset[str]) -> None:
+        self._core.debugging = topics
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def poll_effect(self) -> Effect | None:
+        """The next thing to do, in order; None where nothing is left."""
+        return self._core.effects.popleft() if self._core.effects else None
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` is due, None where nothing waits."""
+        return self._core.timers.next()
+
+    def status(self, now: float) -> EngineStatus:
+        """A snapshot for the show commands."""
+        return engine_status(self._core, now)
+
+    # -- configuration -----------------------------------------------------------------------------------------------
+
+    def configure(self, settings: EngineSettings, now: float) -> None:
+        """Run with other settings from now on. A tunnel that keeps its ends keeps its SAs; new settings of phase 1
+        and phase 2 hold from the next negotiation, which starts at once where the tunnel is not up.
+        """
+        core = self._core
+        core.now = now
+        before = core.settings
+        core.settings = settings
+        if before.enabled and not settings.enabled:
+            for tunnel in core.tunnels.values():
+                self._tear_down(tunnel, "crypto isakmp is disabled")
+        self._set_tunnels(settings)
+        for tunnel in core.tunnels.values():
+            if before.keepalive != settings.keepalive:
+                for sa in tunnel.ike_sas:
+                    self._tunnels.informational.schedule_dpd(sa)
+            if not tunnel.up:
+                self._start_over(tunnel)
+
+    def _set_tunnels(self, settings: EngineSettings) -> None:
+        core = self._core
+        wanted = {row.name: row for row in settings.tunnels}
+        for name, tunnel in list(core.tunnels.items()):
+            row = wanted.get(name)
+            if row is None or self._ends(row) != self._ends(tunnel.settings):
+                self._tear_down(tunnel, "the tunnel's configuration has changed")
+                self._forget(tunnel)
+                if row is not None:
+                    core.tunnels[name] = Tunnel(row, able=tunnel.able)
+                else:
+                    del core.tunnels[name]
+            else:
+                tunnel.settings = row
+        core.ends.clear()
+        for name, row in wanted.items():
+            tunnel = core.tunnels.setdefault(name, Tunnel(row))
+            first = core.ends.setdefault(self._ends(row), tunnel)
+            if first is not tunnel:
+                core.error(
+                    tunnel,
+                    "IKMP_SAME_ENDS",
+                    f"{first.name} has the same source and destination; one of them must change",
+                )
+
+    @staticmethod
+    def _ends(row: TunnelSettings) -> tuple[Address, Address]:
+        return row.local, row.remote
+
+    def _start_over(self, tunnel: Tunnel) -> None:
+        """Try again at once with what is configured now; an exchange that has had no answer begins anew."""
+        core = self._core
+        core.timers.cancel(("retry", tunnel))
+        tunnel.attempts = 0
+        for sa in list(tunnel.ike_sas):
+            if unanswered(sa):
+                self._tunnels.drop(sa)
+        self._evaluate(tunnel)
+
+    def _evaluate(self, tunnel: Tunnel) -> None:
+        if self._core.ends.get(self._ends(tunnel.settings)) is tunnel:
+            self._tunnels.evaluate(tunnel)
+
+    def initiate(self, tunnel: str, now: float) -> None:
+        """The tunnel can run (administratively up, destination routable): bring it up and keep it so."""
+        self._core.now = now
+        found = self._core.tunnels.get(tunnel)
+        if found is not None and not found.able:
+            found.able = True
+            self._start_over(found)
+
+    def suspend(self, tunnel: str, reason: str, now: float) -> None:
+        """The tunnel cannot run: delete its SAs and refuse the peer until `initiate`."""
+        self._core.now = now
+        found = self._core.tunnels.get(tunnel)
+        if found is not None:
+            found.able = False
+            self._tear_down(found, reason)
+            self._forget(found)
+
+    def close(self, now: float) -> None:
+        """The router stops: delete every SA here and at the peers."""
+        self._core.now = now
+        for tunnel in self._core.tunnels.values():
+            tunnel.able = False
+            self._tear_down(tunnel, "shutdown")
+            self._forget(tunnel)
+
+    def _tear_down(self, tunnel: Tunnel, reason: str) -> None:
+        for child in list(tunnel.children):
+            self._tunnels.children.delete_pair(child, reason)
+            self._tunnels.children.drained(child)
+        for sa in list(tunnel.ike_sas):
+            self._tunnels.delete(sa)
+
+    def _forget(self, tunnel: Tunnel) -> None:
+        for purpose in ("retry", "evaluate"):
+            self._core.timers.cancel((purpose, tunnel))
+        tunnel.need_since = None
+        tunnel.attempts = 0
+        tunnel.deferred.clear()
+
+    def clear(
+        self,
+        target: ClearTarget,
+        now: float,
+        *,
+        conn_id: int | None = None,
+        peer: Address | None = None,
+        tunnel: str | None = None,
+    ) -> int:
+        """Delete phase 1 SAs, child SAs, or both; the tunnels come up anew. Returns how many were deleted."""
+        core = self._core
+        core.now = now
+        count = 0
+        for found in core.tunnels.values():
+            if (tunnel is not None and found.name != tunnel) or (peer is not None and found.settings.remote != peer):
+                continue
+            if target is not ClearTarget.ISAKMP:
+                for child in list(found.children):
+                    self._tunnels.children.delete_pair(child, f"clear crypto {target.value}")
+                    count += 1
+            if target is not ClearTarget.SA:
+                for sa in list(found.ike_sas):
+                    if conn_id is None or sa.conn_id == conn_id:
+                        self._tunnels.delete(sa)
+                        count += 1
+            self._start_over(found)
+        return count
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def handle_timeout(self, now: float) -> None:
+        """Run what is due."""
+        self._core.now = now
+        self._core.timers.run(now)
+
+    def complete(self, effect_id: int, result: str | Usage | None, now: float) -> None:
+        """The answer to an `InstallSa` (None, or the error) or a `QueryUsage`."""
+        self._core.now = now
+        completion = self._core.completions.pop(effect_id, None)
+        if completion is not None:
+            completion(result)
+
+    def handle_datagram(self, data: bytes, path: Path, now: float) -> None:
+        """One ISAKMP message, without a non-ESP marker. Whatever is wrong with it is counted, never raised."""
+        core = self._core
+        core.now = now
+        core.counters["messages_received"] += 1
+        try:
+            header = pull_header(data)
+        except WireError as error:
+            self._malformed(error, path)
+            return
+        try:
+            if header.next_payload == PayloadType.FRAGMENT:
+                whole = self._fragment(header, data, path)
+                if whole is None:
+                    return
+                data, header = whole, pull_header(whole)
+            self._dispatch(header, data, path)
+        except AbandonExchange as error:
+            core.send_error(header, path, error.notify)
+        except WireError as error:
+            self._malformed(error, path)
+            if header.responder_cookie == NO_COOKIE and (path.local, path.remote) in core.ends:
+                core.send_error(header, path, error.notify)
+
+    def _malformed(self, error: WireError, path: Path) -> None:
+        name = type(error).__name__
+        self._core.counters[f"dropped_{name}"] += 1
+        self._core.debug("isakmp", "ISAKMP: message from {} dropped, {}: {}", path.remote, name, error)
+
+    def _fragment(self, header: Header, data: bytes, path: Path) -> bytes | None:
+        core = self._core
+        known = (header.initiator_cookie, header.responder_cookie) in core.ike_sas
+        if not core.settings.fragmentation or not known:
+            core.counters["fragments_refused"] += 1
+            return None
+        core.counters["fragments_received"] += 1
+        return core.fragments.add(header, data, path, core.now)
+
+    def _dispatch(self, header: Header, data: bytes, path: Path) -> None:
+        core = self._core
+        if not core.settings.enabled:
+            core.counters["dropped_disabled"] += 1
+            return
+        if header.responder_cookie == NO_COOKIE and header.exchange in (ExchangeType.MAIN, ExchangeType.AGGRESSIVE):
+            self._first_message(header, data, path)
+            return
+        sa = core.ike_sas.get((header.initiator_cookie, header.responder_cookie))
+        if sa is None and header.exchange in (ExchangeType.MAIN, ExchangeType.AGGRESSIVE, ExchangeType.INFORMATIONAL):
+            sa = core.ike_sas.get((header.initiator_cookie, NO_COOKIE))  # the answer to our first message
+        if sa is None:
+            self._no_sa(path)
+            return
+        if not (sa.nat_vendor or path.remote == sa.path.remote):
+            core.counters["dropped_wrong_address"] += 1
+            return
+        match header.exchange:
+            case ExchangeType.MAIN if not sa.aggressive:
+                self._tunnels.main.handle(sa, header, data, path)
+            case ExchangeType.AGGRESSIVE if sa.aggressive:
+                self._tunnels.aggressive.handle(sa, header, data, path)
+            case ExchangeType.INFORMATIONAL if not header.encrypted:
+                self._tunnels.informational.handle_clear(sa, header, data)
+            case ExchangeType.QUICK | ExchangeType.INFORMATIONAL if not header.encrypted or not header.message_id:
+                core.counters["not_encrypted"] += 1
+            case ExchangeType.QUICK if sa.established:
+                self._tunnels.quick.handle(sa, header, data, path)
+            case ExchangeType.INFORMATIONAL if sa.established:
+                self._tunnels.informational.handle(sa, header, data, path)
+            case _:
+                core.counters["unexpected_messages"] += 1
+
+    def _no_sa(self, path: Path) -> None:
+        core = self._core
+        core.counters["no_sa"] += 1
+        if core.error_replies.allow("log", core.now):
+            text = f"IKE message from {path.remote} has no SA and is not an initialization offer"
+            core.log(4, "IKMP_NO_SA", text)
+
+    def _first_message(self, header: Header, data: bytes, path: Path) -> None:
+        """Message 1. State is made only for the address of a tunnel that can run, within the limits."""
+        core = self._core
+        aggressive = header.exchange is ExchangeType.AGGRESSIVE
+        mode = self._tunnels.aggressive if aggressive else self._tunnels.main
+        known = core.first_messages.get((header.initiator_cookie, path.remote))
+        if known is not None:
+            if data == known.retransmission.request:
+                mode.answer_again(known, path)
+            else:
+                core.counters["unexpected_messages"] += 1
+            return
+        if not core.first_message_rate.allow(path.remote, core.now):
+            core.counters["first_messages_limited"] += 1
+            return
+        tunnel = core.ends.get((path.local, path.remote))
+        if tunnel is None or not tunnel.able:
+            core.counters["no_tunnel" if tunnel is None else "tunnel_not_able"] += 1
+            raise AbandonExchange("no tunnel to this peer")
+        if aggressive and not core.settings.aggressive_mode:
+            core.counters["aggressive_mode_refused"] += 1
+            raise AbandonExchange("aggressive mode is off", NotifyType.UNSUPPORTED_EXCHANGE_TYPE)
+        half_open = [sa for sa in core.first_messages.values() if not sa.established]
+        if len(half_open) >= MAX_HALF_OPEN or sum(sa.tunnel is tunnel for sa in half_open) >= MAX_HALF_OPEN_OF_PEER:
+            core.counters["half_open_limit"] += 1
+            return
+        if self._tunnels.defer(tunnel, header.initiator_cookie):
+            return
+        mode.respond(tunnel, header, data, path)
+
+    # -- plane events ------------------------------------------------------------------------------------------------
+
+    def expire(self, tunnel: str, spi: int, direction: Direction, hard: bool, now: float) -> None:
+        """A lifetime in kilobytes has passed its soft or hard limit."""
+        self._core.now = now
+        found = self._core.tunnels.get(tunnel)
+        for child in list(found.children) if found else []:
+            if spi == (child.inbound_spi if direction is Direction.IN else child.outbound_spi):
+                (self._tunnels.children.hard_expired if hard else self._tunnels.children.soft_expired)(child)
+
+    def sequence_wrap(self, tunnel: str, spi: int, now: float) -> None:
+        """The outbound SA will soon run out of sequence numbers: replace it as at its soft limit."""
+        self.expire(tunnel, spi, Direction.OUT, False, now)
+
+    def unknown_spi(self, path: Path, spi: int, now: float) -> None:
+        """ESP came for an SA that is not here: tell the peer under protection, or where there is none and
+        `invalid_spi_recovery` is on, begin phase 1 with it.
+        """
+        core = self._core
+        core.now = now
+        core.counters["unknown_spi"] += 1
+        tunnel = core.ends.get((path.local, path.remote))
+        if tunnel is None or not core.error_replies.allow((path.remote, "spi"), now):
+            return
+        sa = best_ike_sa([sa for sa in tunnel.ike_sas if sa.established])
+        if sa is not None:
+            self._tunnels.informational.notify(sa, NotifyType.INVALID_SPI, spi)
+        elif core.settings.invalid_spi_recovery and tunnel.able:
+            core.timers.cancel(("retry", tunnel))
+            self._evaluate(tunnel)
+
+    def peer_moved(self, tunnel: str, path: Path, now: float) -> None:
+        """Authenticated ESP came from another address or port than the SA's; followed only where a NAT was found."""
+        self._core.now = now
+        found = self._core.tunnels.get(tunnel)
+        if found is not None:
+            self._tunnels.peer_moved(found, path)

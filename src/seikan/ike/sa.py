@@ -1,0 +1,223 @@
+"""What the engine remembers: tunnels, their phase 1 SAs, quick mode exchanges and child SAs.
+
+A tunnel owns its SAs, never the other way round: an SA is something a tunnel has for a while.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+
+from seikan.config.model import IsakmpPolicy, TransformSet
+from seikan.crypto.key_exchange import KeyPair
+from seikan.crypto.keys import Phase1Keys
+from seikan.ike.effects import Path
+from seikan.ike.settings import TunnelSettings
+from seikan.ike.states import Event, Role, State, advance, expected_message
+from seikan.ike.status import Mismatch
+from seikan.wire.constants import NAT_TRAVERSAL_PORT
+from seikan.wire.header import NO_COOKIE
+from seikan.wire.payloads import SaPayload
+from seikan.wire.secret import Secret
+from seikan.wire.vendor import Vendor
+
+MAX_FINISHED = 4096  # message ids remembered for each phase 1 SA, against replay
+
+
+@dataclass(slots=True)
+class Retransmission:
+    """The last message sent, for the timer (`tries` so far) and for a peer that repeats its own (`answers` so far)."""
+
+    sent: bytes = b""
+    tries: int = 0
+    request: bytes = b""
+    answers: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class IkeSa:
+    """A phase 1 SA, from its first message to its end. Pairs of values are (initiator's, responder's)."""
+
+    tunnel: Tunnel
+    role: Role
+    aggressive: bool
+    path: Path
+    cookie_i: bytes
+    created: float
+    cookie_r: bytes = NO_COOKIE
+    state: State = State.START
+    conn_id: int = 0
+    established_at: float | None = None
+    policy: IsakmpPolicy | None = None
+    lifetime: int = 0
+    offered: SaPayload | None = None
+    sa_body: bytes = b""
+    key_pair: KeyPair | None = None
+    nonces: tuple[bytes, bytes] = (b"", b"")
+    publics: tuple[bytes, bytes] = (b"", b"")
+    pre_shared_key: Secret | None = None
+    identity_body: bytes = b""  # the peer's IDii of aggressive mode's first message
+    keys: Phase1Keys | None = None
+    iv: bytes = b""
+    retransmission: Retransmission = field(default_factory=Retransmission)
+    dpd: bool = False
+    fragmentation: bool = False
+    nat_vendor: Vendor | None = None
+    nat_local: bool = False
+    nat_remote: bool = False
+    peer_identity: str | None = None
+    expiring: bool = False
+    undecryptable: bool = False
+    quick: dict[int, QuickExchange] = field(default_factory=dict)
+    finished: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    dpd_sequence: int = 0
+    dpd_waiting: bool = False
+    dpd_tries: int = 0
+    dpd_since: float = 0.0
+    dpd_peer_sequence: int | None = None
+
+    @property
+    def initiator(self) -> bool:
+        return self.role is Role.INITIATOR
+
+    @property
+    def established(self) -> bool:
+        return self.state is State.QM_IDLE
+
+    @property
+    def nat(self) -> bool:
+        """A NAT was found, so ESP goes in UDP (RFC 3947 section 5)."""
+        return self.nat_local or self.nat_remote
+
+    @property
+    def nat_draft(self) -> bool:
+        return self.nat_vendor not in (None, Vendor.NAT_T_RFC)
+
+    @property
+    def rank(self) -> bytes:
+        """The order of SAs that both ends see alike."""
+        return self.cookie_i + self.cookie_r
+
+    @property
+    def label(self) -> str:
+        return f"ISAKMP:({self.conn_id})"
+
+    def advance(self, event: Event) -> None:
+        self.state = advance(self.role, self.state, event)
+
+    def expects(self) -> Event | None:
+        return expected_message(self.role, self.state)
+
+    def floated(self) -> Path:
+        """The path after the float to port 4500 (RFC 3947 section 4), for an initiator that found a NAT."""
+        if self.path.local_port == NAT_TRAVERSAL_PORT:
+            return self.path
+        return replace(self.path, local_port=NAT_TRAVERSAL_PORT, remote_port=NAT_TRAVERSAL_PORT)
+
+    def finish_message(self, message_id: int) -> None:
+        """Remember a message id that must not start anything again."""
+        self.finished[message_id] = None
+        if len(self.finished) > MAX_FINISHED:
+            self.finished.popitem(last=False)
+
+    def forget_exchange(self) -> None:
+        """Drop what only the exchange needed."""
+        self.key_pair = None
+        self.pre_shared_key = None
+        self.offered = None
+        self.nonces = self.publics = (b"", b"")
+        self.sa_body = b""
+
+
+@dataclass(slots=True, eq=False)
+class ChildSa:
+    """A pair of ESP SAs. `initiator` tells whether this side started the quick mode that made it."""
+
+    tunnel: Tunnel
+    initiator: bool
+    conn_id: int
+    inbound_spi: int
+    outbound_spi: int
+    transform_set: TransformSet
+    pfs_group: int | None
+    path: Path
+    udp_encapsulation: bool
+    lifetime_seconds: int
+    lifetime_kilobytes: int
+    created: float
+    keys: dict[str, Secret] = field(default_factory=dict, repr=False)  # until both directions are installed
+    inbound_installed: bool = False
+    outbound_requested: bool = False
+    outbound_installed: bool = False
+    expiring: bool = False
+    stale: bool = False
+    removed: bool = False
+
+    @property
+    def usable(self) -> bool:
+        return self.inbound_installed and self.outbound_installed and not self.removed
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The order of pairs that both ends see alike."""
+        low, high = sorted((self.inbound_spi, self.outbound_spi))
+        return high, low
+
+
+@dataclass(slots=True, eq=False)
+class QuickExchange:
+    """One quick mode; `nonces` and `identities` (bodies of IDci, IDcr) are (initiator's, responder's)."""
+
+    ike_sa: IkeSa
+    role: Role
+    message_id: int
+    inbound_spi: int
+    created: float
+    state: State = State.QM_START
+    iv: bytes = b""
+    nonces: tuple[bytes, bytes] = (b"", b"")
+    key_pair: KeyPair | None = None
+    offered: SaPayload | None = None
+    child: ChildSa | None = None
+    reply: bytes = b""  # QM2 or QM3, sealed when the inbound SA is in place
+    retransmission: Retransmission = field(default_factory=Retransmission)
+
+    def advance(self, event: Event) -> None:
+        self.state = advance(self.role, self.state, event)
+
+    def expects(self) -> Event | None:
+        return expected_message(self.role, self.state)
+
+    @property
+    def running(self) -> bool:
+        return self.state not in (State.QM_PHASE2_COMPLETE, State.QM_FAILED)
+
+
+@dataclass(slots=True, eq=False)
+class Tunnel:
+    """A configured tunnel. `able`: administratively up and its destination routable, as the daemon said last."""
+
+    settings: TunnelSettings
+    able: bool = False
+    up: bool = False
+    up_since: float | None = None
+    ike_sas: list[IkeSa] = field(default_factory=list)
+    children: list[ChildSa] = field(default_factory=list)
+    attempts: int = 0
+    need_since: float | None = None
+    deferred: set[bytes] = field(default_factory=set)
+    last_error: str | None = None
+    last_error_at: float | None = None
+    mismatches: tuple[Mismatch, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    def usable(self) -> list[ChildSa]:
+        """Pairs with both directions installed, newest last."""
+        return [child for child in self.children if child.usable]
+
+    def exchanges(self) -> list[QuickExchange]:
+        """Quick modes under way."""
+        return [exchange for sa in self.ike_sas for exchange in sa.quick.values() if exchange.running]

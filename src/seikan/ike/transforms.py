@@ -1,0 +1,233 @@
+"""Phase 2 proposals: transform sets on the wire, and which one both sides have (RFC 2407 sections 4.4.4 and 4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from seikan.config.model import TransformSet
+from seikan.ike.policy import lifetimes
+from seikan.ike.settings import TunnelSettings
+from seikan.ike.status import Mismatch
+from seikan.wire.constants import (
+    ENCRYPTIONS,
+    GROUP_BY_NUMBER,
+    INTEGRITIES,
+    EncapsulationMode,
+    LifeType,
+    Phase2Attribute,
+    ProtocolId,
+)
+from seikan.wire.payloads import Attribute, Proposal, SaPayload, Transform, basic_attribute, number_attribute
+
+DEFAULT_LIFETIME = 28800  # seconds, RFC 2407 section 4.5
+_SPI_OCTETS = 4
+_KNOWN = frozenset(Phase2Attribute)
+_MODE_WORD = {
+    EncapsulationMode.TUNNEL: "tunnel",
+    EncapsulationMode.TRANSPORT: "transport",
+    EncapsulationMode.UDP_TUNNEL: "tunnel in UDP",
+    EncapsulationMode.UDP_TRANSPORT: "transport in UDP",
+    EncapsulationMode.DRAFT_UDP_TUNNEL: "tunnel in UDP (draft)",
+    EncapsulationMode.DRAFT_UDP_TRANSPORT: "transport in UDP (draft)",
+}
+# By (UDP encapsulation, NAT traversal by a draft); a route-based tunnel is always tunnel mode.
+TUNNEL_MODES = {
+    (False, False): EncapsulationMode.TUNNEL,
+    (False, True): EncapsulationMode.TUNNEL,
+    (True, False): EncapsulationMode.UDP_TUNNEL,
+    (True, True): EncapsulationMode.DRAFT_UDP_TUNNEL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Phase2Choice:
+    """What both sides have. `lifetime_seconds` and `lifetime_kilobytes` are the smaller of both (0: no limit).
+
+    `shortened` tells that the peer must hear of it by RESPONDER-LIFETIME (RFC 2407 section 4.6.3.1).
+    """
+
+    transform_set: TransformSet
+    spi: bytes
+    pfs_group: int | None
+    lifetime_seconds: int
+    lifetime_kilobytes: int
+    shortened: bool
+    proposal: Proposal
+
+
+def usable_sets(sets: Iterable[TransformSet]) -> tuple[TransformSet, ...]:
+    """The sets that make an ESP SA: a cipher with integrity of its own or beside it."""
+    return tuple(
+        row
+        for row in sets
+        if row.encryption is not None and row.encryption.esp is not None and (row.encryption.aead or row.integrity)
+    )
+
+
+def smaller(one: int, other: int) -> int:
+    """The smaller of two limits where 0 is no limit."""
+    return min(one, other) if one and other else one or other
+
+
+def _attributes(row: TransformSet, settings: TunnelSettings, mode: EncapsulationMode) -> tuple[Attribute, ...]:
+    found = []
+    if row.encryption and row.encryption.variable_key:
+        found.append(basic_attribute(Phase2Attribute.KEY_LENGTH, row.encryption.key_bits))
+    found += [
+        basic_attribute(Phase2Attribute.ENCAPSULATION_MODE, mode),
+        basic_attribute(Phase2Attribute.LIFE_TYPE, LifeType.SECONDS),
+        number_attribute(Phase2Attribute.LIFE_DURATION, settings.lifetime_seconds),
+    ]
+    if settings.lifetime_kilobytes:
+        found += [
+            basic_attribute(Phase2Attribute.LIFE_TYPE, LifeType.KILOBYTES),
+            number_attribute(Phase2Attribute.LIFE_DURATION, settings.lifetime_kilobytes),
+        ]
+    if row.integrity and not (row.encryption and row.encryption.aead):
+        found.append(basic_attribute(Phase2Attribute.AUTHENTICATION, row.integrity.esp_v1))
+    if settings.pfs_group:
+        found.append(basic_attribute(Phase2Attribute.GROUP, settings.pfs_group))
+    return tuple(found)
+
+
+def offer(settings: TunnelSettings, mode: EncapsulationMode, spi: bytes) -> SaPayload:
+    """One proposal for each usable transform set, in order of preference."""
+    proposals = []
+    for number, row in enumerate(usable_sets(settings.transform_sets), 1):
+        identifier = row.encryption.esp if row.encryption and row.encryption.esp else 0
+        transform = Transform(1, identifier, _attributes(row, settings, mode))
+        proposals.append(Proposal(number, ProtocolId.ESP, spi, (transform,)))
+    return SaPayload(tuple(proposals))
+
+
+def _words(transform: Transform) -> dict[str, str]:
+    values = {attribute.type: attribute.number for attribute in transform.attributes}
+    bits = values.get(Phase2Attribute.KEY_LENGTH)
+    encryption = f"transform {transform.id}" if bits is None else f"transform {transform.id} of {bits} bits"
+    aead = False
+    for row in ENCRYPTIONS:
+        # RFC 3602 section 5.3 wants the key length; where a peer leaves it out, 128 is meant.
+        if row.esp == transform.id and (not row.variable_key or (bits or 128) == row.key_bits):
+            encryption, aead = row.name, row.aead
+    integrity = values.get(Phase2Attribute.AUTHENTICATION)
+    name = "none" if integrity is None else f"authentication {integrity}"
+    for check in INTEGRITIES:
+        if check.esp_v1 == integrity:
+            name = check.name
+    mode = values.get(Phase2Attribute.ENCAPSULATION_MODE, 0)
+    words = {
+        "encryption": encryption,
+        "integrity": "of the cipher" if aead and integrity is None else name,
+        "mode": _MODE_WORD.get(EncapsulationMode(mode), "") if mode in _MODE_WORD else f"mode {mode}",
+        "pfs": f"group {values[Phase2Attribute.GROUP]}" if Phase2Attribute.GROUP in values else "none",
+    }
+    if values.get(Phase2Attribute.EXTENDED_SEQUENCE_NUMBERS):
+        words["sequence numbers"] = "64 bits"
+    words.update({f"attribute {kind}": str(value) for kind, value in values.items() if kind not in _KNOWN})
+    return words
+
+
+def _own_words(row: TransformSet, settings: TunnelSettings, mode: EncapsulationMode) -> dict[str, str]:
+    encryption = row.encryption
+    integrity = "of the cipher" if encryption and encryption.aead else row.integrity.name if row.integrity else "none"
+    return {
+        "encryption": encryption.name if encryption else "none",
+        "integrity": integrity,
+        "mode": _MODE_WORD[mode],
+        "pfs": f"group {settings.pfs_group}" if settings.pfs_group else "none",
+    }
+
+
+def _different(ours: dict[str, str], theirs: dict[str, str], any_group: bool) -> tuple[Mismatch, ...]:
+    found = []
+    for name in {**ours, **theirs}:
+        mine, other = (
+            ours.get(name, "32 bits" if name == "sequence numbers" else "not used"),
+            theirs.get(name, "not sent"),
+        )
+        if name == "pfs" and any_group and other != "none":
+            if int(other.removeprefix("group ")) not in GROUP_BY_NUMBER:
+                found.append(Mismatch("ipsec pfs", mine, f"{other}, not known here"))
+        elif mine != other:
+            found.append(Mismatch(f"ipsec {name}", mine, other))
+    return tuple(found)
+
+
+def _alone(payload: SaPayload) -> list[Proposal]:
+    """Proposals that stand alone under their number and are ESP with an SPI; AH with ESP is not done here."""
+    numbers = [proposal.number for proposal in payload.proposals]
+    return [
+        proposal
+        for proposal in payload.proposals
+        if numbers.count(proposal.number) == 1
+        and proposal.protocol == ProtocolId.ESP
+        and len(proposal.spi) == _SPI_OCTETS
+    ]
+
+
+def choose(
+    settings: TunnelSettings, mode: EncapsulationMode, payload: SaPayload, *, initiator: bool
+) -> Phase2Choice | tuple[Mismatch, ...]:
+    """The first of our transform sets that the peer offers (or has chosen, seen as initiator), else what differs.
+
+    A responder without PFS accepts a peer that wants it, as IOS does.
+    """
+    any_group = not initiator and settings.pfs_group is None
+    closest: tuple[Mismatch, ...] | None = None
+    candidates = [(row, transform) for row in _alone(payload) for transform in row.transforms]
+    for ours in usable_sets(settings.transform_sets):
+        words = _own_words(ours, settings, mode)
+        for proposal, transform in candidates:
+            different = _different(words, _words(transform), any_group)
+            if not different:
+                return _agreed(settings, ours, proposal, transform)
+            if closest is None or len(different) < len(closest):
+                closest = different
+    return closest or (
+        Mismatch("ipsec transform-set", f"{len(usable_sets(settings.transform_sets))} usable", "no ESP"),
+    )
+
+
+def _agreed(settings: TunnelSettings, ours: TransformSet, proposal: Proposal, transform: Transform) -> Phase2Choice:
+    values = {attribute.type: attribute.number for attribute in transform.attributes}
+    offered = lifetimes(transform.attributes, Phase2Attribute.LIFE_TYPE, Phase2Attribute.LIFE_DURATION)
+    their_seconds = offered.get(LifeType.SECONDS, DEFAULT_LIFETIME)
+    their_kilobytes = offered.get(LifeType.KILOBYTES, 0)
+    seconds = smaller(settings.lifetime_seconds, their_seconds)
+    kilobytes = smaller(settings.lifetime_kilobytes, their_kilobytes)
+    return Phase2Choice(
+        replace(ours, transport=False),
+        proposal.spi,
+        values.get(Phase2Attribute.GROUP),
+        seconds,
+        kilobytes,
+        seconds != their_seconds or kilobytes != their_kilobytes,
+        Proposal(proposal.number, proposal.protocol, proposal.spi, (transform,)),
+    )
+
+
+def lifetime_attributes(seconds: int, kilobytes: int) -> tuple[Attribute, ...]:
+    """The data of a RESPONDER-LIFETIME notify (RFC 2407 section 4.6.3.1)."""
+    found = [
+        basic_attribute(Phase2Attribute.LIFE_TYPE, LifeType.SECONDS),
+        number_attribute(Phase2Attribute.LIFE_DURATION, seconds),
+    ]
+    if kilobytes:
+        found += [
+            basic_attribute(Phase2Attribute.LIFE_TYPE, LifeType.KILOBYTES),
+            number_attribute(Phase2Attribute.LIFE_DURATION, kilobytes),
+        ]
+    return tuple(found)
+
+
+def own_offer(settings: TunnelSettings, mode: EncapsulationMode) -> tuple[Mismatch, ...]:
+    """What we offered, where the peer refused without saying what it has."""
+    return tuple(
+        Mismatch(
+            f"ipsec transform-set {row.name}",
+            ", ".join(f"{name} {word}" for name, word in _own_words(row, settings, mode).items()),
+            "refused, its own offer is not known",
+        )
+        for row in usable_sets(settings.transform_sets)
+    )

@@ -1,0 +1,289 @@
+"""The life of tunnels: what each one has, what it lacks, and its phase 1 SAs from end to end.
+
+`evaluate` looks at a tunnel as it is and starts what is missing, whatever event led there. Of several SAs that do the
+same, `winners` says which stays. The loser is deleted by the side that began the winner; the other side does it
+itself much later, should the delete be lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from seikan.ike.children import RETIRE_LATER, SOFT, SOFT_OTHER, Children
+from seikan.ike.core import Core
+from seikan.ike.effects import Direction, Path, SendKeepalive, UpdateSa
+from seikan.ike.sa import IkeSa, Tunnel
+from seikan.ike.states import Event, State
+from seikan.ike.v1.aggressive import AggressiveMode
+from seikan.ike.v1.informational import Informational
+from seikan.ike.v1.main import MainMode, unanswered
+from seikan.ike.v1.quick import QuickMode
+from seikan.ike.winners import best_ike_sa
+from seikan.wire.constants import IKE_PORT, NAT_TRAVERSAL_PORT
+from seikan.wire.header import NO_COOKIE
+
+RETIRE_IKE = 5.0  # seconds the side that began the winner keeps a phase 1 SA that lost
+RESPONDER_WAIT = 3.0  # seconds a phase 1 responder leaves quick mode to the initiator
+HELD = 6.0  # seconds our first message waits while the winning peer's exchange runs
+HALF_OPEN_TRUST = 5.0  # seconds an unproven exchange of the peer's address keeps us from starting our own
+MAX_BACK_OFF = 30.0  # seconds
+MAX_DEFERRED = 8
+
+
+class Tunnels:
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.children = Children(core, self)
+        self.informational = Informational(core, self)
+        self.main = MainMode(core, self)
+        self.aggressive = AggressiveMode(core, self)
+        self.quick = QuickMode(core, self, self.informational)
+        self.informational.quick = self.quick
+        self.informational.phase1 = self.main
+
+    # -- the tables --------------------------------------------------------------------------------------------------
+
+    def add(self, sa: IkeSa) -> None:
+        self.core.ike_sas[sa.cookie_i, sa.cookie_r] = sa
+        if not sa.initiator:
+            self.core.first_messages[sa.cookie_i, sa.path.remote] = sa
+        sa.tunnel.ike_sas.append(sa)
+
+    def rename(self, sa: IkeSa, cookie_r: bytes) -> None:
+        """The responder's cookie is known."""
+        if cookie_r == NO_COOKIE:
+            return
+        del self.core.ike_sas[sa.cookie_i, sa.cookie_r]
+        sa.cookie_r = cookie_r
+        self.core.ike_sas[sa.cookie_i, sa.cookie_r] = sa
+
+    def drop(self, sa: IkeSa) -> None:
+        """Forget a phase 1 SA and its exchanges; child SAs are the tunnel's and stay."""
+        core = self.core
+        if sa.state is State.DELETED:
+            return
+        for exchange in list(sa.quick.values()):
+            self.quick.discard(exchange)
+        sa.advance(Event.DELETE)
+        core.ike_sas.pop((sa.cookie_i, sa.cookie_r), None)
+        for key in [key for key, value in core.first_messages.items() if value is sa]:
+            del core.first_messages[key]
+        sa.tunnel.ike_sas.remove(sa)
+        for purpose in ("retransmit", "half-open", "forget", "soft", "hard", "dpd", "retire", "keepalive"):
+            core.timers.cancel((purpose, sa))
+        sa.forget_exchange()
+        sa.keys = None
+
+    def delete(self, sa: IkeSa) -> None:
+        """Drop a phase 1 SA and tell the peer."""
+        self.informational.delete_ike(sa)
+        self.drop(sa)
+
+    # -- what a tunnel lacks -----------------------------------------------------------------------------------------
+
+    def evaluate(self, tunnel: Tunnel) -> None:
+        """Start whatever is missing and let go whatever is too much."""
+        core = self.core
+        self.children.settle(tunnel)
+        self._settle_ike(tunnel)
+        if not tunnel.able or not core.settings.enabled or tunnel.settings.responder_only:
+            return
+        good = [sa for sa in tunnel.ike_sas if sa.established and not sa.expiring]
+        lacks_child = (
+            not any(not child.removed and not child.expiring and not child.stale for child in tunnel.children)
+            and not tunnel.exchanges()
+        )
+        if good and not lacks_child:
+            tunnel.need_since = None
+            return
+        if tunnel.need_since is None:
+            tunnel.need_since = core.now
+        if ("retry", tunnel) in core.timers:
+            return
+        sa = best_ike_sa(good)
+        if sa is None:
+            self._start_phase1(tunnel)
+        elif not self._leave_to_peer(sa) and not self.quick.start(sa):
+            self.back_off(tunnel)
+
+    def _leave_to_peer(self, sa: IkeSa) -> bool:
+        """A responder of phase 1 lets the initiator begin the first quick mode."""
+        since = self.core.now - (sa.established_at or 0.0)
+        if sa.initiator or since >= RESPONDER_WAIT or sa.tunnel.usable():
+            return False
+        self._look_again(sa.tunnel, RESPONDER_WAIT - since)
+        return True
+
+    def _look_again(self, tunnel: Tunnel, delay: float) -> None:
+        self.core.timers.set(("evaluate", tunnel), self.core.now + delay, lambda: self.evaluate(tunnel))
+
+    def _start_phase1(self, tunnel: Tunnel) -> None:
+        core = self.core
+        negotiating = [sa for sa in tunnel.ike_sas if not sa.established]
+        waited = core.now - (tunnel.need_since if tunnel.need_since is not None else core.now)
+        for sa in negotiating:
+            # A peer's first message proves nothing; its third shows that it gets our answers.
+            if sa.initiator or sa.state is State.MM_KEY_EXCH or waited < HALF_OPEN_TRUST:
+                self._look_again(tunnel, HALF_OPEN_TRUST)
+                return
+        mode = self.aggressive if tunnel.settings.aggressive_identity is not None else self.main
+        if not mode.start(tunnel):
+            self.back_off(tunnel)
+
+    def evaluate_soon(self, tunnel: Tunnel) -> None:
+        """Look again a moment later, not at the same moment as the peer."""
+        self._look_again(tunnel, 0.5 + 1.5 * self.core.fraction())
+        self.core.timers.set(("retry", tunnel), self.core.now + 0.45, lambda: None)
+
+    def back_off(self, tunnel: Tunnel) -> None:
+        """Something failed: try again later, each time a little later."""
+        core = self.core
+        delay = min(MAX_BACK_OFF, 2.0**tunnel.attempts) * (0.75 + 0.5 * core.fraction())
+        tunnel.attempts = min(tunnel.attempts + 1, 16)
+        core.timers.set(("retry", tunnel), core.now + delay, lambda: self.evaluate(tunnel))
+
+    # -- phase 1 SAs -------------------------------------------------------------------------------------------------
+
+    def established(self, sa: IkeSa, *, initial_contact: bool) -> None:
+        core, tunnel = self.core, sa.tunnel
+        core.counters["phase1_completed"] += 1
+        share, jitter = SOFT if sa.initiator else SOFT_OTHER
+        soft = sa.lifetime * (share + jitter * core.fraction())
+        core.timers.set(("soft", sa), core.now + soft, lambda: self._soft_expired(sa))
+        core.timers.set(("hard", sa), core.now + sa.lifetime, lambda: self._hard_expired(sa))
+        if initial_contact:
+            self.initial_contact(sa)
+        for other in list(tunnel.ike_sas):
+            if unanswered(other):
+                self.drop(other)
+        tunnel.deferred.clear()
+        self.informational.schedule_dpd(sa)
+        self._schedule_keepalive(sa)
+        if sa.nat:
+            self._move(tunnel, sa.path)
+        self.evaluate(tunnel)
+
+    def initial_contact(self, sa: IkeSa) -> None:
+        """The peer knows of nothing older than this exchange (RFC 2407 section 4.6.3.3)."""
+        for other in list(sa.tunnel.ike_sas):
+            if other is not sa and other.established and (other.established_at or 0.0) < sa.created:
+                self.core.debug("isakmp", "{}: deleted, the peer has restarted", other.label)
+                self.drop(other)
+        for child in sa.tunnel.children:
+            if not child.removed and child.created < sa.created:
+                self.children.make_stale(child)
+
+    def _settle_ike(self, tunnel: Tunnel) -> None:
+        established = [sa for sa in tunnel.ike_sas if sa.established]
+        winner = best_ike_sa(established)
+        for sa in established:
+            key = ("retire", sa)
+            if sa is winner or winner is None:
+                self.core.timers.cancel(key)
+            elif key not in self.core.timers:
+                delay = RETIRE_IKE if winner.initiator else RETIRE_LATER * (1 + self.core.fraction())
+                self._retire_later(sa, delay)
+
+    def _retire_later(self, sa: IkeSa, delay: float) -> None:
+        self.core.timers.set(("retire", sa), self.core.now + delay, lambda: self._retire(sa))
+
+    def _retire(self, sa: IkeSa) -> None:
+        if best_ike_sa([other for other in sa.tunnel.ike_sas if other.established]) is sa:
+            return
+        if any(exchange.running for exchange in sa.quick.values()):
+            self._retire_later(sa, RETIRE_IKE)
+            return
+        self.core.debug("isakmp", "{}: has been replaced", sa.label)
+        self.delete(sa)
+
+    def _soft_expired(self, sa: IkeSa) -> None:
+        sa.expiring = True
+        self.core.counters["reauthentications"] += 1
+        self.evaluate(sa.tunnel)
+
+    def _hard_expired(self, sa: IkeSa) -> None:
+        self.core.debug("isakmp", "{}: lifetime expired", sa.label)
+        self.delete(sa)
+        self.evaluate(sa.tunnel)
+
+    def lost(self, sa: IkeSa) -> None:
+        """The peer does not answer under this phase 1 SA; its child SAs may well be alive."""
+        self.core.counters["phase1_lost"] += 1
+        self.drop(sa)
+        self.evaluate(sa.tunnel)
+
+    def peer_dead(self, sa: IkeSa) -> None:
+        """Dead peer detection had no answer: everything with the peer goes, and a new beginning is tried at once."""
+        core, tunnel = self.core, sa.tunnel
+        reason = f"peer {sa.path.remote} does not answer dead peer detection"
+        core.counters["dpd_dead"] += 1
+        for child in list(tunnel.children):
+            self.children.remove_pair(child, reason)
+        for other in list(tunnel.ike_sas):
+            if other.established:
+                self.drop(other)
+        core.error(tunnel, "IKMP_DEAD_PEER", reason)
+        self.evaluate(tunnel)
+
+    # -- collisions --------------------------------------------------------------------------------------------------
+
+    def defer(self, tunnel: Tunnel, cookie_i: bytes) -> bool:
+        """Both ends began phase 1. The higher initiator cookie wins: its side leaves the other's first message
+        unanswered once (a repetition shows that our own does not get through), the other side lets its own rest.
+        """
+        own = [sa for sa in tunnel.ike_sas if sa.initiator and not sa.established]
+        if not own:
+            return False
+        self.core.counters["phase1_collisions"] += 1
+        if all(unanswered(sa) for sa in own) and all(sa.cookie_i < cookie_i for sa in own):
+            for sa in own:
+                mode = self.aggressive if sa.aggressive else self.main
+                when = self.core.now + HELD
+                self.core.timers.set(("retransmit", sa), when, lambda sa=sa, mode=mode: mode.repeat(sa))  # type: ignore[misc]
+            return False
+        if cookie_i in tunnel.deferred or len(tunnel.deferred) >= MAX_DEFERRED:
+            return False
+        tunnel.deferred.add(cookie_i)
+        return True
+
+    # -- addresses ---------------------------------------------------------------------------------------------------
+
+    def touch(self, sa: IkeSa, path: Path | None = None) -> None:
+        """A fresh, authenticated message: behind a NAT the peer may have moved, and IKE and ESP move together."""
+        if path is None or path == sa.path or not sa.nat or path.local != sa.path.local:
+            return
+        if path.local_port != sa.path.local_port and path.local_port == IKE_PORT:
+            return
+        self.core.counters["peer_moved"] += 1
+        self._move(sa.tunnel, path)
+
+    def peer_moved(self, tunnel: Tunnel, path: Path) -> None:
+        """Authenticated ESP came from a new address (RFC 3947 section 7)."""
+        if any(child.udp_encapsulation and child.path != path for child in tunnel.children):
+            self.core.counters["peer_moved"] += 1
+            self._move(tunnel, path)
+
+    def _move(self, tunnel: Tunnel, path: Path) -> None:
+        for sa in tunnel.ike_sas:
+            if sa.established and sa.nat and sa.path != path:
+                self.core.debug("isakmp", "{}: peer is now at {}:{}", sa.label, path.remote, path.remote_port)
+                sa.path = path
+        for child in tunnel.children:
+            if child.removed or not child.udp_encapsulation or child.path == path:
+                continue
+            child.path = path
+            if child.inbound_installed:
+                self.core.emit(UpdateSa(tunnel.name, Direction.IN, child.inbound_spi, path, True))
+            if child.outbound_requested:
+                self.core.emit(UpdateSa(tunnel.name, Direction.OUT, child.outbound_spi, path, True))
+
+    def _schedule_keepalive(self, sa: IkeSa) -> None:
+        """The side behind the NAT keeps the mapping alive (RFC 3948 section 4)."""
+        interval = self.core.settings.nat_keepalive
+        if sa.nat_local and interval and sa.established:
+            self.core.timers.set(("keepalive", sa), self.core.now + interval, lambda: self._keepalive(sa))
+
+    def _keepalive(self, sa: IkeSa) -> None:
+        self.core.counters["nat_keepalives"] += 1
+        self.core.emit(SendKeepalive(replace(sa.path, local_port=NAT_TRAVERSAL_PORT)))
+        self._schedule_keepalive(sa)

@@ -1,0 +1,348 @@
+"""What main mode and aggressive mode share: vendor IDs, keys, identities, the proofs, the beginning and the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, TypeVar
+
+from seikan.crypto.key_exchange import InvalidPublicValue
+from seikan.crypto.keys import derive_phase1, phase1_hash
+from seikan.crypto.prf import same
+from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
+from seikan.ike.effects import Path
+from seikan.ike.nat import detect
+from seikan.ike.policy import choose, negotiable, own_offer
+from seikan.ike.preshared import find_key
+from seikan.ike.sa import IkeSa, Tunnel
+from seikan.ike.states import Event, Role, State
+from seikan.ike.v1.envelope import InvalidHash
+from seikan.wire.constants import IKE_PORT, IdentityType, NotifyType
+from seikan.wire.errors import PayloadMalformed
+from seikan.wire.message import Chain
+from seikan.wire.payloads import (
+    HashPayload,
+    Identification,
+    NatDetection,
+    Nonce,
+    Notification,
+    Payload,
+    SaPayload,
+    VendorId,
+    push_identification,
+)
+from seikan.wire.vendor import FRAGMENTATION_CAPABILITIES, NAT_T_VENDORS, Vendor, recognize
+
+if TYPE_CHECKING:
+    from seikan.ike.tunnels import Tunnels
+
+NONCE_OCTETS = 32
+NONCE_LIMITS = (8, 256)  # RFC 2409 section 5
+HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for the next message
+MAX_HALF_OPEN = 100
+MAX_HALF_OPEN_OF_PEER = 4
+UDP = 17
+REPEAT_KEPT = 60.0  # seconds in which the last request is answered again
+
+P = TypeVar("P")
+
+
+class AbandonExchange(Exception):
+    """This exchange cannot go on; the text is for the operator, `notify` for the peer."""
+
+    def __init__(self, text: str, notify: NotifyType = NotifyType.NO_PROPOSAL_CHOSEN) -> None:
+        super().__init__(text)
+        self.notify = notify
+
+
+def one(chain: Chain, kind: type[P]) -> P:
+    """The one payload of `kind`, or `PayloadMalformed`."""
+    found = [payload for payload in chain.payloads if isinstance(payload, kind)]
+    if len(found) != 1:
+        raise PayloadMalformed(f"{len(found)} payloads {kind.__name__} where one is expected")
+    return found[0]
+
+
+def body_of(chain: Chain, kind: type[Payload]) -> bytes:
+    """The octets of the first payload of `kind`, as received."""
+    return next(body for payload, body in zip(chain.payloads, chain.bodies, strict=True) if isinstance(payload, kind))
+
+
+def nonce_of(chain: Chain) -> bytes:
+    data = one(chain, Nonce).data
+    if not NONCE_LIMITS[0] <= len(data) <= NONCE_LIMITS[1]:
+        raise PayloadMalformed(f"a nonce of {len(data)} octets")
+    return data
+
+
+def identity_text(identity: Identification) -> str:
+    """An identity as the show commands print it; unprintable octets as a hexadecimal number."""
+    if identity.type == IdentityType.IPV4_ADDR and len(identity.data) == 4:
+        return str(IPv4Address(identity.data))
+    if identity.type == IdentityType.IPV6_ADDR and len(identity.data) == 16:
+        return str(IPv6Address(identity.data))
+    text = identity.data.decode("ascii", "replace")
+    return text if text.isprintable() and "\ufffd" not in text and len(text) < 256 else identity.data[:64].hex()
+
+
+class Phase1:
+    """Common ground of both phase 1 exchanges; a subclass is one of them."""
+
+    name = ""
+
+    def __init__(self, core: Core, tunnels: Tunnels) -> None:
+        self.core = core
+        self.tunnels = tunnels
+
+    # -- beginning ---------------------------------------------------------------------------------------------------
+
+    def begin_initiator(self, tunnel: Tunnel, aggressive: bool) -> IkeSa | None:
+        """A new SA with its key, or None and a stated error."""
+        core, settings = self.core, tunnel.settings
+        if not negotiable(core.settings.policies):
+            core.error(
+                tunnel, "IKMP_NO_POLICY", "no crypto isakmp policy with authentication pre-share, a cipher and a group"
+            )
+            return None
+        key = find_key(core.settings, settings.local, settings.remote)
+        if key is None:
+            self.no_key(tunnel)
+            return None
+        path = Path(settings.local, IKE_PORT, settings.remote, IKE_PORT)
+        sa = IkeSa(tunnel, Role.INITIATOR, aggressive, path, core.new_cookie(), core.now, pre_shared_key=key)
+        self.tunnels.add(sa)
+        return sa
+
+    def begin_responder(self, tunnel: Tunnel, path: Path, cookie_i: bytes, aggressive: bool) -> IkeSa:
+        """A new half-open SA; the caller has checked the limits and the proposal."""
+        core = self.core
+        sa = IkeSa(tunnel, Role.RESPONDER, aggressive, path, cookie_i, core.now, cookie_r=core.new_cookie())
+        sa.pre_shared_key = find_key(core.settings, path.local, path.remote)
+        self.tunnels.add(sa)
+        core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self.half_open_expired(sa))
+        return sa
+
+    def no_key(self, tunnel: Tunnel) -> None:
+        remote = tunnel.settings.remote
+        self.core.error(
+            tunnel,
+            "IKMP_NO_PRESHARED_KEY",
+            f"no pre-shared key for peer {remote} (crypto isakmp key ... address {remote})",
+        )
+
+    def half_open_expired(self, sa: IkeSa) -> None:
+        self.core.counters["half_open_expired"] += 1
+        self.core.debug("isakmp", "{}: peer {} did not go on, {}", sa.label, sa.path.remote, sa.state.value)
+        self.tunnels.drop(sa)
+        self.tunnels.evaluate(sa.tunnel)
+
+    # -- vendor IDs --------------------------------------------------------------------------------------------------
+
+    def vendor_ids(self, sa: IkeSa) -> list[Payload]:
+        """What we announce: as responder only the NAT traversal chosen."""
+        settings = self.core.settings
+        found: list[Payload] = []
+        if settings.nat_transparency:
+            vendors: Iterable[Vendor] = NAT_T_VENDORS if sa.initiator else [sa.nat_vendor] if sa.nat_vendor else []
+            found += [VendorId(vendor.value) for vendor in vendors]
+        found.append(VendorId(Vendor.DPD.value))
+        if settings.fragmentation:
+            found.append(VendorId(Vendor.FRAGMENTATION.value + FRAGMENTATION_CAPABILITIES))
+        return found
+
+    def read_vendor_ids(self, sa: IkeSa, chain: Chain) -> None:
+        found = {recognize(payload.data) for payload in chain.payloads if isinstance(payload, VendorId)}
+        sa.dpd = sa.dpd or Vendor.DPD in found
+        sa.fragmentation = sa.fragmentation or (self.core.settings.fragmentation and Vendor.FRAGMENTATION in found)
+        if sa.nat_vendor is None and self.core.settings.nat_transparency:
+            sa.nat_vendor = next((vendor for vendor in NAT_T_VENDORS if vendor in found), None)
+
+    def read_nat(self, sa: IkeSa, chain: Chain, path: Path) -> None:
+        if sa.policy is None:
+            return
+        payloads = [payload for payload in chain.payloads if isinstance(payload, NatDetection)]
+        sa.nat_local, sa.nat_remote = detect(sa, sa.policy.hash_row, path, payloads)
+        if payloads:
+            self.core.debug("isakmp", "{}: NAT found: this side {}, peer {}", sa.label, sa.nat_local, sa.nat_remote)
+
+    # -- keys and proofs ---------------------------------------------------------------------------------------------
+
+    def accept_choice(self, sa: IkeSa, payload: SaPayload) -> None:
+        """As initiator: the responder's choice must be one transform that we offered."""
+        policies = negotiable(self.core.settings.policies)
+        transforms = sum(len(proposal.transforms) for proposal in payload.proposals)
+        choice = choose(policies, payload)
+        if choice is None or transforms != 1:
+            raise PayloadMalformed("the responder chose a proposal that was not offered")
+        sa.policy, sa.lifetime = choice.policy, choice.lifetime
+
+    def make_key_pair(self, sa: IkeSa) -> bytes:
+        group = sa.policy.group_row if sa.policy else None
+        if group is None:
+            raise PayloadMalformed("no group agreed")
+        sa.key_pair = self.core.key_pair(group)
+        return sa.key_pair.public
+
+    def derive(self, sa: IkeSa) -> None:
+        """Everything phase 1 derives, once both public values and nonces are there."""
+        policy = sa.policy
+        encryption = policy.encryption_row if policy else None
+        if policy is None or encryption is None or sa.key_pair is None or sa.pre_shared_key is None:
+            raise PayloadMalformed("keys are asked for too early")
+        try:
+            shared = sa.key_pair.shared(sa.publics[1] if sa.initiator else sa.publics[0])
+        except InvalidPublicValue as error:
+            raise PayloadMalformed(str(error)) from error
+        sa.keys = derive_phase1(
+            policy.hash_row,
+            encryption,
+            sa.pre_shared_key,
+            nonces=sa.nonces,
+            cookies=(sa.cookie_i, sa.cookie_r),
+            publics=sa.publics,
+            shared=shared,
+        )
+        sa.iv = sa.keys.iv
+
+    def identity(self, sa: IkeSa) -> Identification:
+        """Our phase 1 identity (RFC 2407 section 4.6.2); a floated exchange names no port (RFC 3947 section 4)."""
+        settings, tunnel = self.core.settings, sa.tunnel.settings
+        port = 0 if sa.nat else IKE_PORT
+        if sa.aggressive and sa.initiator and tunnel.aggressive_identity:
+            kind = IdentityType.USER_FQDN if "@" in tunnel.aggressive_identity else IdentityType.FQDN
+            return Identification(kind, UDP, port, tunnel.aggressive_identity.encode())
+        if settings.identity == "hostname":
+            return Identification(IdentityType.FQDN, UDP, port, settings.hostname.encode())
+        kind = IdentityType.IPV4_ADDR if sa.path.local.version == 4 else IdentityType.IPV6_ADDR
+        return Identification(kind, UDP, port, sa.path.local.packed)
+
+    def own_proof(self, sa: IkeSa, identity: Identification) -> HashPayload:
+        """HASH_I of an initiator, HASH_R of a responder."""
+        return HashPayload(self._proof(sa, push_identification(identity), of_initiator=sa.initiator))
+
+    def check_proof(self, sa: IkeSa, chain: Chain, identity_body: bytes = b"") -> None:
+        """The peer's proof over its identity (`identity_body` where sent before); raises `InvalidHash`."""
+        identity = None if identity_body else one(chain, Identification)
+        body = identity_body or body_of(chain, Identification)
+        if not same(one(chain, HashPayload).data, self._proof(sa, body, of_initiator=not sa.initiator)):
+            raise InvalidHash("the peer does not prove the pre-shared key")
+        if identity:
+            sa.peer_identity = identity_text(identity)
+
+    @staticmethod
+    def _proof(sa: IkeSa, identity: bytes, *, of_initiator: bool) -> bytes:
+        if sa.keys is None:
+            raise InvalidHash("no keys yet")
+        own, other = (0, 1) if of_initiator else (1, 0)
+        cookies = (sa.cookie_i, sa.cookie_r)
+        return phase1_hash(
+            sa.keys, sa.publics[own], sa.publics[other], cookies[own], cookies[other], sa.sa_body, identity
+        )
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, sa: IkeSa, path: Path, data: bytes, request: bytes = b"", *, repeat: bool) -> None:
+        """Send the next message; `request` is what it answers, `repeat` arms the retransmission timer."""
+        state = sa.retransmission
+        state.sent, state.request, state.tries, state.answers = data, request, 0, 0
+        self.core.send(sa, path, data)
+        self.core.timers.cancel(("retransmit", sa))
+        if repeat:
+            self.core.retransmit(("retransmit", sa), 0, lambda: self.repeat(sa))
+
+    def repeat(self, sa: IkeSa) -> None:
+        """The retransmission timer: again, or give up after `MAX_TRIES`."""
+        state = sa.retransmission
+        if state.tries >= MAX_TRIES:
+            self.give_up(sa)
+            return
+        state.tries += 1
+        self.core.counters["retransmissions"] += 1
+        self.core.debug("isakmp", "{}: retransmitting phase 1 {} {}", sa.label, sa.state.value, state.tries)
+        self.core.send(sa, sa.path, state.sent)
+        self.core.retransmit(("retransmit", sa), state.tries, lambda: self.repeat(sa))
+
+    def answer_again(self, sa: IkeSa, path: Path) -> None:
+        """The peer repeated its last message: so do we, a bounded number of times."""
+        state = sa.retransmission
+        self.core.counters["duplicates"] += 1
+        if state.sent and state.answers < MAX_ANSWERS:
+            state.answers += 1
+            self.core.send(sa, path if not sa.established else sa.path, state.sent)
+
+    def give_up(self, sa: IkeSa) -> None:
+        remote = sa.path.remote
+        if sa.state is State.MM_KEY_EXCH:
+            text = f"pre-shared key for {remote} probably differs from the peer's (message 5 was not answered)"
+        else:
+            text = f"peer {remote} does not answer ({self.name}, {sa.state.value})"
+        self.fail(sa, text)
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def fail(self, sa: IkeSa, text: str) -> None:
+        """The exchange is over without an SA; the tunnel tries again later. A better explanation given before stays."""
+        core, tunnel = self.core, sa.tunnel
+        explained = tunnel.last_error_at is not None and tunnel.last_error_at >= sa.created
+        core.counters["phase1_failed"] += 1
+        self.tunnels.drop(sa)
+        if not explained:
+            core.error(tunnel, "IKMP_NO_ANSWER", text)
+        core.log(6, "IKMP_MODE_FAILURE", f"Processing of {self.name} mode failed with peer at {sa.path.remote}")
+        self.tunnels.back_off(tunnel)
+
+    def refused(self, sa: IkeSa, kind: int) -> None:
+        """An error notify in clear: nobody vouches for it, so it only explains a failure that may follow."""
+        if kind == NotifyType.NO_PROPOSAL_CHOSEN and sa.state in (State.MM_NO_STATE, State.AG_NO_STATE):
+            self.core.error(
+                sa.tunnel,
+                "IKMP_NO_PROPOSAL",
+                f"peer {sa.path.remote} accepts no isakmp policy offered (NO-PROPOSAL-CHOSEN)",
+                own_offer(negotiable(self.core.settings.policies)),
+            )
+        elif sa.state is State.MM_KEY_EXCH and sa.initiator:
+            self.wrong_key(sa, 5, f"the peer answered {notify_name(kind)}")
+
+    def wrong_key(self, sa: IkeSa, message: int, evidence: str) -> None:
+        sa.undecryptable = True
+        self.core.counters["authentication_failed"] += 1
+        self.core.error(
+            sa.tunnel,
+            "IKMP_BAD_KEY",
+            f"pre-shared key for {sa.path.remote} differs from the peer's (message {message}: {evidence})",
+        )
+
+    def initial_contact(self, sa: IkeSa) -> list[Payload]:
+        """INITIAL-CONTACT (RFC 2407 section 4.6.3.3) where this side has no other SA with the peer."""
+        if not sa.initiator or sa.tunnel.children or any(other.established for other in sa.tunnel.ike_sas):
+            return []
+        return [Notification(1, sa.cookie_i + sa.cookie_r, NotifyType.INITIAL_CONTACT)]
+
+    def finish(self, sa: IkeSa, path: Path, payloads: Sequence[Payload], event: Event) -> None:
+        """The peer is authenticated and phase 1 complete."""
+        core = self.core
+        sa.advance(event)
+        sa.path = path
+        sa.conn_id = core.next_conn_id()
+        sa.established_at = core.now
+        core.timers.cancel(("half-open", sa))
+        if sa.initiator and not sa.aggressive:
+            core.timers.cancel(("retransmit", sa))
+        sa.forget_exchange()
+        core.timers.set(("forget", sa), core.now + REPEAT_KEPT, lambda: self.forget_answer(sa))
+        core.debug("isakmp", "{}: SA has been authenticated with {}", sa.label, path.remote)
+        contact = any(
+            isinstance(payload, Notification) and payload.type == NotifyType.INITIAL_CONTACT for payload in payloads
+        )
+        self.tunnels.established(sa, initial_contact=contact)
+
+    def forget_answer(self, sa: IkeSa) -> None:
+        sa.retransmission.sent = sa.retransmission.request = b""
+
+
+def notify_name(kind: int) -> str:
+    """The RFC's word for a notify, or its number."""
+    try:
+        return NotifyType(kind).name.replace("_", "-")
+    except ValueError:
+        return f"notify {kind}"

@@ -1,0 +1,409 @@
+"""Quick mode (RFC 2409 section 5.5): makes a pair of ESP SAs under a phase 1 SA, with or without PFS.
+
+Order of installation: the responder has its inbound SA before it sends message 2, the initiator before message 3,
+so no side can be sent a packet it cannot open. The responder's outbound SA follows message 3. The initiator's
+follows its message 3 at once where the tunnel has no other pair; on a rekey it waits a little, since some peers
+install their side only when message 3 reaches them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seikan.crypto.key_exchange import InvalidPublicValue
+from seikan.crypto.keys import closing_hash, keymat, phase2_iv
+from seikan.crypto.prf import same
+from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
+from seikan.ike.effects import Path, Usage
+from seikan.ike.policy import lifetimes
+from seikan.ike.sa import ChildSa, IkeSa, QuickExchange, Tunnel
+from seikan.ike.selectors import any_identity, is_any, selector_text
+from seikan.ike.states import Event, Role
+from seikan.ike.status import Mismatch
+from seikan.ike.transforms import (
+    TUNNEL_MODES,
+    Phase2Choice,
+    choose,
+    lifetime_attributes,
+    offer,
+    own_offer,
+    smaller,
+    usable_sets,
+)
+from seikan.ike.v1.envelope import InvalidHash, check_hash, header_of, seal, seal_hashed, unseal
+from seikan.ike.v1.phase1 import NONCE_OCTETS, REPEAT_KEPT, AbandonExchange, nonce_of, one
+from seikan.wire.buffer import Buffer
+from seikan.wire.constants import (
+    GROUP_BY_NUMBER,
+    EncapsulationMode,
+    ExchangeType,
+    LifeType,
+    NotifyType,
+    Phase2Attribute,
+    ProtocolId,
+)
+from seikan.wire.errors import PayloadMalformed, WireError
+from seikan.wire.header import Header
+from seikan.wire.message import Chain, push_chain
+from seikan.wire.payloads import (
+    HashPayload,
+    Identification,
+    KeyExchange,
+    Nonce,
+    Notification,
+    Payload,
+    SaPayload,
+    pull_attributes,
+    push_attribute,
+)
+from seikan.wire.secret import Secret
+
+if TYPE_CHECKING:
+    from seikan.ike.tunnels import Tunnels
+    from seikan.ike.v1.informational import Informational
+
+MAX_EXCHANGES = 8  # quick modes at once under one phase 1 SA
+
+
+class QuickMode:
+    def __init__(self, core: Core, tunnels: Tunnels, informational: Informational) -> None:
+        self.core = core
+        self.tunnels = tunnels
+        self.informational = informational
+
+    # -- initiator ---------------------------------------------------------------------------------------------------
+
+    def start(self, sa: IkeSa) -> bool:
+        """Send message 1 under `sa`; False, with a stated error, where there is nothing to propose."""
+        core, tunnel = self.core, sa.tunnel
+        if not usable_sets(tunnel.settings.transform_sets):
+            core.error(tunnel, "IPSEC_NO_TRANSFORM", f"no usable transform set in profile {tunnel.settings.profile}")
+            return False
+        if sa.keys is None:
+            raise PayloadMalformed("no keys")
+        exchange = QuickExchange(sa, Role.INITIATOR, core.new_message_id(sa), core.new_spi(), core.now)
+        sa.quick[exchange.message_id] = exchange
+        exchange.offered = offer(tunnel.settings, self._mode(sa), exchange.inbound_spi.to_bytes(4, "big"))
+        exchange.nonces = (core.random(NONCE_OCTETS), b"")
+        payloads: list[Payload] = [exchange.offered, Nonce(exchange.nonces[0])]
+        if tunnel.settings.pfs_group:
+            exchange.key_pair = core.key_pair(GROUP_BY_NUMBER[tunnel.settings.pfs_group])
+            payloads.append(KeyExchange(exchange.key_pair.public))
+        selector = any_identity(tunnel.settings.local)
+        payloads += [selector, selector]
+        header = header_of(sa, ExchangeType.QUICK, exchange.message_id)
+        iv = phase2_iv(sa.keys, sa.iv, exchange.message_id)
+        message, exchange.iv = seal_hashed(sa.keys, iv, header, payloads)
+        exchange.advance(Event.SEND_QM1)
+        core.debug("isakmp", "{}: beginning Quick Mode exchange, M-ID of {}", sa.label, exchange.message_id)
+        self._send(exchange, message, b"", repeat=True)
+        return True
+
+    def _message_2(self, exchange: QuickExchange, header: Header, data: bytes) -> None:
+        sa, tunnel, core = exchange.ike_sa, exchange.ike_sa.tunnel, self.core
+        if sa.keys is None or exchange.offered is None:
+            raise PayloadMalformed("no keys")
+        chain, iv = unseal(sa.keys, exchange.iv, header, data)
+        check_hash(sa.keys, header.message_id, chain, exchange.nonces[0])
+        # From here on the peer is the one that proved the key in phase 1; what it sends may end the exchange.
+        self._check_selectors(exchange, chain)
+        choice = self._choice(exchange, chain)
+        nonce = nonce_of(chain)
+        exchange.nonces = (exchange.nonces[0], nonce)
+        shared = self._shared(exchange, chain, choice)
+        seconds, kilobytes = self._shortened(chain, choice)
+        exchange.advance(Event.RECEIVE_QM2)
+        core.timers.cancel(("retransmit", exchange))
+        body = push_chain([HashPayload(closing_hash(sa.keys, header.message_id, *exchange.nonces))])
+        exchange.reply, exchange.iv = seal(sa.keys, iv, header_of(sa, ExchangeType.QUICK, header.message_id), *body)
+        exchange.retransmission.request = data
+        exchange.child = self._make_child(exchange, choice, shared, seconds, kilobytes)
+        self.tunnels.touch(sa)
+        self._install_inbound(exchange, tunnel)
+
+    @staticmethod
+    def _shortened(chain: Chain, choice: Phase2Choice) -> tuple[int, int]:
+        """The lifetimes after a RESPONDER-LIFETIME (RFC 2407 section 4.6.3.1)."""
+        seconds, kilobytes = choice.lifetime_seconds, choice.lifetime_kilobytes
+        for payload in chain.payloads:
+            if isinstance(payload, Notification) and payload.type == NotifyType.RESPONDER_LIFETIME:
+                attributes = pull_attributes(Buffer(payload.data))
+                limits = lifetimes(attributes, Phase2Attribute.LIFE_TYPE, Phase2Attribute.LIFE_DURATION)
+                seconds = smaller(seconds, limits.get(LifeType.SECONDS, 0))
+                kilobytes = smaller(kilobytes, limits.get(LifeType.KILOBYTES, 0))
+        return seconds, kilobytes
+
+    # -- responder ---------------------------------------------------------------------------------------------------
+
+    def respond(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
+        """Message 1 under an established SA."""
+        core, tunnel = self.core, sa.tunnel
+        if header.message_id in sa.finished:
+            core.counters["duplicates"] += 1
+            return
+        if sum(exchange.running for exchange in sa.quick.values()) >= MAX_EXCHANGES:
+            core.counters["quick_mode_limit"] += 1
+            return
+        if sa.keys is None:
+            raise PayloadMalformed("no keys")
+        chain, iv = unseal(sa.keys, phase2_iv(sa.keys, sa.iv, header.message_id), header, data)
+        check_hash(sa.keys, header.message_id, chain)
+        self.tunnels.touch(sa, path)
+        exchange = QuickExchange(sa, Role.RESPONDER, header.message_id, core.new_spi(), core.now)
+        try:
+            if not tunnel.able:
+                raise AbandonExchange(f"{tunnel.name} is down here")
+            self._answer(exchange, chain, iv, data)
+        except (AbandonExchange, WireError) as error:
+            self._refuse(sa, header.message_id, exchange, error)
+
+    def _answer(self, exchange: QuickExchange, chain: Chain, iv: bytes, data: bytes) -> None:
+        sa, tunnel, core = exchange.ike_sa, exchange.ike_sa.tunnel, self.core
+        if sa.keys is None:
+            raise PayloadMalformed("no keys")
+        self._check_selectors(exchange, chain)
+        choice = self._choice(exchange, chain)
+        exchange.nonces = (nonce_of(chain), core.random(NONCE_OCTETS))
+        payloads: list[Payload] = []
+        if choice.pfs_group:
+            exchange.key_pair = core.key_pair(GROUP_BY_NUMBER[choice.pfs_group])
+            payloads.append(KeyExchange(exchange.key_pair.public))
+        shared = self._shared(exchange, chain, choice)
+        payloads += [payload for payload in chain.payloads if isinstance(payload, Identification)]
+        spi = exchange.inbound_spi.to_bytes(4, "big")
+        chosen = choice.proposal
+        answer = SaPayload((type(chosen)(chosen.number, chosen.protocol, spi, chosen.transforms),))
+        if choice.shortened:
+            attributes = lifetime_attributes(choice.lifetime_seconds, choice.lifetime_kilobytes)
+            octets = b"".join(push_attribute(attribute) for attribute in attributes)
+            payloads.append(Notification(ProtocolId.ESP, spi, NotifyType.RESPONDER_LIFETIME, octets))
+        header = header_of(sa, ExchangeType.QUICK, exchange.message_id)
+        payloads = [answer, Nonce(exchange.nonces[1]), *payloads]
+        exchange.reply, exchange.iv = seal_hashed(sa.keys, iv, header, payloads, exchange.nonces[0])
+        exchange.retransmission.request = data
+        exchange.advance(Event.RECEIVE_QM1)
+        sa.quick[exchange.message_id] = exchange
+        exchange.child = self._make_child(exchange, choice, shared, choice.lifetime_seconds, choice.lifetime_kilobytes)
+        self._install_inbound(exchange, tunnel)
+
+    def _message_3(self, exchange: QuickExchange, header: Header, data: bytes) -> None:
+        sa, child = exchange.ike_sa, exchange.child
+        if sa.keys is None or child is None:
+            raise PayloadMalformed("no keys")
+        chain, _ = unseal(sa.keys, exchange.iv, header, data)
+        expected = closing_hash(sa.keys, header.message_id, *exchange.nonces)
+        if not same(one(chain, HashPayload).data, expected):
+            raise InvalidHash("HASH(3) does not fit")
+        exchange.advance(Event.RECEIVE_QM3)
+        self.core.timers.cancel(("retransmit", exchange))
+        self.tunnels.touch(sa)
+        self._complete(exchange)
+        self.tunnels.children.install_outbound(child)
+
+    # -- both --------------------------------------------------------------------------------------------------------
+
+    def handle(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
+        exchange = sa.quick.get(header.message_id)
+        if exchange is None:
+            self.respond(sa, header, data, path)
+            return
+        state = exchange.retransmission
+        if data == state.request:
+            self.core.counters["duplicates"] += 1
+            if state.sent and state.answers < MAX_ANSWERS:
+                state.answers += 1
+                self.core.send(sa, sa.path, state.sent)
+                if exchange.child and not exchange.running:
+                    self.tunnels.children.peer_is_late(exchange.child)
+            return
+        try:
+            match exchange.expects():
+                case Event.RECEIVE_QM2:
+                    self._message_2(exchange, header, data)
+                case Event.RECEIVE_QM3:
+                    self._message_3(exchange, header, data)
+                case _:
+                    self.core.counters["unexpected_messages"] += 1
+        except AbandonExchange as error:
+            self.informational.notify(sa, error.notify, exchange.inbound_spi)
+            self.fail(exchange, str(error))
+
+    def _check_selectors(self, exchange: QuickExchange, chain: Chain) -> None:
+        """A route-based tunnel carries any to any; the mismatch names what the peer wanted."""
+        tunnel = exchange.ike_sa.tunnel
+        identities = [payload for payload in chain.payloads if isinstance(payload, Identification)]
+        if len(identities) == 2 and all(is_any(identity) for identity in identities):
+            return
+        theirs = " to ".join(selector_text(identity) for identity in identities) or "none (its addresses alone)"
+        own = selector_text(any_identity(tunnel.settings.local))
+        text = f"peer {exchange.ike_sa.path.remote} asks for other traffic selectors than a tunnel interface has"
+        self.core.error(tunnel, "IPSEC_BAD_SELECTORS", text, (Mismatch("ipsec selectors", f"{own} to {own}", theirs),))
+        raise AbandonExchange(text, NotifyType.INVALID_ID_INFORMATION)
+
+    def _choice(self, exchange: QuickExchange, chain: Chain) -> Phase2Choice:
+        sa = exchange.ike_sa
+        payload = one(chain, SaPayload)
+        initiator = exchange.role is Role.INITIATOR
+        choice = choose(sa.tunnel.settings, self._mode(sa), payload, initiator=initiator)
+        if isinstance(choice, Phase2Choice):
+            return choice
+        self.core.counters["no_proposal_chosen"] += 1
+        text = f"no transform set in common with peer {sa.path.remote}"
+        self.core.error(sa.tunnel, "IPSEC_NO_PROPOSAL", text, choice)
+        raise AbandonExchange(text)
+
+    def _shared(self, exchange: QuickExchange, chain: Chain, choice: Phase2Choice) -> Secret | None:
+        """g(qm)^xy where PFS was agreed; a KE payload must be there exactly then."""
+        sent = [payload for payload in chain.payloads if isinstance(payload, KeyExchange)]
+        if choice.pfs_group is None:
+            return None
+        if len(sent) != 1 or exchange.key_pair is None:
+            raise AbandonExchange("PFS was agreed but no key exchange was sent", NotifyType.INVALID_KEY_INFORMATION)
+        try:
+            return exchange.key_pair.shared(sent[0].data)
+        except InvalidPublicValue as error:
+            raise AbandonExchange(str(error), NotifyType.INVALID_KEY_INFORMATION) from error
+
+    @staticmethod
+    def _mode(sa: IkeSa) -> EncapsulationMode:
+        return TUNNEL_MODES[sa.nat, sa.nat_draft]
+
+    def _make_child(
+        self, exchange: QuickExchange, choice: Phase2Choice, shared: Secret | None, seconds: int, kilobytes: int
+    ) -> ChildSa:
+        sa = exchange.ike_sa
+        encryption, integrity = choice.transform_set.encryption, choice.transform_set.integrity
+        if sa.keys is None or encryption is None:
+            raise PayloadMalformed("no keys")
+        size = encryption.key_bits // 8 + encryption.salt
+        total = size + (integrity.key if integrity and not encryption.aead else 0)
+        spis = {"in": exchange.inbound_spi.to_bytes(4, "big"), "out": choice.spi}
+        keys: dict[str, Secret] = {}
+        for side, spi in spis.items():
+            material = keymat(sa.keys, ProtocolId.ESP, spi, *exchange.nonces, total, shared)
+            keys[f"{side} encryption"], keys[f"{side} integrity"] = Secret(material[:size]), Secret(material[size:])
+        child = ChildSa(
+            sa.tunnel,
+            exchange.role is Role.INITIATOR,
+            self.core.next_child_id(),
+            exchange.inbound_spi,
+            int.from_bytes(choice.spi, "big"),
+            choice.transform_set,
+            choice.pfs_group,
+            sa.path,
+            sa.nat,
+            seconds,
+            kilobytes,
+            self.core.now,
+            keys,
+        )
+        sa.tunnel.children.append(child)
+        exchange.key_pair = None
+        return child
+
+    def _install_inbound(self, exchange: QuickExchange, tunnel: Tunnel) -> None:
+        child = exchange.child
+        if child is None:
+            return
+
+        def installed(result: str | Usage | None) -> None:
+            if child.removed or not exchange.running:
+                return
+            if isinstance(result, str):
+                self.core.error(tunnel, "IPSEC_INSTALL", f"the inbound SA could not be installed: {result}")
+                self.fail(exchange, result)
+                return
+            child.inbound_installed = True
+            self._inbound_installed(exchange, child)
+
+        self.tunnels.children.install_inbound(child, installed)
+
+    def _inbound_installed(self, exchange: QuickExchange, child: ChildSa) -> None:
+        exchange.advance(Event.INBOUND_INSTALLED)
+        request = exchange.retransmission.request
+        if exchange.role is Role.RESPONDER:
+            self._send(exchange, exchange.reply, request, repeat=True)
+            return
+        others = [pair for pair in child.tunnel.usable() if pair is not child and not pair.stale]
+        if not others:
+            self.tunnels.children.install_outbound(child)
+        self._send(exchange, exchange.reply, request, repeat=False)
+        if others:
+            self.tunnels.children.install_outbound_later(child)
+        self._complete(exchange)
+
+    def _complete(self, exchange: QuickExchange) -> None:
+        """Keep the exchange for a while: a peer that missed the last message asks again."""
+        exchange.offered = exchange.key_pair = None
+        exchange.nonces = (b"", b"")
+        exchange.ike_sa.finish_message(exchange.message_id)
+        self.core.counters["quick_modes_completed"] += 1
+        self.core.timers.set(("forget", exchange), self.core.now + REPEAT_KEPT, lambda: self._forget(exchange))
+
+    @staticmethod
+    def _forget(exchange: QuickExchange) -> None:
+        exchange.ike_sa.quick.pop(exchange.message_id, None)
+
+    def _send(self, exchange: QuickExchange, data: bytes, request: bytes, *, repeat: bool) -> None:
+        state = exchange.retransmission
+        state.sent, state.request, state.tries, state.answers = data, request, 0, 0
+        self.core.send(exchange.ike_sa, exchange.ike_sa.path, data)
+        if repeat:
+            self.core.retransmit(("retransmit", exchange), 0, lambda: self._repeat(exchange))
+
+    def _repeat(self, exchange: QuickExchange) -> None:
+        state, sa = exchange.retransmission, exchange.ike_sa
+        if state.tries >= MAX_TRIES:
+            # The peer has lost this phase 1 SA, or is gone: a new phase 1 finds out which.
+            self.fail(exchange, f"peer {sa.path.remote} does not answer (quick mode)")
+            self.tunnels.lost(sa)
+            return
+        state.tries += 1
+        self.core.counters["retransmissions"] += 1
+        self.core.debug("isakmp", "{}: retransmitting phase 2 {} {}", sa.label, exchange.state.value, state.tries)
+        self.core.send(sa, sa.path, state.sent)
+        self.core.retransmit(("retransmit", exchange), state.tries, lambda: self._repeat(exchange))
+
+    def _refuse(self, sa: IkeSa, message_id: int, exchange: QuickExchange, error: AbandonExchange | WireError) -> None:
+        """Tell the authenticated peer why its message 1 was not accepted, once."""
+        sa.finish_message(message_id)
+        self.core.counters["quick_mode_refused"] += 1
+        self.core.debug("ipsec", "{}: quick mode refused: {}", sa.label, error)
+        self.discard(exchange)
+        self.informational.notify(sa, error.notify, exchange.inbound_spi)
+        self.tunnels.evaluate(sa.tunnel)
+
+    def fail(self, exchange: QuickExchange, text: str) -> None:
+        """The exchange is over without a pair; the tunnel tries again later."""
+        core, tunnel = self.core, exchange.ike_sa.tunnel
+        explained = tunnel.last_error_at is not None and tunnel.last_error_at >= exchange.created
+        core.counters["quick_modes_failed"] += 1
+        if not explained:
+            core.error(tunnel, "IPSEC_NO_ANSWER", text)
+        core.log(6, "IKMP_MODE_FAILURE", f"Processing of Quick mode failed with peer at {exchange.ike_sa.path.remote}")
+        self.discard(exchange)
+        self.tunnels.back_off(tunnel)
+
+    def refused(self, sa: IkeSa, kind: int, name: str, spi: bytes) -> bool:
+        """An authenticated error notify: it ends the quick mode it names, or the only one under way."""
+        waiting = [exchange for exchange in sa.quick.values() if exchange.expects() is Event.RECEIVE_QM2]
+        named = [exchange for exchange in waiting if exchange.inbound_spi.to_bytes(4, "big") == spi]
+        ended = named or (waiting if len(waiting) == 1 else [])
+        for exchange in ended:
+            mismatches = own_offer(sa.tunnel.settings, self._mode(sa)) if kind == NotifyType.NO_PROPOSAL_CHOSEN else ()
+            self.core.error(
+                sa.tunnel, "IPSEC_REFUSED", f"peer {sa.path.remote} refused quick mode ({name})", mismatches
+            )
+            self.fail(exchange, name)
+        return bool(ended)
+
+    def discard(self, exchange: QuickExchange) -> None:
+        """End an exchange and what it had installed; its message id starts nothing again."""
+        if exchange.running:
+            exchange.advance(Event.FAIL)
+        self.core.timers.cancel(("retransmit", exchange))
+        self.core.timers.cancel(("forget", exchange))
+        exchange.ike_sa.quick.pop(exchange.message_id, None)
+        exchange.ike_sa.finish_message(exchange.message_id)
+        if exchange.child and not exchange.child.outbound_requested:
+            self.tunnels.children.remove_pair(exchange.child)

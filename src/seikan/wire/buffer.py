@@ -1,0 +1,58 @@
+"""A reader over untrusted octets whose every step is checked and advances."""
+
+from __future__ import annotations
+
+from seikan.wire.errors import PayloadMalformed
+
+
+class Buffer:
+    """Octets between `position` and `end`; reading past `end` is `PayloadMalformed`, never an IndexError."""
+
+    __slots__ = ("data", "end", "position")
+
+    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
+        self.data = data
+        self.position = start
+        self.end = len(data) if end is None else end
+
+    @property
+    def left(self) -> int:
+        """Octets not read yet."""
+        return self.end - self.position
+
+    def pull_uint8(self) -> int:
+        position = self.position
+        if position >= self.end:
+            raise PayloadMalformed("ends where an octet is expected")
+        self.position = position + 1
+        return self.data[position]
+
+    def pull_uint16(self) -> int:
+        return int.from_bytes(self.pull_bytes(2), "big")
+
+    def pull_uint32(self) -> int:
+        return int.from_bytes(self.pull_bytes(4), "big")
+
+    def pull_bytes(self, length: int) -> bytes:
+        position = self.position
+        after = position + length
+        if after > self.end:
+            raise PayloadMalformed(f"{length} octets expected, {self.end - position} left")
+        self.position = after
+        return self.data[position:after]
+
+    def pull_rest(self) -> bytes:
+        return self.pull_bytes(self.end - self.position)
+
+    def pull_block(self, length: int) -> Buffer:
+        """A reader over exactly the next `length` octets, which count as read here."""
+        start = self.position
+        if start + length > self.end:
+            raise PayloadMalformed(f"a block of {length} octets in {self.end - start}")
+        self.position = start + length
+        return Buffer(self.data, start, self.position)
+
+    def finish(self) -> None:
+        """The block must be read whole."""
+        if self.position != self.end:
+            raise PayloadMalformed(f"{self.end - self.position} octets too many")
