@@ -145,10 +145,13 @@ class Screen:
         self._grown.set()
 
     async def shows(self, text: str) -> None:
-        async with asyncio.timeout(10):
-            while text not in self._text:
-                self._grown.clear()
-                await self._grown.wait()
+        try:
+            async with asyncio.timeout(10):
+                while text not in self._text:
+                    self._grown.clear()
+                    await self._grown.wait()
+        except TimeoutError:
+            pytest.fail(f"{text!r} is not in {self._text!r}")
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._leader)

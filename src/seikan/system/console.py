@@ -89,30 +89,35 @@ async def _show(reader: asyncio.StreamReader) -> int:
 
 async def _type(descriptor: int, writer: asyncio.StreamWriter) -> None:
     """Standard input to the router, without changing its flags: the shell shares them."""
+    data = b"-"
+    while data:
+        await _readable(descriptor)
+        try:
+            data = os.read(descriptor, _CHUNK)
+        except OSError:  # the terminal hung up
+            data = b""
+        # The end of a pipe or file is typed as ^D, which ends a session at an empty line.
+        writer.write(encode_frame(FrameKind.INPUT, data or _END_OF_INPUT))
+        await writer.drain()
+
+
+async def _readable(descriptor: int) -> None:
+    """Wait until a read would not block. Watched anew each time, so that nothing is reported that was read since."""
     loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def report() -> None:
+        loop.remove_reader(descriptor)
+        ready.set_result(None)
+
     try:
-        loop.add_reader(descriptor, ready.set)
-        watched = True
-    except PermissionError:  # a regular file, which epoll does not take, is always readable
-        watched = False
+        loop.add_reader(descriptor, report)
+    except PermissionError:  # a regular file, which epoll does not take, can always be read
+        return
     try:
-        while True:
-            if watched:
-                ready.clear()
-                await ready.wait()
-            try:
-                data = os.read(descriptor, _CHUNK)
-            except OSError:  # the terminal hung up
-                data = b""
-            # The end of a pipe or file is typed as ^D, which ends a session at an empty line.
-            writer.write(encode_frame(FrameKind.INPUT, data or _END_OF_INPUT))
-            await writer.drain()
-            if not data:
-                return
+        await ready
     finally:
-        if watched:
-            loop.remove_reader(descriptor)
+        loop.remove_reader(descriptor)
 
 
 @contextlib.contextmanager

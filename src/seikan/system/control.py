@@ -175,15 +175,11 @@ class ControlServer:
             raise AdapterError(f"{self._path} cannot be made: {error.strerror or error}") from None
         self._server = await asyncio.start_unix_server(self._accepted, sock=sock)
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._handle(reader, writer), name="control connection")
         self._tasks.add(task)
-        try:
-            await self._handle(reader, writer)
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: writer.close())
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = _peer_uid(writer)
