@@ -128,7 +128,7 @@ class IpsecSa:
 class CryptoTunnel:
     """A protected tunnel's negotiation and SAs; `sas` holds the newest pair first.
 
-    Packet counters are the tunnel's, over all SAs since they were cleared. `last_error` and
+    Packet counters and `drops` are the tunnel's, over all SAs since they were cleared. `last_error` and
     `mismatches` tell why the last negotiation failed; both empty while it works.
     """
 

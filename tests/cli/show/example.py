@@ -235,6 +235,7 @@ WORKING = CryptoTunnel(
     octets_decapsulated=1700,
     send_errors=0,
     receive_errors=1,
+    drops={"replay": 1, "no-sa": 4},
 )
 BROKEN = CryptoTunnel(
     interface="Tunnel1",

@@ -84,7 +84,8 @@ AGREEMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "show crypto ipsec sa detail": (
         (f"{NTC}/show_crypto_ipsec_sa_detail__*.raw",),
         (
-            "    #pkts no sa (send) 0, #pkts invalid sa (rcv) 0",
+            "    #pkts no sa (send) ",
+            ", #pkts invalid sa (rcv) 0",
             "    #pkts encaps failed (send) 0, #pkts decaps failed (rcv) 0",
             "    #pkts invalid prot (recv) 0, #pkts verify failed: 0",
             "    #pkts invalid identity (recv) 0, #pkts invalid len (rcv) 0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from ipaddress import IPv6Address
+from pathlib import Path
 
 import pytest
 from tests.cli.show.example import (
@@ -22,6 +23,7 @@ from tests.cli.show.example import (
     trimmed,
 )
 
+from seikan.cli.show.ipsec import DETAIL
 from seikan.cli.status import CryptoStatus, Status
 
 
@@ -215,7 +217,12 @@ def test_ipsec_sa_settings() -> None:
     )
     outbound = replace(SAS[1], pfs_group=14, replay_window=0)
     lines = render(
-        "show crypto ipsec sa detail", with_crypto(tunnels=(replace(WORKING, sas=(sa, outbound), drops={"no-sa": 4}),))
+        "show crypto ipsec sa detail",
+        with_crypto(
+            tunnels=(
+                replace(WORKING, sas=(sa, outbound), drops={"no-sa": 4, "replay": 1, "authentication-failure": 2}),
+            )
+        ),
     )
     assert "        transform: esp-256-aes esp-sha256-hmac ," in lines
     assert "        in use settings ={Tunnel UDP-Encaps, }" in lines
@@ -227,6 +234,15 @@ def test_ipsec_sa_settings() -> None:
     assert "     PFS (Y/N): Y, DH group: group14" in lines
     assert "    #pkts no sa (send) 4, #pkts invalid sa (rcv) 0" in lines
     assert "    ##pkts replay failed (rcv): 1" in lines
+    assert "    #pkts invalid prot (recv) 0, #pkts verify failed: 2" in lines
+
+
+def test_detail_counts_every_drop_once_and_by_a_name_the_plane_has() -> None:
+    source = Path(__file__).resolve().parents[3] / "rust" / "dataplane" / "src" / "counters.rs"
+    known = set(re.findall(r'^    \w+ "([a-z-]+)" "', source.read_text(), re.MULTILINE))
+    counted = [name for _, *columns in DETAIL for names in columns for name in names]
+    assert set(counted) <= known
+    assert len(set(counted)) == len(counted)
 
 
 def test_protected_gre_shows_the_hosts() -> None:
@@ -311,6 +327,8 @@ Peer: 10.1.12.1 port 500 fvrf: (none) ivrf: (none)
         Active SAs: 2, origin: crypto map
         Inbound:  #pkts dec'ed 17 drop 1 life (KB/Sec) 4607999/3540
         Outbound: #pkts enc'ed 20 drop 0 life (KB/Sec) 4607998/3540
+Crypto drop: no-sa 4
+Crypto drop: replay 1
 """
 
 
@@ -318,7 +336,7 @@ def test_session_detail() -> None:
     lines = trimmed(render("show crypto session detail", STATUS))
     assert lines[0] == "Crypto session current status"
     start = lines.index("Interface: Tunnel0")
-    assert lines[start : start + 14] == SESSION.split("\n")
+    assert lines[start : start + 16] == SESSION.split("\n")
 
 
 def test_session_detail_says_why_a_tunnel_is_down() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from seikan.cli.show.algorithms import transform_words
 from seikan.cli.show.command import Arguments, ShowCommand
@@ -19,17 +19,26 @@ DEFAULT_TRANSFORM_SET = TransformSet(
     DEFAULT_NAME, ENCRYPTION_BY_NAME["aes-cbc-128"], INTEGRITY_BY_NAME["hmac-sha1-96"], transport=True
 )
 
-# The labels of `show crypto ipsec sa detail`, and the counters of an SA or a tunnel that each one adds up.
-_NO_SA = ("no-sa", "no_sa")
-_INVALID_SA = ("unknown-spi", "unknown_spi", "invalid-sa")
-_ENCAPS_FAILED = ("encaps-failed", "too-big", "expired")
-_DECAPS_FAILED = ("decaps-failed", "malformed", "padding")
-_VERIFY_FAILED = ("authentication-failure", "authentication", "integrity")
-_INVALID_PROTOCOL = ("invalid-protocol", "next-header")
-_INVALID_IDENTITY = ("invalid-identity", "selector", "wrong-tunnel")
-_INVALID_LENGTH = ("invalid-length", "length", "truncated")
-_ROLLOVER = ("sequence-wrap", "sequence_wrap")
-_REPLAY = ("replay",)
+# The lines of `show crypto ipsec sa detail`, and the drops of the plane that each number of a line adds up.
+DETAIL: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("#pkts no sa (send) {}, #pkts invalid sa (rcv) {}", ("no-sa",), ("unknown-spi", "encapsulation-mismatch")),
+    (
+        "#pkts encaps failed (send) {}, #pkts decaps failed (rcv) {}",
+        ("too-big", "no-route", "not-ip", "segmentation"),
+        ("malformed", "inner-malformed", "ecn-ce-not-ect", "hard-expired"),
+    ),
+    ("#pkts invalid prot (recv) {}, #pkts verify failed: {}", ("next-header",), ("authentication-failure",)),
+    ("#pkts invalid identity (recv) {}, #pkts invalid len (rcv) {}", (), ("truncated",)),
+    ("#pkts replay rollover (send): {}, #pkts replay rollover (rcv) {}", ("sequence-wrap",), ()),
+    ("##pkts replay failed (rcv): {}", ("replay",), ()),
+    ("#pkts tagged (send): {}, #pkts untagged (rcv): {}", (), ()),
+    ("#pkts not tagged (send): {}, #pkts not untagged (rcv): {}", (), ()),
+    (
+        "#pkts internal err (send): {}, #pkts internal err (recv) {}",
+        ("send-queue-full", "send-failed"),
+        ("device-down", "device-write", "receive-queue-full"),
+    ),
+)
 
 
 def chosen_tunnels(status: Status, arguments: Arguments) -> tuple[CryptoTunnel, ...]:
@@ -113,33 +122,10 @@ def _sa_lines(tunnel: CryptoTunnel, sa: IpsecSa, window: bool) -> Iterator[str]:
     yield "        Status: ACTIVE(ACTIVE)"
 
 
-def _sum(tables: tuple[Mapping[str, int], ...], names: tuple[str, ...]) -> int:
-    return sum(table.get(name, 0) for table in tables for name in names)
-
-
 def _detail_counters(tunnel: CryptoTunnel) -> Iterator[str]:
-    outbound = tuple(sa.errors for sa in tunnel.sas if not sa.inbound)
-    inbound = tuple(sa.errors for sa in tunnel.sas if sa.inbound)
-    both = (*outbound, tunnel.drops)
-    received = (*inbound, tunnel.drops)
-    yield (f"    #pkts no sa (send) {_sum(both, _NO_SA)}, #pkts invalid sa (rcv) {_sum(received, _INVALID_SA)}")
-    yield (
-        f"    #pkts encaps failed (send) {_sum(both, _ENCAPS_FAILED)},"
-        f" #pkts decaps failed (rcv) {_sum(received, _DECAPS_FAILED)}"
-    )
-    yield (
-        f"    #pkts invalid prot (recv) {_sum(received, _INVALID_PROTOCOL)},"
-        f" #pkts verify failed: {_sum(received, _VERIFY_FAILED)}"
-    )
-    yield (
-        f"    #pkts invalid identity (recv) {_sum(received, _INVALID_IDENTITY)},"
-        f" #pkts invalid len (rcv) {_sum(received, _INVALID_LENGTH)}"
-    )
-    yield f"    #pkts replay rollover (send): {_sum(both, _ROLLOVER)}, #pkts replay rollover (rcv) 0"
-    yield f"    ##pkts replay failed (rcv): {_sum(received, _REPLAY)}"
-    yield "    #pkts tagged (send): 0, #pkts untagged (rcv): 0"
-    yield "    #pkts not tagged (send): 0, #pkts not untagged (rcv): 0"
-    yield "    #pkts internal err (send): 0, #pkts internal err (recv) 0"
+    """From the tunnel's drops, which hold those of all its SAs."""
+    for line, *columns in DETAIL:
+        yield f"    {line.format(*(sum(tunnel.drops.get(name, 0) for name in names) for names in columns))}"
 
 
 def _tunnel_lines(status: Status, tunnel: CryptoTunnel, detail: bool) -> Iterator[str]:
