@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_lab_stays_survives_a_killed_daemon_and_is_taken_down(
         daemon = daemon_of(lab, router)
         killed = time.monotonic()
         os.kill(daemon, signal.SIGKILL)
-        assert wait_until(lambda daemon=daemon: start_time(daemon) is None, 5)
+        assert wait_until(partial(gone, daemon), 5)
         restarted = daemons.start(lab, router)
         assert wait_until(lambda: crossing(lab), 90, 0.5), execute(lab, router, "show crypto session detail")
         took = time.monotonic() - killed
@@ -115,6 +116,10 @@ def test_a_lab_stays_survives_a_killed_daemon_and_is_taken_down(
     output, _ = down.communicate(timeout=60)
     assert down.returncode == 0, output
     assert left_of(name) == []
+
+
+def gone(pid: int) -> bool:
+    return start_time(pid) is None
 
 
 def daemon_of(lab: Lab, router: str) -> int:
