@@ -250,6 +250,7 @@ def show_map(status: Status, arguments: Arguments) -> Iterator[str]:
             yield f'Crypto Map IPv4 "{tunnel.crypto_map_tag}" 65537 ipsec-isakmp'
             yield "        Map is a PROFILE INSTANCE."
             yield f"        Peer = {peer}"
+            yield "        Access-List SS dynamic: False"
             yield "        Extended IP access list "
             yield f"            access-list  permit {flow_words(status, tunnel)}"
             yield f"        Current peer: {peer}"
