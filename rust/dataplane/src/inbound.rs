@@ -144,6 +144,9 @@ pub fn serve_udp(state: &State, fd: BorrowedFd<'_>, port: u16, losses: &LossCoun
                 state.drops.add(Drop::Truncated, 1);
                 continue;
             }
+            if envelope.octets == 0 {
+                state.drops.add(Drop::Malformed, 1);
+            }
             let outer = Outer { local, remote, tos: received.tos, encapsulated: true };
             let (start, end) = (i * STRIDE, i * STRIDE + envelope.octets);
             let segment = received.segment.filter(|octets| *octets > 0).unwrap_or(ROOM);

@@ -387,7 +387,8 @@ impl Plane {
             return Ok(());
         }
         let fd = socket::raw_receiver(protocol, family(source))?;
-        let sender = Sender::raw(protocol, family(source))?;
+        let sender = Sender::raw(protocol, family(source))
+            .map_err(|error| PlaneError(format!("no sending socket for protocol {protocol} from {source}: {error}")))?;
         self.watch(control, Source::Raw { fd, protocol, losses: LossCounter::default() })?;
         write(&self.state.senders).insert(key, Arc::new(sender));
         Ok(())

@@ -156,4 +156,4 @@ fn finish_checksum(packet: &mut [u8], start: usize, at: usize) {
 
 #[cfg(test)]
 #[path = "segment_tests.rs"]
-mod tests;
+pub(crate) mod tests;

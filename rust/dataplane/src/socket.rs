@@ -135,7 +135,10 @@ impl Sender {
             sys::set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discover)?;
             sys::set_option(fd, libc::IPPROTO_IP, libc::IP_FREEBIND, 1)?;
         } else {
-            sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+            if port != 0 {
+                // A raw IPv6 socket has no IPv4 side to turn off.
+                sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+            }
             sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, discover)?;
             sys::set_option(fd, libc::IPPROTO_IPV6, IPV6_FREEBIND, 1)?;
         }

@@ -1,0 +1,185 @@
+"""What every plane must do, whatever is behind it; each plane's test module derives from `PlaneContract`."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from seikan.plane.base import (
+    Direction,
+    Encapsulation,
+    Plane,
+    PlaneError,
+    SecurityAssociation,
+    TunnelMode,
+    TunnelParameters,
+)
+from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME
+from seikan.wire.secret import Secret
+
+HERE, THERE = ip_address("127.0.0.2"), ip_address("127.0.0.3")
+TUNNEL = TunnelParameters("skt0", TunnelMode.IPSEC, HERE, THERE, mtu=1400)
+
+
+def association(direction: Direction, spi: int, tunnel: str = "skt0") -> SecurityAssociation:
+    """AES-CBC-128 with HMAC-SHA1-96 between the two addresses of `TUNNEL`."""
+    return SecurityAssociation(
+        tunnel,
+        direction,
+        spi,
+        HERE,
+        THERE,
+        ENCRYPTION_BY_NAME["aes-cbc-128"],
+        Secret(bytes(16)),
+        INTEGRITY_BY_NAME["hmac-sha1-96"],
+        Secret(bytes(20)),
+    )
+
+
+def readable(plane: Plane) -> bool:
+    """Whether the plane's descriptor polls readable now."""
+    return bool(select.select([plane.fileno()], [], [], 0)[0])
+
+
+class PlaneContract:
+    """Each test gets a fresh `plane` from the deriving module's fixture."""
+
+    def test_counters_start_at_zero(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        plane.add_sa(association(Direction.OUT, 0x1001))
+        counters = plane.tunnel_counters("skt0")
+        assert (counters.packets_in, counters.packets_out, counters.octets_in, counters.octets_out) == (0, 0, 0, 0)
+        assert counters.drops == {}
+        sa = plane.sa_counters(Direction.OUT, 0x1001, "skt0")
+        assert (sa.packets, sa.octets, sa.errors, sa.last_used) == (0, 0, {}, 0.0)
+        assert plane.drops() == {}
+
+    def test_a_device_is_made_once_and_removed_with_its_sas(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        with pytest.raises(PlaneError, match="skt0 exists already"):
+            plane.create_tunnel(TUNNEL)
+        plane.add_sa(association(Direction.IN, 0x1001))
+        plane.remove_tunnel("skt0")
+        with pytest.raises(PlaneError, match="no tunnel skt0"):
+            plane.tunnel_counters("skt0")
+        plane.create_tunnel(TUNNEL)
+        plane.add_sa(association(Direction.IN, 0x1001))
+
+    def test_what_is_not_there_is_an_error(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        for direction in Direction:
+            with pytest.raises(PlaneError, match="0x00001001 on skt0"):
+                plane.remove_sa(direction, 0x1001, "skt0")
+            with pytest.raises(PlaneError, match="0x00001001 on skt0"):
+                plane.sa_counters(direction, 0x1001, "skt0")
+            with pytest.raises(PlaneError, match="0x00001001 on skt0"):
+                plane.update_endpoint(direction, 0x1001, "skt0", HERE, THERE, None)
+        for call in (plane.remove_tunnel, plane.tunnel_counters):
+            with pytest.raises(PlaneError, match="no tunnel nowhere"):
+                call("nowhere")
+        with pytest.raises(PlaneError, match="no tunnel nowhere"):
+            plane.set_carrier("nowhere", True)
+        with pytest.raises(PlaneError, match="no tunnel nowhere"):
+            plane.add_sa(association(Direction.OUT, 0x1001, "nowhere"))
+
+    @pytest.mark.parametrize(
+        ("change", "text"),
+        [
+            ({"mtu": 67}, "67 octets"),
+            ({"mtu": 65536}, "65536 octets"),
+            ({"ttl": 0}, "TTL of 0"),
+            ({"device": "sixteen-letters-"}, "no interface name"),
+            ({"device": "a b"}, "no interface name"),
+            ({"destination": ip_address("::1")}, "two address families"),
+        ],
+    )
+    def test_wrong_parameters_are_refused_in_one_line(self, plane: Plane, change: dict[str, object], text: str) -> None:
+        with pytest.raises(PlaneError, match=text) as caught:
+            plane.create_tunnel(replace(TUNNEL, **change))  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("change", "text"),
+        [
+            ({"spi": 255}, "reserved"),
+            ({"replay_window": 4097}, "4097"),
+            ({"encryption_key": Secret(bytes(15))}, "16 octets, not 15"),
+            ({"integrity_key": Secret(bytes(16))}, "20 octets, not 16"),
+            ({"integrity": None}, "needs an integrity algorithm"),
+            ({"encryption": ENCRYPTION_BY_NAME["aes-gcm-16-128"], "encryption_key": Secret(bytes(20))}, "its own"),
+            ({"remote": ip_address("::1")}, "two address families"),
+            ({"encapsulation": Encapsulation(4500, 4500)}, "port 4500"),
+        ],
+    )
+    def test_wrong_sas_are_refused_in_one_line(self, plane: Plane, change: dict[str, object], text: str) -> None:
+        plane.create_tunnel(TUNNEL)
+        with pytest.raises(PlaneError, match=text) as caught:
+            plane.add_sa(replace(association(Direction.OUT, 0x1001), **change))  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
+
+    def test_inbound_spis_are_unique_and_outbound_ones_within_a_tunnel(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        plane.create_tunnel(replace(TUNNEL, device="skt1", destination=ip_address("127.0.0.4")))
+        for direction in Direction:
+            plane.add_sa(association(direction, 0x1001))
+            with pytest.raises(PlaneError, match="0x00001001"):
+                plane.add_sa(association(direction, 0x1001))
+        plane.add_sa(association(Direction.OUT, 0x1001, "skt1"))
+        with pytest.raises(PlaneError, match="in use on skt0"):
+            plane.add_sa(association(Direction.IN, 0x1001, "skt1"))
+
+    def test_sas_stay_unless_mode_or_endpoints_change(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        plane.add_sa(association(Direction.IN, 0x1001))
+        plane.add_sa(association(Direction.OUT, 0x1002))
+        plane.update_tunnel(replace(TUNNEL, mtu=1300, ttl=64, tos=0x20))
+        assert plane.sa_counters(Direction.IN, 0x1001, "skt0").packets == 0
+        plane.update_tunnel(replace(TUNNEL, destination=ip_address("127.0.0.5")))
+        for direction, spi in ((Direction.IN, 0x1001), (Direction.OUT, 0x1002)):
+            with pytest.raises(PlaneError):
+                plane.sa_counters(direction, spi, "skt0")
+
+    def test_gre_takes_no_sa_and_needs_distinct_keys(self, plane: Plane) -> None:
+        gre = replace(TUNNEL, mode=TunnelMode.GRE)
+        plane.create_tunnel(gre)
+        with pytest.raises(PlaneError, match="needs mode ipsec"):
+            plane.add_sa(association(Direction.OUT, 0x1001))
+        with pytest.raises(PlaneError, match="give one a key"):
+            plane.create_tunnel(replace(gre, device="skt1"))
+        plane.create_tunnel(replace(gre, device="skt1", key=7))
+        plane.update_tunnel(TUNNEL)
+        plane.add_sa(association(Direction.OUT, 0x1001))
+
+    def test_endpoints_move_without_touching_counters(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        for direction in Direction:
+            plane.add_sa(association(direction, 0x1001))
+            plane.update_endpoint(direction, 0x1001, "skt0", HERE, ip_address("127.0.0.9"), None)
+            assert plane.sa_counters(direction, 0x1001, "skt0").packets == 0
+
+    def test_an_attached_socket_allows_encapsulated_sas(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.bind(("0.0.0.0", 0))
+            port = udp.getsockname()[1]
+            assert plane.attach_udp(udp.fileno(), port) is True
+            plane.add_sa(replace(association(Direction.OUT, 0x1001), encapsulation=Encapsulation(port, 4500)))
+
+    def test_nothing_to_poll_at_first(self, plane: Plane) -> None:
+        assert plane.poll() == []
+        assert not readable(plane)
+        assert os.fstat(plane.fileno())
+
+    def test_close_removes_everything_and_may_be_repeated(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        plane.close()
+        with pytest.raises(PlaneError):
+            plane.tunnel_counters("skt0")
+        with pytest.raises(PlaneError):
+            plane.create_tunnel(TUNNEL)
+        plane.close()

@@ -1,0 +1,79 @@
+"""The plane in memory: the contract, and what its helpers for tests promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from tests.plane.contract import TUNNEL, PlaneContract, association, readable
+
+from seikan.plane.base import Direction, EventKind, Lifetime, PlaneEvent
+from seikan.plane.memory import MemoryPlane
+
+
+@pytest.fixture
+def plane() -> Iterator[MemoryPlane]:
+    memory = MemoryPlane()
+    yield memory
+    memory.close()
+
+
+class TestMemoryContract(PlaneContract):
+    """The contract on `MemoryPlane`."""
+
+
+def test_the_newest_outbound_sa_carries_and_the_one_before_takes_over(plane: MemoryPlane) -> None:
+    plane.create_tunnel(TUNNEL)
+    assert not plane.send("skt0", 100, now=1.0)
+    plane.add_sa(association(Direction.OUT, 0x1001))
+    plane.add_sa(association(Direction.OUT, 0x1002))
+    assert plane.send("skt0", 100, now=2.0, packets=3)
+    plane.remove_sa(Direction.OUT, 0x1002, "skt0")
+    assert plane.send("skt0", 50, now=3.0)
+    assert plane.sa_counters(Direction.OUT, 0x1001, "skt0").octets == 50
+    counters = plane.tunnel_counters("skt0")
+    assert (counters.packets_out, counters.octets_out, counters.drops) == (4, 350, {"no-sa": 1})
+
+
+def test_lifetimes_are_reported_once(plane: MemoryPlane) -> None:
+    plane.create_tunnel(TUNNEL)
+    lifetime = Lifetime(soft_octets=150, hard_octets=250)
+    plane.add_sa(replace(association(Direction.IN, 0x1001), lifetime=lifetime))
+    results = [plane.receive("skt0", 100, now=1.0, spi=0x1001) for _ in range(4)]
+    assert results == [True, True, False, False]
+    assert plane.poll() == [
+        PlaneEvent(EventKind.SOFT_EXPIRE, "skt0", 0x1001, Direction.IN),
+        PlaneEvent(EventKind.HARD_EXPIRE, "skt0", 0x1001, Direction.IN),
+    ]
+    assert plane.sa_counters(Direction.IN, 0x1001, "skt0").errors == {"hard-expired": 2}
+
+
+def test_injected_notices_come_in_order_and_wake(plane: MemoryPlane) -> None:
+    notices = [PlaneEvent(EventKind.REPLAY, "skt0", spi) for spi in range(300)]
+    for notice in notices:
+        plane.inject(notice)
+    assert readable(plane)
+    taken = plane.poll()
+    assert len(taken) == 256
+    assert readable(plane)
+    assert taken + plane.poll() == notices
+    assert not readable(plane)
+
+
+def test_an_unknown_spi_is_counted_and_reported(plane: MemoryPlane) -> None:
+    plane.create_tunnel(TUNNEL)
+    assert not plane.receive("skt0", 100, now=1.0, spi=0x9999)
+    assert plane.drops() == {"unknown-spi": 1}
+    assert plane.poll() == [PlaneEvent(EventKind.UNKNOWN_SPI, None, 0x9999, Direction.IN)]
+
+
+def test_carrier_and_books_are_visible(plane: MemoryPlane) -> None:
+    plane.create_tunnel(TUNNEL)
+    assert not plane.carrier("skt0")
+    plane.set_carrier("skt0", True)
+    assert plane.carrier("skt0")
+    sa = association(Direction.IN, 0x1001)
+    plane.add_sa(sa)
+    assert plane.sas("skt0", Direction.IN) == [sa]
+    assert plane.devices == {"skt0": TUNNEL}

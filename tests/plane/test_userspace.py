@@ -1,0 +1,83 @@
+"""The userspace plane in one process: the contract, and what it tells an operator whom the system refuses something."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from tests.plane.contract import TUNNEL, PlaneContract
+from tests.plane.support import ROOT, own_namespace, run
+
+from seikan.plane.base import PlaneError
+from seikan.plane.userspace import UserspacePlane
+
+pytestmark = pytest.mark.netns
+
+
+@pytest.fixture
+def plane() -> Iterator[UserspacePlane]:
+    with own_namespace():
+        userspace = UserspacePlane()
+        yield userspace
+        userspace.close()
+
+
+class TestUserspaceContract(PlaneContract):
+    """The contract on `UserspacePlane`."""
+
+
+def test_the_device_is_there_without_carrier_and_goes(plane: UserspacePlane) -> None:
+    plane.create_tunnel(TUNNEL)
+    run("ip", "link", "set", "dev", "skt0", "up")
+    assert "NO-CARRIER" in run("ip", "link", "show", "dev", "skt0")
+    plane.set_carrier("skt0", True)
+    assert "LOWER_UP" in run("ip", "link", "show", "dev", "skt0")
+    plane.set_carrier("skt0", False)
+    assert "NO-CARRIER" in run("ip", "link", "show", "dev", "skt0")
+    plane.update_tunnel(replace(TUNNEL, mtu=1300))
+    assert "mtu 1300" in run("ip", "link", "show", "dev", "skt0")
+    plane.remove_tunnel("skt0")
+    assert "skt0" not in run("ip", "link", "show")
+
+
+def test_a_name_that_is_taken_is_named(plane: UserspacePlane) -> None:
+    run("ip", "link", "add", "skt0", "type", "veth", "peer", "name", "skt9")
+    with pytest.raises(PlaneError, match="called skt0 exists already: remove it or choose another name"):
+        plane.create_tunnel(TUNNEL)
+
+
+def test_a_device_deleted_from_outside_leaves_the_plane_whole(plane: UserspacePlane) -> None:
+    plane.create_tunnel(TUNNEL)
+    run("ip", "link", "del", "skt0")
+    plane.remove_tunnel("skt0")
+    plane.create_tunnel(TUNNEL)
+    assert "skt0" in run("ip", "link", "show")
+
+
+def test_many_tunnels(plane: UserspacePlane) -> None:
+    for n in range(64):
+        plane.create_tunnel(replace(TUNNEL, device=f"skt{n}"))
+    assert run("ip", "link", "show").count("skt") == 64
+    plane.close()
+    assert "skt" not in run("ip", "link", "show")
+
+
+def test_without_privilege_one_line_says_what_would_be_right() -> None:
+    script = (
+        "import os; os.setresuid(65534, 65534, 65534)\n"
+        "from tests.plane.contract import TUNNEL\n"
+        "from seikan.plane.userspace import UserspacePlane\n"
+        "UserspacePlane().create_tunnel(TUNNEL)\n"
+    )
+    # Everything is imported before privilege goes: the tree need not be readable to others.
+    script = "from seikan.plane import userspace\nimport tests.plane.contract\n" + script
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("seikan.plane.base.PlaneError: no raw IPv4 socket for ESP (protocol 50): run as root"), last
