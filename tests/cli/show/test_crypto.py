@@ -123,7 +123,7 @@ def test_keys_tell_their_owner_and_never_themselves() -> None:
 
 
 def test_peers() -> None:
-    assert render("show crypto isakmp peers [<address:ipv4>]", STATUS, address=R1) == [
+    assert render("show crypto isakmp peers [<address:ipv4>|<address:ipv6>]", STATUS, address=R1) == [
         "Peer: 10.1.12.1 Port: 500 Local: 10.1.23.3",
         " Phase1 id: 10.1.12.1",
     ]
@@ -196,7 +196,7 @@ interface: Tunnel0
 def test_ipsec_sa() -> None:
     lines = render("show crypto ipsec sa interface <interface:interface>", STATUS, interface="Tunnel0")
     assert lines == IPSEC_SA.split("\n")
-    assert render("show crypto ipsec sa peer <address:ipv4>", STATUS, address=R1) == lines
+    assert render("show crypto ipsec sa peer (<address:ipv4>|<address:ipv6>)", STATUS, address=R1) == lines
     assert render("show crypto ipsec sa", STATUS)[: len(lines)] == lines
 
 

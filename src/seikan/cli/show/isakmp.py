@@ -234,7 +234,7 @@ COMMANDS: tuple[ShowCommand, ...] = (
     ShowCommand("show crypto isakmp default policy", _HELP, NOTHING, show_default_policy),
     ShowCommand("show crypto isakmp profile", _HELP, NOTHING, show_profile),
     ShowCommand("show crypto isakmp key", _HELP, NOTHING, show_key),
-    ShowCommand("show crypto isakmp peers [<address:ipv4>]", _HELP, CRYPTO, show_peers),
+    ShowCommand("show crypto isakmp peers [<address:ipv4>|<address:ipv6>]", _HELP, CRYPTO, show_peers),
     ShowCommand("show crypto isakmp counters", _HELP, CRYPTO, show_counters),
     ShowCommand("show crypto isakmp stats", _HELP, CRYPTO, show_counters),
 )

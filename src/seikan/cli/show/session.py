@@ -180,9 +180,11 @@ COMMANDS: tuple[ShowCommand, ...] = (
     ShowCommand("show crypto session", _HELP, CRYPTO, show_session),
     ShowCommand("show crypto session detail", _HELP, CRYPTO, show_session_detail),
     ShowCommand("show crypto session brief", _HELP, CRYPTO, show_session_brief),
-    ShowCommand("show crypto session remote <address:ipv4>", _HELP, CRYPTO, show_session),
-    ShowCommand("show crypto session remote <address:ipv4> detail", _HELP, CRYPTO, show_session_detail),
-    ShowCommand("show crypto session remote <address:ipv4> brief", _HELP, CRYPTO, show_session_brief),
+    ShowCommand("show crypto session remote (<address:ipv4>|<address:ipv6>)", _HELP, CRYPTO, show_session),
+    ShowCommand(
+        "show crypto session remote (<address:ipv4>|<address:ipv6>) detail", _HELP, CRYPTO, show_session_detail
+    ),
+    ShowCommand("show crypto session remote (<address:ipv4>|<address:ipv6>) brief", _HELP, CRYPTO, show_session_brief),
     ShowCommand("show crypto session interface <interface:interface>", _HELP, CRYPTO, show_session),
     ShowCommand("show crypto session interface <interface:interface> detail", _HELP, CRYPTO, show_session_detail),
     ShowCommand("show crypto session interface <interface:interface> brief", _HELP, CRYPTO, show_session_brief),
