@@ -1,5 +1,6 @@
 //! A packet out: device → segments → SA or GRE header → socket.
 
+use crate::address::Outer;
 use crate::counters::Drop;
 use crate::event::{Direction, Kind};
 use crate::icmp;
@@ -205,9 +206,7 @@ impl Outbox {
         let mut too_big = false;
         self.transmitter.send(
             &route.sender,
-            path.local,
-            path.remote_address(),
-            ttl,
+            Outer { local: path.local, remote: path.remote_address(), tos: 0, ttl },
             &self.buffer,
             &self.packets[..sealed],
             |_, error| {

@@ -354,15 +354,12 @@ impl Plane {
         if *ttl == 0 {
             return fail(format!("a TTL of 0 lets no packet of {device} leave: 1 to 255"));
         }
-        if parameters.mode == Mode::Gre {
-            if let Some(other) =
+        if parameters.mode == Mode::Gre
+            && let Some(other) =
                 read(&self.state.gre).get(&parameters.gre_key()).filter(|other| other.device != *device)
-            {
-                let other = &other.device;
-                return fail(format!(
-                    "{other} has the same GRE source, destination and key as {device}: give one a key"
-                ));
-            }
+        {
+            let other = &other.device;
+            return fail(format!("{other} has the same GRE source, destination and key as {device}: give one a key"));
         }
         Ok(())
     }

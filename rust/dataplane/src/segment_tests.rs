@@ -46,7 +46,7 @@ impl Sample {
         let at = if self.protocol == TCP {
             packet[ip_header + 4..ip_header + 8].copy_from_slice(&self.sequence.to_be_bytes());
             packet[ip_header + 8..ip_header + 12].copy_from_slice(&7u32.to_be_bytes());
-            packet[ip_header + 12] = ((20 + self.options) / 4 << 4) as u8;
+            packet[ip_header + 12] = (((20 + self.options) / 4) << 4) as u8;
             packet[ip_header + 13] = self.flags;
             packet[ip_header + 14..ip_header + 16].copy_from_slice(&[0x10, 0]);
             packet[ip_header + 20..headers].fill(1);
@@ -120,7 +120,7 @@ fn sample() -> impl Strategy<Value = Sample> {
             version,
             protocol,
             options: words * 4,
-            payload: (0..octets).map(|i| (i * 31 >> 3) as u8).collect(),
+            payload: (0..octets).map(|i| ((i * 31) >> 3) as u8).collect(),
             flags,
             sequence,
         },

@@ -178,13 +178,11 @@ pub struct Transmitter {
 }
 
 impl Transmitter {
-    /// Send packets of one path, in order; `failed` hears of each packet that was not sent.
+    /// Send packets of one path, in order; each brings its own TOS. `failed` hears of each packet that was not sent.
     pub fn send(
         &mut self,
         sender: &Sender,
-        local: IpAddr,
-        remote: SocketAddr,
-        ttl: u8,
+        outer: Outer,
         buffer: &[u8],
         packets: &[Outgoing],
         mut failed: impl FnMut(&Outgoing, SendError),
@@ -193,19 +191,16 @@ impl Transmitter {
         while let Some(first) = rest.first() {
             let run = rest.iter().take_while(|packet| packet.df == first.df).count();
             let (now, later) = rest.split_at(run);
-            self.send_run(sender, local, remote, ttl, buffer, now, &mut failed);
+            self.send_run(sender, outer, buffer, now, &mut failed);
             rest = later;
         }
     }
 
     /// `packets` share their DF bit, hence their socket.
-    #[allow(clippy::too_many_arguments)]
     fn send_run(
         &mut self,
         sender: &Sender,
-        local: IpAddr,
-        remote: SocketAddr,
-        ttl: u8,
+        outer: Outer,
         buffer: &[u8],
         packets: &[Outgoing],
         failed: &mut impl FnMut(&Outgoing, SendError),
@@ -224,7 +219,7 @@ impl Transmitter {
                 })
                 .map(|train| {
                     let (first, last) = (&train[0], &train[train.len() - 1]);
-                    let outer = Outer { local, remote, tos: first.tos, ttl };
+                    let outer = Outer { tos: first.tos, ..outer };
                     let segment = (train.len() > 1).then_some(first.octets as u16);
                     (envelope(&outer, segment), &buffer[first.start..last.start + last.octets])
                 })

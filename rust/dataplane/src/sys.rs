@@ -254,7 +254,7 @@ impl Messages {
         for (envelope, header) in envelopes.iter_mut().zip(&self.headers[..received]) {
             envelope.octets = header.msg_len as usize;
             envelope.address_octets = header.msg_hdr.msg_namelen as usize;
-            envelope.control_octets = header.msg_hdr.msg_controllen as usize;
+            envelope.control_octets = header.msg_hdr.msg_controllen;
             envelope.flags = header.msg_hdr.msg_flags;
         }
         Ok(received)

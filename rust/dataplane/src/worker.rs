@@ -72,10 +72,10 @@ fn work(state: &State, epoll: &OwnedFd) {
         };
         match &*source {
             Source::Tunnel(tunnel) => {
-                if outbound::serve(state, tunnel, &mut outbox, now) == Next::Wait {
-                    if let Some(tun) = read(&tunnel.tun).as_ref() {
-                        rearm(tun.fd());
-                    }
+                if outbound::serve(state, tunnel, &mut outbox, now) == Next::Wait
+                    && let Some(tun) = read(&tunnel.tun).as_ref()
+                {
+                    rearm(tun.fd());
                 }
             }
             Source::Raw { fd, protocol, losses } => {

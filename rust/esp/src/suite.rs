@@ -5,6 +5,7 @@ use crate::packet::HEADER;
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{constant_time, hmac, rand};
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// An encryption algorithm of ESP, by the name the control side uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,8 +142,14 @@ impl Integrity {
 }
 
 enum Transform {
-    Gcm { key: LessSafeKey, salt: [u8; 4] },
-    Mac { cipher: Option<CbcCipher>, mac: hmac::Key },
+    Gcm { key: LessSafeKey, salt: Zeroizing<[u8; 4]> },
+    Mac(Box<EncryptThenMac>),
+}
+
+struct EncryptThenMac {
+    /// None for NULL encryption.
+    cipher: Option<CbcCipher>,
+    mac: hmac::Key,
 }
 
 struct CbcCipher {
@@ -200,7 +207,7 @@ impl Suite {
                 let (key, salt_octets) = encryption_key.split_at(row.key);
                 let key =
                     UnboundKey::new(algorithm, key).map_err(|_| SuiteError(format!("{} refused the key", row.name)))?;
-                let mut salt = [0; 4];
+                let mut salt = Zeroizing::new([0; 4]);
                 salt.copy_from_slice(salt_octets);
                 (Transform::Gcm { key: LessSafeKey::new(key), salt }, GCM_ICV)
             }
@@ -214,7 +221,8 @@ impl Suite {
                     )));
                 }
                 let mac = hmac::Key::new(integrity.algorithm(), integrity_key);
-                (Transform::Mac { cipher: CbcCipher::new(encryption_key)?, mac }, integrity.row().icv)
+                let cipher = CbcCipher::new(encryption_key)?;
+                (Transform::Mac(Box::new(EncryptThenMac { cipher, mac })), integrity.row().icv)
             }
         };
         Ok(Self { transform, iv: row.iv, icv, block: row.block })
@@ -251,7 +259,7 @@ impl Suite {
                     // Sealing fails only for inputs of more than 2^36 octets.
                     let tag = key
                         .seal_in_place_separate_tag(
-                            nonce(*salt, sequence),
+                            nonce(salt, sequence),
                             Aad::from(&aad[..length]),
                             &mut body[HEADER + 8..],
                         )
@@ -259,7 +267,8 @@ impl Suite {
                     icv.copy_from_slice(tag.as_ref());
                 }
             }
-            Transform::Mac { cipher, mac } => {
+            Transform::Mac(keys) => {
+                let EncryptThenMac { cipher, mac } = &**keys;
                 if let Some(cipher) = cipher {
                     cipher.encrypt(packets, sequences.clone(), self.icv);
                 }
@@ -281,10 +290,11 @@ impl Suite {
                 iv.copy_from_slice(&packet[HEADER..HEADER + 8]);
                 let end = packet.len() - GCM_ICV;
                 let (body, icv) = packet.split_at_mut(end);
-                let nonce = nonce(*salt, u64::from_be_bytes(iv));
+                let nonce = nonce(salt, u64::from_be_bytes(iv));
                 key.open_in_place_separate_tag(nonce, Aad::from(&aad[..length]), icv, &mut body[HEADER + 8..]).is_ok()
             }
-            Transform::Mac { cipher, mac } => {
+            Transform::Mac(keys) => {
+                let EncryptThenMac { cipher, mac } = &**keys;
                 let end = packet.len() - self.icv;
                 let tag = authenticate(mac, &packet[..end], sequence, extended);
                 let same = constant_time::verify_slices_are_equal(&tag.as_ref()[..self.icv], &packet[end..]).is_ok();
@@ -304,7 +314,7 @@ impl CbcCipher {
             return Ok(None);
         }
         let unusable = || SuiteError(format!("AES takes no key of {} octets", key.len()));
-        let mut fresh = zeroize::Zeroizing::new([0u8; 16]);
+        let mut fresh = Zeroizing::new([0u8; 16]);
         rand::fill(&mut fresh[..]).map_err(|_| SuiteError("the system gives no random octets".into()))?;
         let iv_key = Aes::new(&fresh[..]).ok_or_else(unusable)?;
         Ok(Some(Self { key: Aes::new(key).ok_or_else(unusable)?, iv_key }))
@@ -330,9 +340,9 @@ impl CbcCipher {
     }
 }
 
-fn nonce(salt: [u8; 4], iv: u64) -> Nonce {
+fn nonce(salt: &[u8; 4], iv: u64) -> Nonce {
     let mut octets = [0; 12];
-    octets[..4].copy_from_slice(&salt);
+    octets[..4].copy_from_slice(salt);
     octets[4..].copy_from_slice(&iv.to_be_bytes());
     Nonce::assume_unique_for_key(octets)
 }
