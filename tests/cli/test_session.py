@@ -86,7 +86,7 @@ def test_steps_1_to_3_as_typed(desk: Desk) -> None:
     assert desk.type("\x1a") == "^Z\r\nR3#"
 
     policy = desk.config.isakmp.policies[1]
-    assert (policy.encryption, policy.authentication, policy.group) == ("aes", "pre-share", 14)
+    assert (policy.encryption, policy.authentication, policy.group) == ("aes-cbc-128", "pre-share", 14)
     assert (policy.hash, policy.lifetime_seconds) == (None, 86400)
     assert [str(key.network) for key in desk.config.isakmp.keys] == ["10.1.12.1/32"]
     tunnel = desk.config.interfaces["Tunnel0"].tunnel

@@ -29,6 +29,7 @@ from seikan.cli.exec import (
 from seikan.cli.modifiers import ModifierError, compile_modifier
 from seikan.cli.requests import Apply, ConfigureEnd, Reply, Request, Show
 from seikan.cli.shell import Wants
+from seikan.config.commands.system import split_delimiter
 from seikan.config.grammar import END, Completion, Kind, LineError, Table
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config
@@ -310,5 +311,5 @@ def _banner_delimiter(line: str) -> str | None:
     words = line.split(maxsplit=2)
     if len(words) < 3 or len(words[0]) < 2 or not "banner".startswith(words[0].lower()):
         return None
-    delimiter = "^C" if words[2].startswith("^C") else words[2][0]
-    return None if delimiter in words[2][len(delimiter) :] else delimiter
+    delimiter, rest = split_delimiter(words[2])
+    return None if delimiter in rest else delimiter
