@@ -135,7 +135,11 @@ def _take_host(_line: str, words: Sequence[Word], _parameter: str) -> Taken | No
 
 
 def _take_secret(_line: str, words: Sequence[Word], _parameter: str) -> Taken | None:
-    return Taken(Secret(words[0].text.encode()), 1, words[0].text)
+    try:
+        secret = Secret(words[0].text.encode())
+    except UnicodeEncodeError:
+        return None
+    return Taken(secret, 1, words[0].text)
 
 
 def _take_rest(line: str, words: Sequence[Word], _parameter: str) -> Taken | None:

@@ -1,8 +1,9 @@
 """The one table of commands: what a line means, what may come next, and why it does not fit.
 
 A command's `syntax` is compiled once into a small graph: `word` is a keyword that may be abbreviated,
-`<name:type>` an argument (`seikan.config.arguments`), `[…]` optional, `(a|b)` a choice, `<name:type>...`
-one or more. A line is matched word by word as IOS does: an exact keyword, else the only keyword it
+`<name:type>` an argument (`seikan.config.arguments`), `[…]` optional, `(a|b)` a choice, `...` behind an
+argument or a bracket repeats it (a repeated argument's value is a tuple).
+A line is matched word by word as IOS does: an exact keyword, else the only keyword it
 abbreviates, else the most specific argument type that takes it. Nothing is tried twice, so the word an
 error points at is the first one that does not fit.
 """
@@ -54,7 +55,7 @@ class LineError(Exception):
         return (" " * (prompt_width + self.column) + "^", "% Invalid input detected at '^' marker.", "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Command:
     """One row of the table.
 
@@ -212,6 +213,9 @@ class _Compiler:
             self._at += 1
             if closing != "|":
                 break
+        if self._at < len(self._tokens) and self._tokens[self._at].group() == "...":
+            self._at += 1
+            self.graph.free(end, state)
         if (bracket, closing) not in (("[", "]"), ("(", ")")):
             raise ValueError(f"syntax {self._syntax!r}: unbalanced brackets")
         if bracket == "[":

@@ -152,6 +152,7 @@ class OspfProcess:
     redistribute: tuple[str, ...] = ()  # the words after `redistribute`: "static subnets", "connected subnets"
     default_information: str | None = None  # the words after `default-information originate`, "" for none
     log_adjacency_changes: bool = True
+    log_adjacency_detail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +313,7 @@ class Logging:
     buffered_level: str | None = None
     console: bool = True
     console_level: str | None = None
+    monitor: bool = True
     monitor_level: str | None = None
     trap_level: str | None = None
     hosts: tuple[str, ...] = ()
@@ -329,10 +331,16 @@ class Banner:
 
 @dataclass(frozen=True, slots=True)
 class StoredLine:
-    """A line that is accepted, kept and rendered but does nothing here, with the modes above it."""
+    """A line that is kept and rendered but does nothing here, with the lines of the modes above it.
+
+    `unknown` lines are those of a file that could not be understood. They are kept so that writing the
+    configuration loses nothing and an object that was misread stays unusable
+    (`seikan.config.validate.tunnel_problems`). The text may hold secrets.
+    """
 
     path: tuple[str, ...]
-    text: str
+    text: str = field(repr=False)
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ STANDARD_ACL: Final = "config-std-nacl"
 EXTENDED_ACL: Final = "config-ext-nacl"
 LINE: Final = "config-line"
 STORED: Final = "config-stored"
-UNKNOWN: Final = "config-unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,6 @@ _MODES: tuple[Mode, ...] = (
     Mode(EXTENDED_ACL, "(config-ext-nacl)#", CONFIG),
     Mode(LINE, "(config-line)#", CONFIG),
     Mode(STORED, "(config-section)#", CONFIG),
-    Mode(UNKNOWN, "(config)#", CONFIG),
 )
 
 MODES: dict[str, Mode] = {mode.name: mode for mode in _MODES}

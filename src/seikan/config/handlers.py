@@ -1,0 +1,196 @@
+"""What a row of the configuration's table does: how its line changes the model, and how the model is written back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from seikan.config.grammar import Command, Match
+from seikan.config.model import Config
+from seikan.wire.secret import Secret
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class ConfigError(Exception):
+    """A line that reads well and cannot be done; the text is the one line the user sees behind `% `."""
+
+
+def _nothing(_object: Any) -> Iterable[str]:
+    return ()
+
+
+def _no_warning(_match: Match) -> Iterable[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A line that sets part of the object its mode is about (the whole `Config` in global mode).
+
+    `remove` does the `no` form and `reset` the `default` form (None: as `no`). `render` gives the lines that
+    recreate the object's part. Any of them may raise ConfigError.
+    """
+
+    apply: Callable[[Any, Match], Any]
+    remove: Callable[[Any, Match], Any]
+    render: Callable[[Any], Iterable[str]] = _nothing
+    reset: Callable[[Any, Match], Any] | None = None
+    warn: Callable[[Match], Iterable[str]] = _no_warning
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A line that opens a mode about one object.
+
+    `open` makes the object where it is missing and returns its key; `header` is the line that opens it again,
+    `title` the part of it that never changes. `every` gives the keys of all objects.
+    """
+
+    mode: str
+    open: Callable[[Config, Match], tuple[Config, Hashable]]
+    remove: Callable[[Config, Match], Config]
+    get: Callable[[Config, Any], Any]  # None where it is gone
+    put: Callable[[Config, Any, Any], Config]
+    every: Callable[[Config], Iterable[Hashable]]  # in the order of rendering
+    header: Callable[[Any], str]
+    title: Callable[[Any], str]
+    warn: Callable[[Match], Iterable[str]] = _no_warning
+    reset: Callable[[Config, Match], Config] | None = None
+    sections: Callable[[Config], Iterable[Hashable]] | None = None  # those rendered as sections, None: every
+
+    def keys(self, config: Config) -> Iterable[Hashable]:
+        """The keys of the objects that are rendered as sections."""
+        return self.every(config) if self.sections is None else self.sections(config)
+
+
+class Keeping(Enum):
+    """Which kept lines a new line of the same row replaces."""
+
+    ONE = "one"  # the row has one value: any line of the row
+    EACH = "each"  # a value for each first argument
+    MANY = "many"  # only the same line
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A line that is kept as its canonical words. Where IOS has it on by default, it is the `no` form that is kept.
+
+    `opens` is the mode of its own lines, if it has any; `notice` warns that something a user may count on is not done.
+    """
+
+    keeping: Keeping = Keeping.ONE
+    on_by_default: bool = False
+    opens: str | None = None
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """`exit` and `end`."""
+
+    to_exec: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line of IOS that is recognised in order to say why it is not taken."""
+
+    reason: str
+
+
+def write(value: object) -> str:
+    """A value of the model as IOS writes it; a secret in clear, because this is the user's own configuration."""
+    if isinstance(value, Secret):
+        return bytes(value).decode()
+    if isinstance(value, Enum):
+        return str(value.value)
+    return str(value)
+
+
+def _read(target: Any, path: str) -> Any:
+    for part in path.split("."):
+        target = getattr(target, part)
+    return target
+
+
+def change(target: Any, path: str, value: object) -> Any:
+    """`target` with the field at the dotted `path` replaced."""
+    name, _, rest = path.partition(".")
+    return replace(target, **{name: change(getattr(target, name), rest, value) if rest else value})
+
+
+_PLACEHOLDER = re.compile(r"<([A-Za-z0-9_]+):[^>]+>")
+
+
+def setting(
+    mode: str,
+    syntax: str,
+    path: str,
+    help: Mapping[str, str],
+    *,
+    read: Callable[[Match], object] | None = None,
+    text: Callable[[Any], str] | None = None,
+    initial: object = None,
+    off: object = ...,
+    warn: Callable[[Match], Iterable[str]] = _no_warning,
+) -> Command:
+    """A row that sets one field, at the dotted `path`.
+
+    The value is the row's one argument (or `read` of the match), True where there is none. `initial` is the
+    value when nothing was typed, which is not rendered; `off` what `no` sets where that differs. `text` renders
+    other values; without it they stand where the argument is.
+    """
+    names = _PLACEHOLDER.findall(syntax)
+    flag = read is None and not names
+    before = initial if initial is not None or not flag else False
+    removed = before if off is ... else off
+
+    def value(match: Match) -> object:
+        if read is not None:
+            return read(match)
+        return True if flag else match.args[names[0]]
+
+    def render(target: Any) -> Iterable[str]:
+        held = _read(target, path)
+        if held == before or held is None:
+            return ()
+        if text is not None:
+            return (text(held),)
+        if flag:
+            return (syntax if held else f"no {syntax}",)
+        return (syntax[: syntax.index("<")].rstrip(" [(") + " " + write(held),)
+
+    handler = Setting(
+        apply=lambda target, match: change(target, path, value(match)),
+        remove=lambda target, _match: change(target, path, removed),
+        reset=lambda target, _match: change(target, path, before),
+        render=render,
+        warn=warn,
+    )
+    return Command(mode, syntax, help, handler, negatable=True)
+
+
+def switch(mode: str, syntax: str, path: str, help: Mapping[str, str]) -> Command:
+    """A row that is on unless its `no` form is typed."""
+    return setting(mode, syntax, path, help, initial=True, off=False)
+
+
+def refused(mode: str, syntax: str, reason: str) -> Command:
+    """A hidden row that answers with why."""
+    return Command(mode, syntax, handler=Refused(reason), hidden=True)
+
+
+def with_item(mapping: Mapping[Key, Value], key: Key, value: Value) -> Mapping[Key, Value]:
+    """A read-only copy that holds `value`."""
+    return MappingProxyType({**mapping, key: value})
+
+
+def without_item(mapping: Mapping[Key, Value], key: Key) -> Mapping[Key, Value]:
+    """A read-only copy that lacks `key`."""
+    return MappingProxyType({held: value for held, value in mapping.items() if held != key})

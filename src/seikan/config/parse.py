@@ -1,0 +1,165 @@
+"""A file of configuration lines: everything that is understood, and every problem at once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from seikan.config.commands.system import split_delimiter
+from seikan.config.grammar import Kind, LineError
+from seikan.config.handlers import ConfigError
+from seikan.config.model import Config, StoredLine
+from seikan.config.modes import CONFIG
+from seikan.config.problem import Problem, Severity, expectation, without_secrets
+from seikan.config.session import TABLE, ModeContext, apply_line
+
+__all__ = ["Parsed", "Problem", "Severity", "parse"]
+
+#: What IOS prints above a configuration and people copy with it.
+_HEADING = re.compile(
+    r"(Building configuration\.\.\.|Current configuration ?: \d+ bytes|Using \d+ (out of \d+ )?bytes.*)\Z"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The configuration that could be read, and what could not."""
+
+    config: Config
+    problems: tuple[Problem, ...]
+
+
+def parse(text: str, source: str = "", base: Config | None = None) -> Parsed:
+    """Read `text` on top of `base` (an empty configuration by default); `source` is the file's name in problems.
+
+    Never raises for what the text says. Lines that are not understood are kept as unknown lines, below the
+    section that they stand in, so that nothing is lost when the configuration is written again.
+    """
+    return _Reader(source, base if base is not None else Config()).read(text)
+
+
+class _Reader:
+    """Knows, besides the mode, how far the lines of the section are indented: a line less far in leaves it."""
+
+    def __init__(self, source: str, config: Config) -> None:
+        self._source = source
+        self._config = config
+        self._context = ModeContext()
+        self._problems: list[Problem] = []
+        self._header = 0  # the indent of the section's first line
+        self._body: int | None = None  # the indent of its other lines, None before the first
+        self._unknown: list[tuple[int, str]] = []  # the unknown lines around this one: indent, text
+
+    def read(self, text: str) -> Parsed:
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        at = 0
+        while at < len(lines):
+            number = at + 1
+            line = lines[at].expandtabs(8).rstrip()
+            at += 1
+            stripped = line.strip()
+            if not stripped or stripped.startswith("!") or _HEADING.match(stripped):
+                continue
+            more, at = _banner(line, lines, at)
+            self._line(line if more is None else more, number)
+        return Parsed(self._config, tuple(self._problems))
+
+    def _line(self, line: str, number: int) -> None:
+        indent = len(line) - len(line.lstrip(" "))
+        while self._unknown and indent <= self._unknown[-1][0]:
+            self._unknown.pop()
+        if self._unknown:
+            self._below_unknown(line, indent)
+            return
+        self._leave(indent)
+        try:
+            result = apply_line(self._config, self._context, line)
+        except LineError as error:
+            self._not_understood(line, indent, number, error)
+            return
+        except ConfigError as error:
+            column = indent + 1
+            self._problem(number, column, line.split()[0], (), f"{without_secrets(line)!r}: {error}")
+            self._keep(line, indent)
+            return
+        for notice in result.notices:
+            text = f"{without_secrets(line)!r}: {notice}"
+            self._problems.append(Problem(Severity.WARNING, text, self._source, number, indent + 1))
+        context = result.context if result.context is not None else ModeContext()
+        if context != self._context or context.mode == CONFIG:
+            self._header = indent
+            self._body = None
+        self._config, self._context = result.config, context
+
+    def _leave(self, indent: int) -> None:
+        """A line not deeper than the section's header, where the section's lines are deeper, is outside."""
+        if self._context.mode == CONFIG:
+            return
+        if self._body is None:
+            if indent > self._header:
+                self._body = indent
+        elif indent <= self._header:
+            self._context = ModeContext()
+
+    def _not_understood(self, line: str, indent: int, number: int, error: LineError) -> None:
+        shown = without_secrets(line)
+        word = error.word if error.word and error.word in shown.split() else ""
+        expected = expectation(error.expected)
+        if error.kind is Kind.AMBIGUOUS:
+            what = f"{word!r} is ambiguous: {expected}"
+        elif error.kind is Kind.INCOMPLETE:
+            what = f"incomplete, expected {expected}"
+        else:
+            what = (f"at {word!r}" if word else f"at column {error.column + 1}") + (
+                f", expected {expected}" if expected and error.column > indent else ""
+            )
+        self._problem(number, error.column + 1, word, error.expected, f"unknown line {shown!r}: {what}")
+        if self._context.mode != CONFIG and indent <= self._header and _fits_outside(self._context.mode, line):
+            self._context = ModeContext()
+        self._keep(line, indent)
+
+    def _problem(self, number: int, column: int, word: str, expected: tuple[str, ...], text: str) -> None:
+        self._problems.append(Problem(Severity.UNKNOWN, text, self._source, number, column, word, expected))
+
+    def _keep(self, line: str, indent: int) -> None:
+        text = line.strip()
+        path = self._context.path
+        self._unknown.append((indent, text))
+        self._store(StoredLine(path, text, unknown=True))
+
+    def _below_unknown(self, line: str, indent: int) -> None:
+        path = (*self._context.path, *(text for _, text in self._unknown))
+        text = line.strip()
+        self._unknown.append((indent, text))
+        self._store(StoredLine(path, text, unknown=True))
+        last = self._problems[-1]
+        self._problems[-1] = replace(last, lines=last.lines + 1)
+
+    def _store(self, line: StoredLine) -> None:
+        if line not in self._config.stored:
+            self._config = replace(self._config, stored=(*self._config.stored, line))
+
+
+def _fits_outside(mode: str, line: str) -> bool:
+    """Whether an unindented line that fits nowhere comes further in global mode than in `mode`."""
+    columns = []
+    for tried in (mode, CONFIG):
+        try:
+            TABLE.match_here(tried, line)
+        except LineError as error:
+            columns.append(error.column)
+    return len(columns) == 2 and columns[1] > columns[0]
+
+
+def _banner(line: str, lines: list[str], at: int) -> tuple[str | None, int]:
+    """The whole banner that `line` begins, and where the file goes on; None where it begins none."""
+    words = line.split(maxsplit=2)
+    if len(words) < 3 or not words[0].lower().startswith("ba") or not "banner".startswith(words[0].lower()):
+        return None, at
+    delimiter, rest = split_delimiter(words[2])
+    collected = [line]
+    while delimiter not in rest and at < len(lines):
+        rest = lines[at]
+        collected.append(rest)
+        at += 1
+    return "\n".join(collected), at

@@ -1,0 +1,178 @@
+"""One line of configuration, typed or read from a file: from a configuration to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from seikan.config.commands import TABLE
+from seikan.config.grammar import Command, LineError, Match
+from seikan.config.handlers import ConfigError, Keeping, Leave, Refused, Section, Setting, Stored
+from seikan.config.model import Config, StoredLine
+from seikan.config.modes import CONFIG, EXEC, STORED
+from seikan.config.validate import missing_references
+
+__all__ = ["SECTIONS", "TABLE", "LineResult", "ModeContext", "apply_line", "kept_by"]
+
+SECTIONS: dict[str, Section] = {
+    command.handler.mode: command.handler for command in TABLE.commands if isinstance(command.handler, Section)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModeContext:
+    """Where a session is: its mode, the key of the object the mode is about, and the lines of the modes around it."""
+
+    mode: str = CONFIG
+    key: Any = None
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LineResult:
+    """What a line did. `context` is None where configuration mode was left. `warnings` are ready to print."""
+
+    config: Config
+    context: ModeContext | None
+    warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = field(default=())  # those of `warnings` that a file's reader must hear too
+
+
+def apply_line(config: Config, context: ModeContext, line: str) -> LineResult:
+    """Do one line. Lines of a banner follow its first one behind a newline.
+
+    Raises LineError where the line is no command here, ConfigError where it cannot be done.
+    """
+    text = line.strip()
+    if not text or text.startswith("!"):
+        return LineResult(config, context)
+    try:
+        match = TABLE.match(context.mode, line)
+    except LineError:
+        forgotten = _forget(config, context, text)
+        if forgotten is None:
+            raise
+        return LineResult(forgotten, context)
+    here = context if match.command.mode == context.mode else ModeContext()
+    handler = match.command.handler
+    if isinstance(handler, Leave):
+        leaves = handler.to_exec or here.mode == CONFIG
+        return LineResult(config, None if leaves else ModeContext())
+    if isinstance(handler, Refused):
+        raise ConfigError(handler.reason)
+    if isinstance(handler, Stored):
+        return _store(config, here, match, handler)
+    if isinstance(handler, Section):
+        return _section(config, match, handler)
+    assert isinstance(handler, Setting)
+    return _set(config, here, match, handler)
+
+
+def _warned(before: Config, after: Config, warnings: tuple[str, ...]) -> tuple[str, ...]:
+    known = set(missing_references(before))
+    new = [text for text in missing_references(after) if text not in known]
+    return tuple(f"% Warning: {text}" for text in (*warnings, *new))
+
+
+def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -> LineResult:
+    section = SECTIONS.get(context.mode)
+    target = config if section is None else section.get(config, context.key)
+    if target is None:
+        raise ConfigError("this object was removed meanwhile: leave its mode")
+    warnings: tuple[str, ...] = ()
+    if not match.negation:
+        changed = handler.apply(target, match)
+        warnings = tuple(handler.warn(match))
+    elif match.negation == "default" and handler.reset is not None:
+        changed = handler.reset(target, match)
+    else:
+        changed = handler.remove(target, match)
+    after = changed if section is None else section.put(config, context.key, changed)
+    return LineResult(after, context, _warned(config, after, warnings))
+
+
+def _section(config: Config, match: Match, handler: Section) -> LineResult:
+    if not match.negation:
+        after, key = handler.open(config, match)
+        context = ModeContext(handler.mode, key, (handler.title(key),))
+        return LineResult(after, context, _warned(config, after, tuple(handler.warn(match))))
+    if match.negation == "default" and handler.reset is not None:
+        return LineResult(handler.reset(config, match), ModeContext())
+    after = handler.remove(config, match)
+    gone = {handler.title(key) for key in set(handler.every(config)) - set(handler.every(after))}
+    stored = tuple(line for line in after.stored if not (line.path and line.path[0] in gone))
+    after = replace(after, stored=stored)
+    return LineResult(after, ModeContext(), _warned(config, after, ()))
+
+
+@lru_cache(maxsize=4096)
+def kept_by(mode: str, text: str) -> Command | None:
+    """The row that keeps a stored line."""
+    try:
+        return TABLE.match_here(mode, text).command
+    except LineError:
+        return None
+
+
+def _store(config: Config, context: ModeContext, match: Match, handler: Stored) -> LineResult:
+    text = match.canonical
+    if context.mode == STORED and match.negation:
+        text = f"{match.negation} {text}"
+    here = [line for line in config.stored if line.path == context.path and not line.unknown]
+    mine = [line for line in here if kept_by(context.mode, line.text) is match.command]
+    replaced = [line for line in mine if _replaces(match, handler, line.text)]
+    warnings: tuple[str, ...] = ()
+    if match.negation and context.mode != STORED:
+        new = StoredLine(context.path, f"no {text}") if handler.on_by_default and match.negation == "no" else None
+    else:
+        new = StoredLine(context.path, text)
+        warnings = (handler.notice,) if handler.notice else ()
+    kept = _without(config, replaced, new)
+    if new is not None and new not in kept:
+        kept = (*kept, new)
+    after = replace(config, stored=kept)
+    here = [line for line in after.stored if line == new]
+    mode = ModeContext(handler.opens, None, (*context.path, text)) if here and handler.opens else context
+    shown = tuple(f"% Warning: {notice}" for notice in warnings)
+    return LineResult(after, mode, shown, warnings)
+
+
+def _replaces(match: Match, handler: Stored, held: str) -> bool:
+    """Whether the new line takes the place of the kept one."""
+    bare = held.removeprefix("no ")
+    if match.negation:
+        return bare == match.canonical or bare.startswith(match.canonical + " ")
+    if handler.keeping is Keeping.ONE:
+        return True
+    if handler.keeping is Keeping.EACH:
+        words = match.command.syntax.split("<")[0].split()
+        return bare.split()[: len(words) + 1] == match.canonical.split()[: len(words) + 1]
+    return bare == match.canonical
+
+
+def _without(config: Config, gone: list[StoredLine], new: StoredLine | None) -> tuple[StoredLine, ...]:
+    """The kept lines without `gone` and, unless it comes again, what stands below each."""
+    paths = {(*line.path, line.text) for line in gone if line != new}
+    return tuple(
+        line
+        for line in config.stored
+        if (line not in gone or line == new) and not any(line.path[: len(path)] == path for path in paths)
+    )
+
+
+def _forget(config: Config, context: ModeContext, text: str) -> Config | None:
+    """The configuration without the unknown line that `no TEXT` names, here or in global mode; None without one."""
+    word, _, rest = text.partition(" ")
+    if word.lower() != "no" or context.mode == EXEC:
+        return None
+    wanted = " ".join(rest.split())
+    for path in (context.path, ()):
+        gone = [
+            line
+            for line in config.stored
+            if line.unknown and line.path == path and " ".join(line.text.split()) in (wanted, f"no {wanted}")
+        ]
+        if gone:
+            return replace(config, stored=_without(config, gone, None))
+    return None
