@@ -213,7 +213,9 @@ def test_a_malformed_frame_ends_the_session(tmp_path: Path) -> None:
         for octets in (b"\x09\0\0\0\0", b"\0\xff\xff\xff\xff"):
             reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
             writer.write(Hello("terminal").encode() + encode_frame(FrameKind.INPUT, b"a") + octets)
-            received = await reader.read()
+            received = b""
+            while not received.endswith(encode_frame(FrameKind.EXIT, b"\1")):
+                received += await reader.readexactly(1)
             assert received.endswith(encode_frame(FrameKind.OUTPUT, b"A") + encode_frame(FrameKind.EXIT, b"\1"))
             writer.close()
 

@@ -241,6 +241,45 @@ def test_a_change_elsewhere_leaves_adjacencies_alone(routers: tuple[Router, Rout
     assert (len(one.changes), len(two.changes)) == before
 
 
+def test_routes_of_other_kinds_and_their_lsas(routers: tuple[Router, Router]) -> None:
+    one, two = routers
+    for router in routers:
+        router.start()
+    base = config(1, routes=(StaticRoute(IPv4Network("198.51.100.0/24"), next_hop=IPv4Address("10.1.12.2")),))
+    process = dataclasses.replace(
+        base.ospf[1],
+        redistribute=("static subnets", "connected metric-type 1 subnets"),
+        default_information="always metric 7",
+    )
+    other_area = Interface(
+        "Loopback5", address=IPv4Interface("5.5.5.5/24"), ospf=OspfInterface(process=1, area=IPv4Address(5))
+    )
+    one.namespace.ip("link", "add", "Loopback5", "type", "bridge")
+    one.namespace.ip("addr", "add", "5.5.5.5/24", "dev", "Loopback5")
+    one.namespace.ip("link", "set", "Loopback5", "up")
+    one.apply(with_interface(dataclasses.replace(base, ospf=MappingProxyType({1: process})), other_area))
+    two.apply(config(2))
+    two.full()
+    two.namespace.until(lambda: {"198.51.100.0/24", "5.5.5.5/32", "0.0.0.0/0"} <= two.routes().keys())
+    routes = two.routes()
+    assert routes["198.51.100.0/24"].code == "O E2"
+    assert (routes["5.5.5.5/32"].code, routes["5.5.5.5/32"].metric) == ("O IA", 1000)  # a host route, as in IOS
+    assert (routes["0.0.0.0/0"].code, routes["0.0.0.0/0"].metric) == ("O*E2", 7)
+    (status,) = two.namespace.run(two.frr.ospf())
+    found = {(lsa.kind, str(lsa.link_state_id), lsa.area) for lsa in status.database}
+    assert {(3, "5.5.5.5", IPv4Address(0)), (5, "198.51.100.0", None), (5, "0.0.0.0", None)} <= found
+    assert (5, "10.1.12.0", None) in found
+    # The borrowed address would lead the tunnel's own packets into the tunnel.
+    assert (5, "10.1.12.1", None) not in found
+    assert all(lsa.detail[0].strip().startswith("LS age:") for lsa in status.database)
+    assert not any("Link States" in line for lsa in status.database for line in lsa.detail)
+    (local,) = one.namespace.run(one.frr.ospf())
+    assert set(local.areas) == {IPv4Address(0), IPv4Address(5)}
+    one.apply(config(1))
+    two.namespace.until(lambda: not {"198.51.100.0/24", "5.5.5.5/32", "0.0.0.0/0"} & two.routes().keys())
+    assert not two.saw("FULL", "DOWN")
+
+
 def test_what_frr_refuses_is_named_and_undone(routers: tuple[Router, Router]) -> None:
     one, _ = routers
     one.start()

@@ -27,6 +27,7 @@ _CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
 _LONGEST_HANDSHAKE = 65536
 _LARGEST_FRAME = 1 << 20
 _HANDSHAKE_LIMIT = 5.0  # seconds
+_FAREWELL_LIMIT = 2.0  # seconds for the client to close
 _MOST_CONNECTIONS = 64
 
 
@@ -141,10 +142,16 @@ class ControlConnection:
     async def finish(self, status: int = 0) -> None:
         """End the connection; the client exits with `status`."""
         self._put(encode_frame(FrameKind.EXIT, _STATUS.pack(status & 0xFF)))
-        await self.drain()
-        self._writer.close()
-        with contextlib.suppress(ConnectionError):
-            await self._writer.wait_closed()
+        # Closing with something unread would reset the connection, and the client lose what it has not read yet.
+        try:
+            async with asyncio.timeout(_FAREWELL_LIMIT):
+                await self._writer.drain()
+                while await self._reader.read(_LONGEST_HANDSHAKE):
+                    pass
+        except (ConnectionError, TimeoutError):
+            self._writer.transport.abort()
+        else:
+            self._writer.close()
 
 
 class ControlServer:

@@ -33,7 +33,7 @@ from seikan.system.frr_state import (
     parse_ospf,
     parse_routes,
 )
-from seikan.system.frr_vty import Vty, VtyError
+from seikan.system.frr_vty import Vty, VtyError, VtyRefusal
 
 PROGRAMS = Path("/usr/lib/frr")
 _USER = "frr"
@@ -200,13 +200,17 @@ class Frr:
                 for line in lines:
                     try:
                         await vty.command(line)
-                    except VtyError as error:
+                    except VtyRefusal as error:
                         if going_back:
                             continue
                         # How far it came matters to nobody: going back starts from all that it may have taken.
                         child.applied = _merged(child.applied, child.wanted)
                         raise AdapterError(f"'{hide_secret(line)}': {error}") from None
                 await vty.command("end")
+            except VtyRefusal:
+                raise
+            except VtyError:
+                return  # it has just crashed: once restarted it is told everything
             finally:
                 await vty.close()
         child.applied = child.wanted
@@ -227,11 +231,15 @@ class Frr:
         loop = asyncio.get_running_loop()
         while not child.stopping:
             started = loop.time()
-            child.process = await self._spawn(child)
             try:
+                child.process = await self._spawn(child)
+            except OSError as error:
+                ended = f"cannot be started ({error.strerror})"
+            else:
                 await self._read_log(child, child.process)
-            finally:
                 status = await child.process.wait()
+                reason = child.last_lines[-1] if child.last_lines else "no message"
+                ended = f"ended ({_status(status)}; {reason})"
             child.process, child.applied = None, None
             await child.vty.close()
             if child.stopping:
@@ -239,8 +247,7 @@ class Frr:
             self._remove_scratch(child.name)
             child.crashes = 1 if loop.time() - started > _STEADY else child.crashes + 1
             pause = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** (child.crashes - 1))
-            reason = child.last_lines[-1] if child.last_lines else "no message"
-            child.problem = f"FRR's {child.name} ended ({_status(status)}; {reason}): it starts again in {pause:.1f} s"
+            child.problem = f"FRR's {child.name} {ended}: it starts again in {pause:.1f} s"
             self._on_problem(child.problem)
             await asyncio.sleep(pause)
             child.recovery = asyncio.create_task(self._recover(child), name=f"frr {child.name} recovery")

@@ -10,7 +10,6 @@ from seikan.system.frr_render import GLOBAL, DaemonConfig
 # replaces the old one by itself, and `no` with these words takes it away.
 _IDENTITY = (
     ("ospf router-id", 2),
-    ("timers throttle lsa all", 4),
     ("auto-cost reference-bandwidth", 2),
     ("default-information originate", 2),
     ("redistribute", 2),

@@ -17,10 +17,10 @@ from seikan.system.errors import AdapterError
 GLOBAL = ""  # the section of lines that stand outside any
 _REFERENCE_BANDWIDTH = 100  # Mbit/s
 _HIGHEST_COST = 65535
-# ms between two instances of one LSA. FRR waits 5 s even before the first, so that routes lag behind a new
-# adjacency, where IOS sends the first at once. A little more than what receivers must accept (RFC 2328
-# MinLSArrival, 1 s), or the change would wait for a retransmission.
-_LSA_INTERVAL = 1100
+# FRR holds back a router's own LSA for 5 s after the one before, and drops a neighbour's that comes within 1 s
+# of the one before, to be sent again 5 s later: right after a new adjacency both happen, and its routes would
+# lag behind it by up to 10 s. IOS sends the first one at once.
+_TIMERS = ("timers throttle lsa all 1100", "timers lsa min-arrival 0")
 _CONNECTED = "seikan-connected"
 # kbit/s that IOS takes for an interface by its type; a Linux name's is FRR's business (from the device).
 _BANDWIDTH = {
@@ -146,7 +146,7 @@ def _ospf(
     choices: Choices,
 ) -> DaemonConfig:
     instance = "" if process.process == choices.default_process else f" {process.process}"
-    router = ["log-adjacency-changes detail", f"timers throttle lsa all {_LSA_INTERVAL}"]
+    router = ["log-adjacency-changes detail", *_TIMERS]
     router_id = (choices.router_ids or {}).get(process.process)
     if router_id is not None:
         router.append(f"ospf router-id {router_id}")

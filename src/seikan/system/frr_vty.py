@@ -18,7 +18,11 @@ _LARGEST_ANSWER = 64 << 20
 
 
 class VtyError(AdapterError):
-    """FRR refused a command, or does not answer. The text names no command, as commands may hold keys."""
+    """FRR does not answer. The text names no command, as commands may hold keys."""
+
+
+class VtyRefusal(VtyError):
+    """FRR answers, and refuses the command; the text has its reason."""
 
 
 class Vty:
@@ -31,7 +35,7 @@ class Vty:
         self._lock = asyncio.Lock()
 
     async def command(self, line: str) -> str:
-        """The answer's text. Raises `VtyError` with FRR's words where it refuses, or where it is not there."""
+        """The answer's text. Raises `VtyRefusal` with FRR's words, or `VtyError` where it is not there."""
         if "\0" in line or "\n" in line:
             raise VtyError("a line for FRR holds a control character")
         async with self._lock:
@@ -43,7 +47,7 @@ class Vty:
             except (OSError, EOFError, asyncio.LimitOverrunError) as error:
                 self._drop()
                 raise VtyError(f"{self._path.stem} does not answer: {error or type(error).__name__}") from None
-            except VtyError:
+            except VtyRefusal:
                 raise  # the answer was read whole
             except BaseException:
                 # A cancelled exchange leaves an answer on the wire that the next command would take for its own.
@@ -62,7 +66,7 @@ class Vty:
         text = (await self._reader.readuntil(_TERMINATOR))[: -len(_TERMINATOR)].decode(errors="replace")
         status = (await self._reader.readexactly(1))[0]
         if status != _SUCCESS:
-            raise VtyError(f"{self._path.stem} refused it: {' '.join(text.split()) or f'status {status}'}")
+            raise VtyRefusal(f"{self._path.stem} refused it: {' '.join(text.split()) or f'status {status}'}")
         return text
 
     def _drop(self) -> None:
