@@ -21,6 +21,7 @@ import pytest
 T = TypeVar("T")
 _CLONE_NEWNET = 0x40000000
 _TUNSETIFF = 0x400454CA
+_TUNSETCARRIER = 0x400454E2
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _NAMED = re.compile(r"sktest-(\d+)-[0-9a-f]+")
 
@@ -98,6 +99,11 @@ class Namespace:
 
         self._descriptors.append(self.call(make))
         return self._descriptors[-1]
+
+    def carrier(self, up: bool) -> None:
+        """Line protocol of the TUN devices."""
+        for descriptor in self._descriptors:
+            fcntl.ioctl(descriptor, _TUNSETCARRIER, struct.pack("i", up))
 
     def reader(self, descriptor: int, callback: Callable[[], None]) -> None:
         self.call(lambda: self._loop.add_reader(descriptor, callback))

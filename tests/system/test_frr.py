@@ -241,6 +241,47 @@ def test_a_change_elsewhere_leaves_adjacencies_alone(routers: tuple[Router, Rout
     assert (len(one.changes), len(two.changes)) == before
 
 
+def test_routes_and_adjacencies_follow_the_line_protocol(routers: tuple[Router, Router]) -> None:
+    one, _ = routers
+    static = StaticRoute(IPv4Network("203.0.113.0/24"), interface="Tunnel0")
+    for router in routers:
+        router.start()
+        router.apply(config(router.number, routes=(static,)))
+    one.full()
+    one.namespace.until(lambda: "203.0.113.0/24" in one.namespace.ip("route"))
+    one.namespace.carrier(False)
+    one.namespace.until(lambda: one.saw("FULL", "DOWN"))
+    assert one.changes[-1].reason == "Neighbor Down: Interface down or detached"
+    one.namespace.until(lambda: not {"203.0.113.0/24", "2.2.2.2/32"} & one.routes().keys())
+    assert "203.0.113.0/24" not in one.namespace.ip("route").replace(" linkdown", "")
+    one.changes.clear()
+    one.namespace.carrier(True)
+    one.full()
+    one.namespace.until(lambda: {"203.0.113.0/24", "2.2.2.2/32"} <= one.routes().keys())
+
+    one.changes.clear()
+    one.namespace.run(one.frr.clear_ospf(1))
+    one.namespace.until(lambda: one.saw("FULL", "DOWN"))
+    one.full()
+
+
+def test_an_mtu_that_differs_is_diagnosed_and_one_that_changes_is_followed(routers: tuple[Router, Router]) -> None:
+    _, two = routers
+    two.namespace.ip("link", "set", "Tunnel0", "mtu", "1300")
+    for router in routers:
+        router.start()
+        router.apply(config(router.number))
+    two.namespace.until(lambda: bool(two.problems))
+    assert two.problems == [
+        "OSPF neighbor 1.1.1.1 on Tunnel0 has an MTU of 1400, larger than 1300 here: "
+        "the adjacency stays in EXSTART until both are the same"
+    ]
+    assert not two.saw("LOADING", "FULL")
+    two.namespace.ip("link", "set", "Tunnel0", "mtu", "1400")
+    two.full()
+    assert two.frr.problems == ()
+
+
 def test_routes_of_other_kinds_and_their_lsas(routers: tuple[Router, Router]) -> None:
     one, two = routers
     for router in routers:

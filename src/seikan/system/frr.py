@@ -21,7 +21,7 @@ from pathlib import Path
 from seikan.config.model import Config, OspfAuthentication, OspfProcess
 from seikan.system.errors import AdapterError
 from seikan.system.frr_diff import commands, hide_secret
-from seikan.system.frr_log import AdjacencyChange, parse_adjacency
+from seikan.system.frr_log import AdjacencyChange, parse_adjacency, parse_mtu_mismatch
 from seikan.system.frr_render import Choices, DaemonConfig, choose, instance_name, primary_address, render
 from seikan.system.frr_state import (
     LSA_KINDS,
@@ -105,6 +105,7 @@ class Frr:
         self._ios_names: Mapping[str, str] = {}
         self._addresses: Mapping[str, IPv4Interface] = {}
         self._missing: str | None = None
+        self._mismatches: set[str] = set()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -150,6 +151,7 @@ class Frr:
             addresses = addresses or {}
             choices = choose(config, addresses, self._choices)
             rendered = render(config, names, addresses, choices)
+            self._mismatches.clear()
             known = self._choices, self._config, self._names, self._ios_names, self._addresses
             # Set first: what FRR logs while it is told is already to be understood.
             self._choices, self._config, self._names, self._addresses = choices, config, dict(names), addresses
@@ -299,6 +301,10 @@ class Frr:
             if not line and process.stdout.at_eof():
                 return
             child.last_lines = [*child.last_lines[1 - _LAST_LINES :], line]
+            mismatch = parse_mtu_mismatch(line, self._ios_names)
+            if mismatch is not None and mismatch not in self._mismatches:  # FRR says so with every packet
+                self._mismatches.add(mismatch)
+                self._on_problem(mismatch)
             number = self._process_of(child.name)
             for change in () if number is None else parse_adjacency(line, number, self._ios_names):
                 self._on_adjacency(change)

@@ -11,6 +11,10 @@ _ADJACENCY = re.compile(
     r"AdjChg: Nbr (?P<router_id>[\d.]+).*? on (?P<interface>[^\s:]+)(?::[\d.]*)?: "
     r"(?P<old>[\w-]+) -> (?P<new>[\w-]+) \((?P<event>\w+)\)"
 )
+_MTU = re.compile(
+    r"Neighbor (?P<router_id>[\d.]+) MTU (?P<theirs>\d+) is larger than "
+    r"\[(?P<interface>[^\]:]+)[^\]]*\]'s MTU (?P<ours>\d+)"
+)
 # FRR's names of neighbour states and events (RFC 2328 section 10.1 and 10.2) to the words of IOS.
 _STATES = {
     "Deleted": "DOWN",
@@ -92,3 +96,15 @@ def parse_adjacency(line: str, process: int, ios_names: Mapping[str, str]) -> tu
     if (old, new) == ("EXCHANGE", "FULL"):
         return change(old, "LOADING", _EVENTS["ExchangeDone"]), change("LOADING", new, _EVENTS["LoadingDone"])
     return (change(old, new, reason),)
+
+
+def parse_mtu_mismatch(line: str, ios_names: Mapping[str, str]) -> str | None:
+    """One line for the operator where ospfd refuses a neighbour for its MTU (RFC 2328 section 10.6), else None."""
+    match = _MTU.search(line)
+    if match is None:
+        return None
+    interface = ios_names.get(match["interface"], match["interface"])
+    return (
+        f"OSPF neighbor {match['router_id']} on {interface} has an MTU of {match['theirs']}, larger than "
+        f"{match['ours']} here: the adjacency stays in EXSTART until both are the same"
+    )

@@ -246,6 +246,12 @@ class Netlink:
         async with _named(f"{interface} cannot have an MTU of {mtu}"):
             await self._ipr.link("set", index=link.index, mtu=mtu)
 
+    async def restore_mtu(self, interface: str) -> None:
+        """Give a device the MTU back that it had before `set_mtu`."""
+        entry = self._ledger.find("mtu", interface)
+        if entry is not None:
+            await self._undo(entry)
+
     async def create_loopback(self, name: str) -> None:
         """A device for `interface LoopbackN`: always with carrier, set up, and gone with the daemon."""
         entry = Entry("link", name)
