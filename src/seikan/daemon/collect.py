@@ -1,0 +1,357 @@
+"""Gathers what the show commands may know: one `Status` for each, with the parts that it needs."""
+
+from __future__ import annotations
+
+import os
+import resource
+from dataclasses import fields
+from datetime import datetime, timedelta
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from seikan import __version__
+from seikan.cli.status import (
+    CryptoStatus,
+    CryptoTunnel,
+    InterfaceStatus,
+    IpsecSa,
+    IsakmpSa,
+    LoggingStatus,
+    Lsa,
+    LsaLink,
+    Mismatch,
+    Need,
+    NextHop,
+    OspfInterfaceStatus,
+    OspfNeighbor,
+    OspfStatus,
+    Route,
+    Status,
+)
+from seikan.config.model import Interface
+from seikan.config.names import is_loopback, is_tunnel
+from seikan.config.parse import parse
+from seikan.daemon import settings
+from seikan.daemon.rates import LoadAverage, Sample
+from seikan.daemon.terminals import stamp
+from seikan.daemon.tunnels import NOTHING_COUNTED, TunnelState
+from seikan.daemon.view import look
+from seikan.ike.status import EngineStatus, IpsecSaStatus, TunnelStatus
+from seikan.plane.base import Direction, Plane, PlaneError, SaCounters, TunnelCounters
+from seikan.system.errors import AdapterError
+from seikan.system.journal import clock_synchronized
+from seikan.system.netlink import Link
+
+if TYPE_CHECKING:
+    from seikan.daemon.router import Router
+
+_NO_SA = SaCounters(0, 0, {}, 0.0)
+_SEND_DROPS = ("out", "send", "seal", "no-sa", "sequence")  # a drop's name tells its direction by these
+
+Copied = TypeVar("Copied")
+
+
+class Collector:
+    """Keeps what counters looked like when they were cleared, and rates; everything else is asked for when needed."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._rates: dict[str, LoadAverage] = {}
+        self._cleared: dict[str, tuple[Link, float]] = {}
+
+    # counters
+
+    async def sample(self) -> None:
+        """Take the counters of every device, for the rates."""
+        now = self._router.clock()
+        for name, link in (await self._router.netlink.links()).items():
+            average = self._rates.setdefault(name, LoadAverage())
+            average.sample(Sample(link.octets_in, link.octets_out, link.packets_in, link.packets_out), now)
+
+    def clear_counters(self, interface: str | None) -> None:
+        """`clear counters`: the kernel's go on, show commands start from here."""
+        now = self._router.clock()
+        interfaces = self._router.interfaces
+        names = [interface] if interface is not None else list(self._router.running.interfaces)
+        for name in names:
+            link = interfaces.view.links.get(interfaces.linux_name(name))
+            if link is not None:
+                self._cleared[name] = (link, now)
+
+    def clear_sa_counters(self) -> None:
+        """`clear crypto sa counters`."""
+        for state in self._router.tunnels.states.values():
+            state.counted_from = self._tunnel_counters(state.device)
+
+    def _tunnel_counters(self, device: str) -> TunnelCounters:
+        plane = self._router.plane
+        if plane is None:
+            return NOTHING_COUNTED
+        try:
+            return plane.tunnel_counters(device)
+        except PlaneError:  # the tunnel is just going
+            return NOTHING_COUNTED
+
+    def _crypto_counters(self, state: TunnelState) -> TunnelCounters:
+        """What crossed as ESP: counted from when the tunnel became an IPsec one, or was cleared."""
+        now = self._tunnel_counters(state.device)
+        base = state.counted_from
+        return TunnelCounters(
+            now.packets_in - base.packets_in,
+            now.packets_out - base.packets_out,
+            now.octets_in - base.octets_in,
+            now.octets_out - base.octets_out,
+            {name: count - base.drops.get(name, 0) for name, count in now.drops.items()},
+        )
+
+    # the snapshot
+
+    async def status(self, needs: frozenset[Need], debugging: tuple[str, ...]) -> Status:
+        """Raises `AdapterError` where the kernel does not answer; FRR's silence is part of the answer."""
+        router = self._router
+        now = stamp()
+        machine = os.uname()
+        startup_text = router.store.read() if Need.STARTUP in needs else None
+        if needs & {Need.INTERFACES, Need.CRYPTO}:
+            router.interfaces.view = await look(router.netlink, router.tunnels.destinations())
+        return Status(
+            now=now,
+            time_source_synchronized=clock_synchronized(),
+            uptime=router.clock() - router.started,
+            version=__version__,
+            kernel=f"{machine.sysname} {machine.release}",
+            machine=machine.machine,
+            config_file=str(router.store.path),
+            running=router.running,
+            config_changed=router.changed_at,
+            config_changed_by=router.changed_by,
+            startup=parse(startup_text, str(router.store.path)).config if startup_text is not None else None,
+            startup_text=startup_text,
+            plane=router.plane.name if router.plane is not None else "none",
+            memory_kilobytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            serial=router.name,
+            interfaces=self._interfaces() if Need.INTERFACES in needs else (),
+            crypto=self._crypto(now) if Need.CRYPTO in needs else None,
+            routes=await self._routes() if Need.ROUTES in needs else None,
+            ospf=await self._ospf() if Need.OSPF in needs else None,
+            logging=self._logging() if Need.LOGGING in needs else None,
+            problems=router.problems,
+            debugging=debugging,
+        )
+
+    def _logging(self) -> LoggingStatus:
+        state = self._router.journal.state()
+        return LoggingStatus(
+            state.buffer,
+            state.size,
+            state.console_messages,
+            state.monitor_messages,
+            state.buffer_messages,
+            state.dropped,
+        )
+
+    # interfaces
+
+    def _interfaces(self) -> tuple[InterfaceStatus, ...]:
+        router = self._router
+        return tuple(self._interface(interface) for interface in router.running.interfaces.values())
+
+    def _interface(self, interface: Interface) -> InterfaceStatus:
+        router = self._router
+        device = router.interfaces.linux_name(interface.name)
+        link = router.interfaces.view.links.get(device)
+        state = router.tunnels.states.get(interface.name)
+        entries = router.interfaces.view.addresses.get(device, ())
+        primary = router.interfaces.view.primary(device)
+        secondary = [entry.address for entry in entries if entry.secondary]
+        rates = self._rates.get(device, LoadAverage())
+        now = router.clock()
+        base, cleared = self._cleared.get(interface.name, (None, None))
+
+        def counted(name: str) -> int:
+            value = int(getattr(link, name)) if link is not None else 0
+            return max(0, value - int(getattr(base, name))) if base is not None else value
+
+        def ago(moment: float | None) -> float | None:
+            return now - moment if moment is not None else None
+
+        return InterfaceStatus(
+            name=interface.name,
+            linux_name=device,
+            present=link is not None,
+            admin_up=link is not None and link.admin_up and not interface.shutdown,
+            protocol_up=link is not None and link.up and (state is None or state.carrier),
+            hardware=_hardware(interface.name),
+            mac=link.mac if link is not None else None,
+            mtu=link.mtu if link is not None else interface.mtu or settings.DEFAULT_LINK_MTU,
+            address=interface.address or primary,
+            secondary=tuple(address for address in secondary if isinstance(address, IPv4Interface)),
+            ipv6_addresses=tuple(entry.address for entry in entries if isinstance(entry.address, IPv6Interface)),
+            address_method=self._method(interface, primary is not None),
+            unnumbered=interface.unnumbered,
+            packets_in=counted("packets_in"),
+            packets_out=counted("packets_out"),
+            octets_in=counted("octets_in"),
+            octets_out=counted("octets_out"),
+            multicast_in=counted("multicast_in"),
+            errors_in=counted("errors_in"),
+            errors_out=counted("errors_out"),
+            drops_in=counted("drops_in"),
+            drops_out=counted("drops_out"),
+            rate_in=round(rates.bits_in),
+            rate_out=round(rates.bits_out),
+            packet_rate_in=round(rates.packets_in),
+            packet_rate_out=round(rates.packets_out),
+            last_input=ago(rates.last_input),
+            last_output=ago(rates.last_output),
+            resets=state.transitions if state is not None else link.carrier_changes if link is not None else 0,
+            tunnel_source=state.local if state is not None else None,
+            tunnel_mtu=state.parameters.mtu if state is not None else None,
+            path_mtu=state.outer_mtu if state is not None else None,
+            down_reason=state.reason if state is not None else None,
+            drops=self._tunnel_counters(device).drops if state is not None else {},
+            since_cleared=ago(cleared),
+        )
+
+    def _method(self, interface: Interface, has_address: bool) -> str:
+        if interface.unnumbered is not None:
+            return "TFTP"  # what IOS prints for a borrowed address
+        if interface.address is not None:
+            return "manual" if self._router.changed_at is not None else "NVRAM"
+        return "other" if has_address else "unset"
+
+    # crypto
+
+    def _crypto(self, now: datetime) -> CryptoStatus:
+        router = self._router
+        engine = router.crypto.engine.status(router.clock())
+        by_name = {tunnel.name: tunnel for tunnel in engine.tunnels}
+        tunnels = []
+        for state in router.tunnels.states.values():
+            config = state.interface.tunnel
+            if config is not None and config.protection is not None:
+                tunnels.append(self._tunnel(state, config.protection, by_name.get(state.interface.name), now))
+        return CryptoStatus(
+            isakmp_enabled=router.crypto.listening,
+            isakmp_sas=_isakmp_sas(engine),
+            tunnels=tuple(tunnels),
+            counters={**engine.counters, **router.crypto.counters},
+            drops=router.plane.drops() if router.plane is not None else {},
+        )
+
+    def _tunnel(self, state: TunnelState, profile: str, engine: TunnelStatus | None, now: datetime) -> CryptoTunnel:
+        router = self._router
+        interface = state.interface
+        counters = self._crypto_counters(state)
+        sent = sum(count for name, count in counters.drops.items() if name.startswith(_SEND_DROPS))
+        sas = tuple(self._sa(state, sa, router.plane) for sa in engine.sas) if engine is not None else ()
+        error = engine.last_error if engine is not None else None
+        if error is None and not state.carrier and not (engine is not None and engine.up):
+            error = state.reason
+        age = engine.last_error_age if engine is not None else None
+        way = state.route_device
+        return CryptoTunnel(
+            interface=interface.name,
+            profile=profile,
+            crypto_map_tag=f"{interface.name}-head-0",
+            local=state.local,
+            remote=state.remote,
+            remote_port=engine.remote_port if engine is not None else 500,
+            protocol_up=state.carrier,
+            session=engine.session if engine is not None else "DOWN",
+            uptime=engine.uptime if engine is not None else None,
+            path_mtu=state.outer_mtu,
+            ip_mtu=state.link_mtu,
+            ip_mtu_interface=self._ios_name(way) if way is not None else interface.name,
+            plaintext_mtu=state.parameters.mtu,
+            sas=sas,
+            packets_encapsulated=counters.packets_out,
+            packets_decapsulated=counters.packets_in,
+            octets_encapsulated=counters.octets_out,
+            octets_decapsulated=counters.octets_in,
+            send_errors=sent,
+            receive_errors=sum(counters.drops.values()) - sent,
+            drops=counters.drops,
+            last_error=error,
+            last_error_at=now - timedelta(seconds=age) if age is not None else None,
+            mismatches=tuple(Mismatch(row.attribute, row.local, row.remote) for row in engine.mismatches)
+            if engine is not None
+            else (),
+        )
+
+    def _ios_name(self, linux_name: str) -> str:
+        names = self._router.interfaces.linux_names(self._router.running)
+        return next((ios for ios, linux in names.items() if linux == linux_name), linux_name)
+
+    def _sa(self, state: TunnelState, sa: IpsecSaStatus, plane: Plane | None) -> IpsecSa:
+        counters = _NO_SA
+        if plane is not None:
+            try:
+                counters = plane.sa_counters(Direction.IN if sa.inbound else Direction.OUT, sa.spi, state.device)
+            except PlaneError:  # installed by the engine, but not (or no longer) in the plane
+                counters = _NO_SA
+        left = None if sa.lifetime_octets == 0 else max(0, sa.lifetime_octets - counters.octets) // 1024
+        return IpsecSa(
+            inbound=sa.inbound,
+            spi=sa.spi,
+            conn_id=sa.conn_id,
+            transform=sa.transform,
+            udp_encapsulation=sa.udp_encapsulation,
+            remaining_kilobytes=left,
+            remaining_seconds=sa.remaining_seconds,
+            replay_window=sa.replay_window,
+            extended_sequence_numbers=sa.extended_sequence_numbers,
+            pfs_group=sa.pfs_group,
+            packets=counters.packets,
+            octets=counters.octets,
+            errors=counters.errors,
+        )
+
+    # routing
+
+    async def _routes(self) -> tuple[Route, ...] | None:
+        try:
+            found = await self._router.frr.routes()
+        except AdapterError:  # the renderers say that FRR does not answer, `problems` says why
+            return None
+        return tuple(
+            _copy(Route, route, next_hops=tuple(_copy(NextHop, hop) for hop in route.next_hops)) for route in found
+        )
+
+    async def _ospf(self) -> tuple[OspfStatus, ...] | None:
+        try:
+            found = await self._router.frr.ospf()
+        except AdapterError:
+            return None
+        return tuple(
+            _copy(
+                OspfStatus,
+                process,
+                interfaces=tuple(_copy(OspfInterfaceStatus, row) for row in process.interfaces),
+                neighbors=tuple(_copy(OspfNeighbor, row) for row in process.neighbors),
+                database=tuple(
+                    _copy(
+                        Lsa,
+                        row,
+                        router_links=tuple(_copy(LsaLink, link) for link in getattr(row, "router_links", ())),
+                    )
+                    for row in process.database
+                ),
+            )
+            for process in found
+        )
+
+
+def _hardware(name: str) -> str:
+    return "Tunnel" if is_tunnel(name) else "Loopback" if is_loopback(name) else "Ethernet"
+
+
+def _isakmp_sas(engine: EngineStatus) -> tuple[IsakmpSa, ...]:
+    return tuple(_copy(IsakmpSa, sa) for sa in engine.isakmp_sas)
+
+
+def _copy(kind: type[Copied], source: object, **replaced: Any) -> Copied:
+    """`source` as `kind`, whose fields have the same names in both rooms."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    given = {name: getattr(source, name) for name in names if name not in replaced and hasattr(source, name)}
+    return kind(**given, **replaced)

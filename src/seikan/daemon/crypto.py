@@ -1,0 +1,348 @@
+"""Drives the IKE engine: datagrams, timers and plane events in; effects out to sockets, plane and log."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from seikan.ike import effects as fx
+from seikan.ike.engine import ClearTarget, Engine
+from seikan.ike.settings import EngineSettings
+from seikan.plane.base import (
+    Direction,
+    Encapsulation,
+    EventKind,
+    IkeDatagram,
+    Lifetime,
+    Plane,
+    PlaneError,
+    PlaneEvent,
+    SecurityAssociation,
+)
+from seikan.system.errors import AdapterError
+from seikan.system.journal import Journal
+from seikan.system.udp import IkeSockets
+
+Address = IPv4Address | IPv6Address
+
+IKE_PORT = 500
+NAT_PORT = 4500
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class DebugLine:
+    """One line of `debug crypto …`, for the terminals that asked for its topic."""
+
+    topic: str
+    text: str
+
+
+class CryptoDriver:
+    """Owns the engine and the IKE sockets.
+
+    `tunnel_changed(tunnel, up, reason)` tells when a tunnel's first pair of SAs came or its last one went.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        plane: Plane | None,
+        journal: Journal,
+        *,
+        device_of: Callable[[str], str],
+        tunnel_changed: Callable[[str, bool, str | None], None],
+        path_mtu_changed: Callable[[str, int], None],
+        udp_changed: Callable[[str, bool], None],
+        debug: Callable[[DebugLine], None],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._plane = plane
+        self._journal = journal
+        self._device_of = device_of
+        self._tunnel_of: dict[str, str] = {}
+        self._tunnel_changed = tunnel_changed
+        self._path_mtu_changed = path_mtu_changed
+        self._udp_changed = udp_changed
+        self._settings = settings
+        self._debug = debug
+        self._clock = clock
+        self.engine = Engine(settings, os.urandom)
+        self._sockets: IkeSockets | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._pumping = False
+        self.problem: str | None = None
+        self.counters: dict[str, int] = {}
+        if plane is not None:
+            asyncio.get_running_loop().add_reader(plane.fileno(), self._plane_ready)
+
+    @property
+    def listening(self) -> bool:
+        """True while the IKE ports are open: ISAKMP is ON."""
+        return self._sockets is not None
+
+    def configure(self, settings: EngineSettings) -> None:
+        """Hand the engine its new view; open the ports with the first protected tunnel, close them after the last."""
+        if settings == self._settings:
+            return  # the engine begins failed negotiations anew when it is configured
+        self._settings = settings
+        self._tunnel_of = {self._device_of(tunnel.name): tunnel.name for tunnel in settings.tunnels}
+        wanted = settings.enabled and bool(settings.tunnels)
+        if wanted:
+            self._listen()
+        self.engine.configure(settings, self._clock())
+        self.pump()
+        if not wanted:
+            self._silence()
+
+    def start(self, tunnel: str) -> None:
+        """The tunnel could carry packets if it had SAs: negotiate, unless that is under way."""
+        if self._sockets is not None:
+            self.engine.initiate(tunnel, self._clock())
+            self.pump()
+
+    def stop(self, tunnel: str, reason: str) -> None:
+        """The tunnel cannot carry packets, SAs or not."""
+        self.engine.suspend(tunnel, reason, self._clock())
+        self.pump()
+
+    def clear(self, target: ClearTarget, *, conn_id: int | None = None, peer: Address | None = None) -> None:
+        """`clear crypto …`: delete the SAs; the tunnels come up anew."""
+        self.engine.clear(target, self._clock(), conn_id=conn_id, peer=peer)
+        self.pump()
+
+    def retry_listen(self) -> bool:
+        """Try again to open ports that were taken; True once they are open."""
+        if self._sockets is None and self.problem is not None:
+            self._listen()
+        return self._sockets is not None
+
+    def _listen(self) -> None:
+        if self._sockets is not None:
+            return
+        sockets = IkeSockets(IKE_PORT, NAT_PORT)
+        try:
+            sockets.open(self._datagram)
+        except AdapterError as error:
+            if self.problem != str(error):
+                self._journal.log("CRYPTO", 3, "IKMP_SOCKET", str(error))
+            self.problem = str(error)
+            return
+        self.problem = None
+        self._sockets = sockets
+        if self._plane is not None:
+            for fileno, port in sockets.nat_socket_filenos():
+                if self._plane.attach_udp(fileno, port):
+                    sockets.stop_reading(fileno)
+        self._journal.log("CRYPTO", 6, "ISAKMP_ON_OFF", "ISAKMP is ON")
+
+    def _silence(self) -> None:
+        if self._sockets is None:
+            return
+        self._sockets.close()
+        self._sockets = None
+        self._journal.log("CRYPTO", 6, "ISAKMP_ON_OFF", "ISAKMP is OFF")
+
+    def close(self) -> None:
+        """Say goodbye to the peers (delete notifications) and close the ports."""
+        self.engine.close(self._clock())
+        self.pump()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._plane is not None:
+            asyncio.get_running_loop().remove_reader(self._plane.fileno())
+        if self._sockets is not None:
+            self._sockets.close()
+            self._sockets = None
+
+    # in: network, timer, plane
+
+    def _datagram(self, data: bytes, local: Address, local_port: int, remote: Address, remote_port: int) -> None:
+        self.engine.handle_datagram(data, fx.Path(local, local_port, remote, remote_port), self._clock())
+        self.pump()
+
+    def _timeout(self) -> None:
+        self._timer = None
+        self.engine.handle_timeout(self._clock())
+        self.pump()
+
+    def _plane_ready(self) -> None:
+        assert self._plane is not None
+        for event in self._plane.poll():
+            if isinstance(event, IkeDatagram):
+                path = fx.Path(event.local, event.local_port, event.remote, event.remote_port)
+                self.engine.handle_datagram(event.data, path, self._clock())
+            else:
+                self._plane_event(event)
+        self.pump()
+
+    def _plane_event(self, event: PlaneEvent) -> None:
+        tunnel = self._tunnel_of.get(event.tunnel) if event.tunnel is not None else None
+        now = self._clock()
+        match event.kind:
+            case EventKind.SOFT_EXPIRE | EventKind.HARD_EXPIRE | EventKind.SEQUENCE_WRAP:
+                if tunnel is not None and event.spi is not None and event.direction is not None:
+                    hard = event.kind is not EventKind.SOFT_EXPIRE
+                    self.engine.expire(tunnel, event.spi, fx.Direction(event.direction.value), hard, now)
+            case EventKind.UNKNOWN_SPI:
+                self._journal.log(
+                    "CRYPTO",
+                    4,
+                    "RECVD_PKT_INV_SPI",
+                    f"decaps: rec'd IPSEC packet has invalid spi for destaddr={event.local}, prot=50, "
+                    f"spi=0x{event.spi or 0:08X}({event.spi or 0}), srcaddr={event.remote}",
+                )
+                if event.local is not None and event.remote is not None:
+                    port = NAT_PORT if event.remote_port else IKE_PORT
+                    path = fx.Path(event.local, port, event.remote, event.remote_port or IKE_PORT)
+                    self.engine.unknown_spi(path, event.spi or 0, now)
+            case EventKind.REPLAY:
+                self._journal.log(
+                    "CRYPTO",
+                    4,
+                    "PKT_REPLAY_ERR",
+                    f"decrypt: replay check failed connection id={self._connection(tunnel, event.spi)}, "
+                    f"sequence number={event.sequence}",
+                )
+            case EventKind.AUTHENTICATION_FAILURE:
+                self._journal.log(
+                    "CRYPTO",
+                    4,
+                    "RECVD_PKT_MAC_ERR",
+                    f"decrypt: mac verify failed for connection id={self._connection(tunnel, event.spi)} "
+                    f"spi=0x{event.spi or 0:08X} srcaddr={event.remote}",
+                )
+            case EventKind.PATH_MTU:
+                if tunnel is not None and event.mtu is not None:
+                    self._path_mtu_changed(tunnel, event.mtu)
+            case EventKind.PEER_ADDRESS:
+                if tunnel is not None and event.local is not None and event.remote is not None:
+                    path = fx.Path(event.local, NAT_PORT, event.remote, event.remote_port or NAT_PORT)
+                    self.engine.peer_moved(tunnel, path, now)
+
+    def _connection(self, tunnel: str | None, spi: int | None) -> int:
+        for status in self.engine.status(self._clock()).tunnels:
+            if status.name == tunnel:
+                return next((sa.conn_id for sa in status.sas if sa.spi == spi), 0)
+        return 0
+
+    # out: effects
+
+    def pump(self) -> None:
+        """Carry out every effect, then arm the one timer for the engine's next deadline."""
+        if self._pumping:  # an effect's outcome may call back here; the outer loop drains for both
+            return
+        self._pumping = True
+        try:
+            while (effect := self.engine.poll_effect()) is not None:
+                self._carry_out(effect)
+        finally:
+            self._pumping = False
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.engine.next_timeout()
+        if deadline is not None:
+            delay = max(0.0, deadline - self._clock())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._timeout)
+
+    def _carry_out(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.Send(path, data):
+                if self._sockets is None:
+                    self._count("ike-send-not-listening")
+                else:
+                    self._sockets.send(data, path.local, path.local_port, path.remote, path.remote_port)
+            case fx.SendKeepalive(path):
+                if self._sockets is None:
+                    self._count("ike-send-not-listening")
+                else:
+                    self._sockets.send_keepalive(path.local, path.local_port, path.remote, path.remote_port)
+            case fx.InstallSa():
+                self.engine.complete(effect.effect_id, self._install(effect), self._clock())
+            case fx.UpdateSa(tunnel, direction, spi, path, udp):
+                self._on_plane(
+                    lambda plane: plane.update_endpoint(
+                        Direction(direction.value),
+                        spi,
+                        self._device_of(tunnel),
+                        path.local,
+                        path.remote,
+                        Encapsulation(path.local_port, path.remote_port) if udp else None,
+                    )
+                )
+            case fx.RemoveSa(tunnel, direction, spi):
+                self._on_plane(lambda plane: plane.remove_sa(Direction(direction.value), spi, self._device_of(tunnel)))
+            case fx.QueryUsage():
+                self.engine.complete(effect.effect_id, self._usage(effect), self._clock())
+            case fx.TunnelUp(tunnel):
+                self._tunnel_changed(tunnel, True, None)
+            case fx.TunnelDown(tunnel, reason):
+                self._tunnel_changed(tunnel, False, reason)
+            case fx.Log(facility, severity, mnemonic, text):
+                self._journal.log(facility, severity, mnemonic, text)
+            case fx.Debug(topic, text):
+                self._debug(DebugLine(topic, text))
+
+    def _on_plane(self, action: Callable[[Plane], None]) -> None:
+        if self._plane is None:
+            return
+        try:
+            action(self._plane)
+        except PlaneError as error:
+            # the device may be gone with its SAs: that is what was wanted, but it must be visible
+            self._count("plane-refused")
+            self._debug(DebugLine("ipsec", f"IPSEC: {error}"))
+
+    def _install(self, sa: fx.InstallSa) -> str | None:
+        if self._plane is None:
+            return "there is no data plane"
+        udp = sa.udp_encapsulation
+        self._udp_changed(sa.tunnel, udp)
+        try:
+            self._plane.add_sa(
+                SecurityAssociation(
+                    tunnel=self._device_of(sa.tunnel),
+                    direction=Direction(sa.direction.value),
+                    spi=sa.spi,
+                    local=sa.path.local,
+                    remote=sa.path.remote,
+                    encryption=sa.encryption,
+                    encryption_key=sa.encryption_key,
+                    integrity=sa.integrity,
+                    integrity_key=sa.integrity_key,
+                    replay_window=sa.replay_window,
+                    extended_sequence_numbers=sa.extended_sequence_numbers,
+                    encapsulation=Encapsulation(sa.path.local_port, sa.path.remote_port) if udp else None,
+                    lifetime=Lifetime(soft_octets=sa.soft_octets, hard_octets=sa.hard_octets),
+                )
+            )
+        except PlaneError as error:
+            return str(error)
+        return None
+
+    def _usage(self, query: fx.QueryUsage) -> fx.Usage:
+        if self._plane is None:
+            return fx.Usage(None, None)
+        device = self._device_of(query.tunnel)
+        now = self._clock()
+        idle: list[float | None] = []
+        for direction, spi in ((Direction.IN, query.inbound_spi), (Direction.OUT, query.outbound_spi)):
+            try:
+                last = self._plane.sa_counters(direction, spi, device).last_used
+            except PlaneError:
+                last = 0.0  # the SA went in the meantime: as good as never used
+            idle.append(now - last if last else None)
+        return fx.Usage(idle[0], idle[1])
+
+    def _count(self, name: str) -> None:
+        self.counters[name] = self.counters.get(name, 0) + 1

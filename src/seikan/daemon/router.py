@@ -1,0 +1,333 @@
+"""One router: builds the rooms, holds the running configuration, and takes every change through one path."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Any
+
+from seikan.cli.status import Need, Status
+from seikan.config.model import Config
+from seikan.config.parse import parse
+from seikan.config.plan import plan
+from seikan.config.validate import validate
+from seikan.daemon.apply import Applier
+from seikan.daemon.client import runtime_base
+from seikan.daemon.collect import Collector
+from seikan.daemon.crypto import CryptoDriver, DebugLine
+from seikan.daemon.interfaces import Interfaces
+from seikan.daemon.settings import engine_settings
+from seikan.daemon.terminals import Login, run_command, stamp
+from seikan.daemon.tunnels import Surroundings, Tunnels
+from seikan.plane.base import Plane, PlaneError
+from seikan.plane.userspace import UserspacePlane
+from seikan.system.control import ControlConnection, ControlServer
+from seikan.system.errors import AdapterError
+from seikan.system.firewall import MssClamp
+from seikan.system.frr import Frr
+from seikan.system.frr_log import AdjacencyChange
+from seikan.system.journal import Journal
+from seikan.system.netlink import Netlink
+from seikan.system.netlink_events import Change, NetlinkEvents
+from seikan.system.notify import Notifier
+from seikan.system.process import harden
+from seikan.system.store import RuntimeDirectory, StartupStore, read_interface_map
+
+Address = IPv4Address | IPv6Address
+
+INTERFACE_MAP = "interfaces.map"
+SETTLE = 0.05  # seconds: changes of links and routes come in bursts, one look serves a burst
+RETRY = 5.0  # seconds between tries to get what another program holds
+
+
+class StartError(Exception):
+    """The router cannot start at all; one line says why."""
+
+
+class Router:
+    """The composition root. `run` returns the exit status."""
+
+    def __init__(self, config_path: Path, name: str, *, strict: bool) -> None:
+        self.name = name
+        self.strict = strict
+        self.store = StartupStore(config_path)
+        self.running = Config()
+        self.revision = 0
+        self.changed_at: datetime | None = None
+        self.changed_by: str | None = None
+        self.started = time.monotonic()
+        self.journal = Journal()
+        self.logins: set[Login] = set()
+        self.clock: Callable[[], float] = time.monotonic
+        self._directory = RuntimeDirectory(name, base=runtime_base())
+        self._lock = asyncio.Lock()
+        self._problems: dict[str, str] = {}
+        self._settling: asyncio.TimerHandle | None = None
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # life
+
+    async def run(self) -> int:
+        """Start, serve until a signal says stop, take everything down again."""
+        text = self._read_startup()
+        self._directory.acquire()
+        notifier = Notifier()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._directory.release)
+            if self._directory.crashed:
+                self.journal.log("SYS", 5, "RESTART", "the last run ended without cleaning up; starting anew")
+            await self._build(stack)
+            await self._load(text)
+            server = ControlServer(self._directory.path / "control.sock", self._serve)
+            await server.open()
+            stack.push_async_callback(server.close)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop.set)
+            self._spawn(self._watchdog(notifier))
+            print(f"seikan: ready ({self.name})", file=sys.stderr, flush=True)
+            notifier.ready(f"{self.running.hostname} is routing")
+            await self._stop.wait()
+            notifier.stopping()
+            for login in list(self.logins):
+                login.end()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self.crypto.close()
+        notifier.close()
+        self.journal.close()
+        return 0
+
+    def _read_startup(self) -> str:
+        text = self.store.read()
+        if text is None:
+            raise StartError(f"{self.store.path}: no such file; put the startup configuration there (it may be empty)")
+        return text
+
+    async def _build(self, stack: contextlib.AsyncExitStack) -> None:
+        names = dict(read_interface_map(self.store.path.parent / INTERFACE_MAP))
+        self.netlink = Netlink(self._directory.path / "ledger")
+        await self.netlink.open()
+        stack.push_async_callback(self.netlink.close)
+        events = NetlinkEvents(self._surroundings_changed)
+        events.open()
+        stack.callback(events.close)
+        self.netlink.enable_forwarding(ipv6=False)
+        self.frr = Frr(
+            self._directory.path / "frr",
+            f"seikan-{self.name}",
+            on_adjacency=self._adjacency,
+            on_problem=lambda line: self._problem("frr", line),
+        )
+        await self.frr.start()
+        stack.push_async_callback(self.frr.stop)
+        self.plane = self._make_plane(stack)
+        self.tunnels = Tunnels(self.plane, self._surroundings())
+        clamp = MssClamp(self.name)
+        stack.push_async_callback(clamp.remove)
+        self.interfaces = Interfaces(self.netlink, clamp, names, self.tunnels.device_of)
+        self.crypto = CryptoDriver(
+            engine_settings(self.running, ()),
+            self.plane,
+            self.journal,
+            device_of=self.tunnels.device_of,
+            tunnel_changed=self._sa_changed,
+            path_mtu_changed=self.tunnels.path_mtu,
+            udp_changed=self.tunnels.set_udp,
+            debug=self._debug,
+            clock=self.clock,
+        )
+        self.collector = Collector(self)
+        self.applier = Applier(self)
+
+    def _make_plane(self, stack: contextlib.AsyncExitStack) -> Plane | None:
+        try:
+            plane = UserspacePlane()
+        except PlaneError as error:
+            self._problem("plane", str(error))
+            return None
+        stack.callback(plane.close)
+        return plane
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            now=self.clock,
+            at=lambda when, call: self._later(when, call),
+            linux_name=lambda name: self.interfaces.linux_name(name),
+            log=self.journal.log,
+            start=lambda name: self.crypto.start(name),
+            stop=lambda name, reason: self.crypto.stop(name, reason),
+            plane_problem=lambda: self._problems.get("plane"),
+            crypto_problem=lambda: self.crypto.problem,
+        )
+
+    def _later(self, when: float, call: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(max(0.0, when - self.clock()), call)
+
+    async def _load(self, text: str) -> None:
+        """Take the startup configuration; what it gets wrong is reported, all at once."""
+        parsed = parse(text, str(self.store.path))
+        for problem in parsed.problems:
+            print(problem, file=sys.stderr, flush=True)
+        fatal = [problem for problem in parsed.problems if problem.severity.fatal(strict=self.strict)]
+        if fatal:
+            raise StartError(f"{self.store.path}: {len(fatal)} lines are wrong; nothing was started")
+        refused = await self.change(parsed.config, self.revision, by="startup")
+        for line in refused:
+            self.journal.log("SYS", 3, "CONFIG_E", f"startup configuration: {line}")
+        self.changed_at = self.changed_by = None
+        if refused:
+            await self._load_piecemeal(parsed.config)
+
+    async def _load_piecemeal(self, config: Config) -> None:
+        """What could be done of a startup configuration of which a part could not: the daemon stays up where it can."""
+        for action in plan(self.running, config):
+            with contextlib.suppress(AdapterError, PlaneError):  # reported above, or by the part itself
+                await self.applier.apply_one(config, action)
+        self.running = config
+        self.revision += 1
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            kind = type(error).__name__
+            text = str(error) if isinstance(error, AdapterError | PlaneError) else f"internal error ({kind})"
+            self.journal.log("SYS", 2, "TASK", text)
+            if not isinstance(error, AdapterError | PlaneError):
+                asyncio.get_running_loop().call_exception_handler({"message": kind, "exception": error})
+
+    async def _watchdog(self, notifier: Notifier) -> None:
+        """Tell the service manager that the loop turns; sample counters; try again what did not work."""
+        while True:
+            notifier.watchdog()
+            await self.collector.sample()
+            if self.crypto.problem is not None and self.crypto.retry_listen():
+                self.tunnels.refresh()
+            await asyncio.sleep(RETRY)
+
+    # changes
+
+    async def change(self, candidate: Config, revision: int, *, by: str) -> list[str]:
+        """Make `candidate` the running configuration. An empty list: done; else why not, and nothing is changed."""
+        async with self._lock:
+            if revision != self.revision:
+                return ["The configuration was changed from another terminal meanwhile: enter the line again"]
+            known = set(map(str, validate(self.running)))
+            problems = [problem for problem in validate(candidate) if str(problem) not in known]
+            errors = [problem.text for problem in problems if problem.severity.fatal(strict=False)]
+            if errors and by != "startup":
+                return errors
+            try:
+                await self.applier.apply(self.running, candidate)
+            except (AdapterError, PlaneError) as error:
+                return [str(error)]
+            self.running = candidate
+            self.revision += 1
+            self.changed_at, self.changed_by = stamp(), by
+        return []
+
+    def configured_from(self, origin: str) -> None:
+        self.journal.log("SYS", 5, "CONFIG_I", f"Configured from {origin} by {origin}")
+
+    # the world changed
+
+    def _surroundings_changed(self, _changes: frozenset[Change]) -> None:
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(SETTLE, self._settled)
+
+    def _settled(self) -> None:
+        self._settling = None
+        self._spawn(self._look_again())
+
+    async def _look_again(self) -> None:
+        async with self._lock:
+            await self.applier.surroundings_changed(self.running)
+
+    def _sa_changed(self, tunnel: str, up: bool, reason: str | None) -> None:
+        self.tunnels.sa_changed(tunnel, up, reason)
+
+    def _adjacency(self, change: AdjacencyChange) -> None:
+        if change.significant:
+            self.journal.log(
+                "OSPF",
+                5,
+                "ADJCHG",
+                f"Process {change.process}, Nbr {change.router_id} on {change.interface} "
+                f"from {change.old_state} to {change.new_state}, {change.reason}",
+            )
+
+    def debugging_changed(self) -> None:
+        """A terminal asked for debugging, or stopped: the engine makes lines for what somebody reads."""
+        self.crypto.engine.debugging = frozenset(topic for login in self.logins for topic in login.debugging)
+
+    def _debug(self, line: DebugLine) -> None:
+        for login in self.logins:
+            login.debug(line)
+
+    def _problem(self, part: str, line: str) -> None:
+        if self._problems.get(part) != line:
+            self.journal.log("SYS", 3, "PROBLEM", line)
+        self._problems[part] = line
+
+    # answers
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        lines = [line for part, line in self._problems.items() if part != "frr"]
+        crypto = [self.crypto.problem] if self.crypto.problem else []
+        return (*lines, *crypto, *self.frr.problems)
+
+    def address_of(self, interface: str) -> Address | None:
+        """The primary address of an interface, as it is on the system now."""
+        primary = self.interfaces.primary_address(interface)
+        return primary.ip if primary is not None else None
+
+    async def status(self, needs: frozenset[Need], debugging: tuple[str, ...]) -> Status:
+        return await self.collector.status(needs, debugging)
+
+    async def _serve(self, connection: ControlConnection) -> int:
+        """One terminal, or one command, from its first octet to its last; the client's exit status."""
+        hello = connection.hello
+        if hello.mode == "exec":
+            return await run_command(self, hello.command, connection)
+        login = Login(self, connection)
+        self.logins.add(login)
+        try:
+            await login.serve()
+        finally:
+            login.end()
+            self.logins.discard(login)
+            self.debugging_changed()
+        return 0
+
+
+def run(config: Path, name: str, *, strict: bool) -> int:
+    """`seikan run`: the exit status; every reason not to start is one line on standard error."""
+    if os.geteuid() != 0:
+        print("seikan: run needs root, for tunnel devices, addresses and UDP port 500: use sudo", file=sys.stderr)
+        return 1
+    harden()
+
+    async def main() -> int:
+        return await Router(config, name, strict=strict).run()
+
+    try:
+        return asyncio.run(main())
+    except (StartError, AdapterError, PlaneError) as error:
+        print(f"seikan: {error}", file=sys.stderr)
+        return 1

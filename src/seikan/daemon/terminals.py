@@ -1,0 +1,332 @@
+"""Logins at the router: what each terminal's session asks for is carried out here and answered there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seikan.cli.exec import DEBUG_NAMES
+from seikan.cli.requests import (
+    Apply,
+    Clear,
+    ClearKind,
+    Close,
+    ConfigureEnd,
+    Copy,
+    Debug,
+    EraseStartup,
+    Location,
+    Monitor,
+    Ping,
+    Reply,
+    Request,
+    Show,
+)
+from seikan.cli.session import Session
+from seikan.cli.terminal import Abort, Event, Output, Submit, Terminal
+from seikan.config.parse import parse
+from seikan.config.render import render
+from seikan.daemon.crypto import DebugLine
+from seikan.ike.engine import ClearTarget
+from seikan.system import ping
+from seikan.system.control import ControlConnection
+from seikan.system.errors import AdapterError
+from seikan.system.store import write_atomically
+
+if TYPE_CHECKING:
+    from seikan.daemon.router import Router
+
+
+MAXIMUM_BACKLOG = 1 << 20  # octets that a terminal may leave unread before log lines to it are dropped
+
+
+class Login:
+    """One terminal on the control socket, with its session."""
+
+    def __init__(self, router: Router, connection: ControlConnection) -> None:
+        self._router = router
+        self._connection = connection
+        self.origin = "console"
+        self.session = Session(lambda: router.running)
+        self.terminal = Terminal(self.session, connection.columns, connection.rows)
+        self.debugging: set[str] = set()
+        self.dropped_lines = 0
+        self._closed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._monitoring = False
+
+    async def serve(self) -> None:
+        """Greet with the banners and the first prompt, then take what is typed until either side ends it."""
+        banners = [banner.text for banner in self._router.running.banners if banner.kind in ("motd", "exec")]
+        self._monitor(self._router.running.logging.console)  # log lines as they occur, as at an IOS console
+        self._connection.on_resize = lambda columns, rows: self._do(self.terminal.resize(columns, rows))
+        self._do(self.terminal.start(line for text in banners for line in text.splitlines()))
+        closed = asyncio.ensure_future(self._closed.wait())
+        try:
+            while not self._closed.is_set():
+                typed = asyncio.ensure_future(self._connection.read())
+                await asyncio.wait({typed, closed}, return_when=asyncio.FIRST_COMPLETED)
+                if not typed.done():
+                    typed.cancel()
+                    return
+                data = typed.result()
+                if not data:
+                    return
+                self._do(self.terminal.receive(data))
+                await self._connection.drain()
+        finally:
+            closed.cancel()
+
+    def debug(self, line: DebugLine) -> None:
+        """A line of `debug`, for those who asked for its topic."""
+        if line.topic in self.debugging:
+            self._router.journal.debug(line.text, to=[self._log])
+
+    def end(self) -> None:
+        """The terminal is gone."""
+        self._monitor(False)
+        self.debugging.clear()
+        if self._task is not None:
+            self._task.cancel()
+        self._closed.set()
+
+    def _log(self, line: str) -> None:
+        if self._connection.backlog > MAXIMUM_BACKLOG:
+            self.dropped_lines += 1
+            return
+        self._do(self.terminal.interrupt(line))
+
+    def _monitor(self, on: bool) -> None:
+        if on == self._monitoring:
+            return
+        self._monitoring = on
+        if on:
+            self._router.journal.subscribe(self._log)
+        else:
+            self._router.journal.unsubscribe(self._log)
+
+    def _do(self, events: Iterable[Event]) -> None:
+        for event in events:
+            match event:
+                case Output(data):
+                    self._connection.write(data)
+                case Submit(request):
+                    # what it was worked out from, in case another terminal is quicker
+                    self._task = asyncio.create_task(self._answer(request, self._router.revision))
+                case Abort():
+                    if self._task is not None:
+                        self._task.cancel()
+
+    async def _answer(self, request: Request, revision: int) -> None:
+        if isinstance(request, Close):
+            self.end()
+            return
+        try:
+            async for part in execute(self._router, request, self, revision):
+                self._do(self.terminal.respond(part, done=False))
+        except asyncio.CancelledError:
+            if self._closed.is_set():
+                raise
+        except AdapterError as error:
+            self._do(self.terminal.respond([f"% {error}"], done=False))
+        self._do(self.terminal.respond((), done=True))
+
+    def monitor(self, on: bool) -> None:
+        self._monitor(on)
+
+
+async def run_command(router: Router, command: str, connection: ControlConnection) -> int:
+    """`seikan exec`: one line, its answer, and 0, or 1 where it was refused."""
+    session = Session(lambda: router.running)
+    request = session.feed(command)
+    while session.unattended is not None:
+        request = session.feed(session.unattended)
+    refused = isinstance(request, Reply) and any(line.lstrip().startswith("% ") for line in request.lines)
+    try:
+        async for part in execute(router, request, None, router.revision):
+            if isinstance(part, str):
+                connection.write(part)
+            else:
+                connection.write("".join(f"{line}\n" for line in part))
+            await connection.drain()
+    except AdapterError as error:
+        connection.write(f"% {error}\n", error=True)
+        return 1
+    return 1 if refused else 0
+
+
+async def execute(
+    router: Router, request: Request, login: Login | None, revision: int
+) -> AsyncIterator[str | Iterable[str]]:
+    """Carry out one request; gives its answer in parts: lines, or text as it is."""
+    match request:
+        case Reply(lines):
+            yield lines
+        case Show():
+            debugging = tuple(sorted(login.debugging)) if login is not None else ()
+            yield request.select(request.render(await router.status(request.needs, debugging)))
+        case Copy():
+            async for part in _copy(router, request, "console" if login is None else login.origin):
+                yield part
+        case EraseStartup():
+            router.store.erase()
+            yield ["[OK]", "Erase of nvram: complete"]
+        case Ping():
+            async for part in _ping(router, request):
+                yield part
+        case Clear():
+            yield await _clear(router, request)
+        case _:
+            if login is None:
+                yield ["% This command needs a terminal: log in with `seikan cli`"]
+            else:
+                yield await _of_terminal(router, request, login, revision)
+
+
+async def _of_terminal(router: Router, request: Request, login: Login, revision: int) -> Iterable[str]:
+    """Requests that change the configuration or the terminal itself."""
+    match request:
+        case Apply():
+            refused = await router.change(request.candidate, revision, by=login.origin)
+            if refused:
+                login.session.refused()
+            else:
+                login.session.committed()
+            return [*(f"% {line}" for line in refused), *request.warnings]
+        case ConfigureEnd():
+            router.configured_from(login.origin)
+        case Debug(topic, on):
+            answer = _debug(login, topic, on)
+            router.debugging_changed()
+            return answer
+        case Monitor(on):
+            login.monitor(on)
+        case _:
+            login.end()
+    return []
+
+
+def _debug(login: Login, topic: str | None, on: bool) -> list[str]:
+    topics = set(DEBUG_NAMES) if topic is None else {topic}
+    login.debugging = login.debugging | topics if on else login.debugging - topics
+    if topic is None:
+        return ["All possible debugging has been turned on" if on else "All possible debugging has been turned off"]
+    return [f"{DEBUG_NAMES[topic]} debugging is {'on' if on else 'off'}"]
+
+
+async def _copy(router: Router, copy: Copy, origin: str) -> AsyncIterator[str | Iterable[str]]:
+    match copy:
+        case Copy(Location.RUNNING, Location.STARTUP):
+            yield ["Building configuration..."]
+            router.store.write(render(router.running))
+            yield ["[OK]"]
+        case Copy(source, Location.RUNNING):
+            text = router.store.read() if source is Location.STARTUP else _read(str(source))
+            if text is None:
+                yield ["%Error opening nvram:/startup-config (No such file or directory)"]
+                return
+            parsed = parse(text, "startup-config" if source is Location.STARTUP else str(source), router.running)
+            yield [str(problem) for problem in parsed.problems]
+            yield [f"% {line}" for line in await router.change(parsed.config, router.revision, by=origin)]
+            yield [f"{len(text.encode())} bytes copied"]
+        case Copy(source, destination):
+            if source is Location.RUNNING:
+                text = render(router.running)
+            else:
+                text = router.store.read() if source is Location.STARTUP else _read(str(source))
+            if text is None:
+                yield ["%Error opening nvram:/startup-config (No such file or directory)"]
+                return
+            if destination is Location.STARTUP:
+                router.store.write(text)
+            else:
+                write_atomically(Path(str(destination)), text)
+            yield [f"{len(text.encode())} bytes copied"]
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise AdapterError(f"Error opening {path} ({reason})") from None
+
+
+async def _ping(router: Router, request: Ping) -> AsyncIterator[str | Iterable[str]]:
+    try:
+        target = ip_address(request.target)
+    except ValueError:
+        yield ["% Unrecognized host or address, or protocol not running.", ""]
+        return
+    source = None
+    if request.source is not None:
+        try:
+            source = ip_address(request.source)
+        except ValueError:
+            source = router.address_of(request.source)
+            if source is None:
+                yield [f"% Invalid source interface - IP not enabled or interface is down: {request.source}"]
+                return
+    yield [
+        "Type escape sequence to abort.",
+        f"Sending {request.repeat}, {request.size}-byte ICMP Echos to {target}, "
+        f"timeout is {request.timeout:g} seconds:",
+    ]
+    if source is not None:
+        yield [f"Packet sent with a source address of {source} "]
+    if request.df:
+        yield ["Packet sent with the DF bit set"]
+    sent = received = 0
+    times: list[float] = []
+    try:
+        async for result in ping.ping(
+            target, source=source, size=request.size, repeat=request.repeat, timeout=request.timeout, df=request.df
+        ):
+            sent += 1
+            if result.round_trip is not None:
+                received += 1
+                times.append(result.round_trip)
+            yield result.mark + ("\r\n" if sent % 70 == 0 else "")
+    finally:
+        percent = 100 * received // sent if sent else 0
+        summary = f"Success rate is {percent} percent ({received}/{sent})"
+        if times:
+            low, mean, high = min(times), sum(times) / len(times), max(times)
+            summary += f", round-trip min/avg/max = {_ms(low)}/{_ms(mean)}/{_ms(high)} ms"
+        last = ["", summary]
+    yield last
+
+
+def _ms(seconds: float) -> int:
+    """Whole milliseconds, at least 1, as IOS prints them."""
+    return max(1, round(seconds * 1000))
+
+
+async def _clear(router: Router, clear: Clear) -> list[str]:
+    match clear.kind:
+        case ClearKind.ISAKMP:
+            router.crypto.clear(ClearTarget.ISAKMP, conn_id=clear.conn_id)
+        case ClearKind.SA:
+            router.crypto.clear(ClearTarget.SA, peer=clear.peer)
+        case ClearKind.SESSION:
+            router.crypto.clear(ClearTarget.SESSION, peer=clear.peer)
+        case ClearKind.SA_COUNTERS:
+            router.collector.clear_sa_counters()
+        case ClearKind.COUNTERS:
+            router.collector.clear_counters(clear.interface)
+            where = clear.interface or "all interfaces"
+            router.journal.log("CLEAR", 5, "COUNTERS", f"Clear counter on {where} by console")
+        case ClearKind.LOGGING:
+            router.journal.clear()
+        case ClearKind.OSPF:
+            await router.frr.clear_ospf()
+    return []
+
+
+def stamp() -> datetime:
+    """The wall clock with its zone."""
+    return datetime.now(UTC).astimezone()

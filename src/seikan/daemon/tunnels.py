@@ -1,0 +1,316 @@
+"""The tunnels as they run: one state each, from which alone the carrier (the line protocol) follows.
+
+A tunnel's state outlives its SAs: those come and go below it. Every change, of configuration,
+addresses, routes or SAs, ends in `refresh`, which works out anew why a tunnel cannot carry a
+packet; the carrier is up exactly where there is no such reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from seikan.config.model import Config, Interface, Tunnel
+from seikan.config.validate import tunnel_problems
+from seikan.daemon import settings
+from seikan.daemon.view import View
+from seikan.ike.settings import TunnelSettings
+from seikan.plane.base import Plane, TunnelCounters, TunnelParameters
+
+Address = IPv4Address | IPv6Address
+
+NONE_YET = IPv4Address(0)  # an end that is not configured or not known
+RECURSION_HOLD = 10.0  # seconds that a recursive tunnel stays down the first time; doubles up to the limit
+RECURSION_HOLD_LIMIT = 60.0
+RECURSION_FORGET = 120.0  # seconds of peace after which a recursion counts as the first again
+MINIMUM_MTU = 68  # RFC 791
+NOTHING_COUNTED = TunnelCounters(0, 0, 0, 0, {})
+
+
+@dataclass(slots=True)
+class TunnelState:
+    """One tunnel interface as it runs; `reason` is why its line protocol is down, None while it is up."""
+
+    interface: Interface
+    device: str
+    parameters: TunnelParameters
+    local: Address | None = None
+    remote: Address | None = None
+    link_mtu: int = settings.DEFAULT_LINK_MTU
+    path_mtu: int | None = None  # learnt from ICMP
+    route_device: str | None = None  # Linux name of the way to the destination
+    udp: bool = False  # a NAT is in the way
+    sa_up: bool = False
+    sa_reason: str | None = None
+    reason: str | None = "not yet configured"
+    carrier: bool = False
+    counted_from: TunnelCounters = NOTHING_COUNTED  # the device's counters when its mode was set, or cleared
+    transitions: int = 0
+    held_until: float = 0.0
+    recursions: int = 0
+    last_recursion: float = 0.0
+
+    @property
+    def outer_mtu(self) -> int:
+        return min(self.link_mtu, self.path_mtu or self.link_mtu)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the tunnels ask of the running system, and whom they tell.
+
+    `start` and `stop` are the engine's `initiate` and `suspend`; `at` calls back at a time of `now`'s clock.
+    """
+
+    now: Callable[[], float]
+    at: Callable[[float, Callable[[], None]], None]
+    linux_name: Callable[[str], str]
+    log: Callable[[str, int, str, str], object]
+    start: Callable[[str], None]
+    stop: Callable[[str, str], None]
+    plane_problem: Callable[[], str | None]
+    crypto_problem: Callable[[], str | None]
+
+
+class Tunnels:
+    """All tunnel interfaces of the router."""
+
+    def __init__(self, plane: Plane | None, around: Surroundings) -> None:
+        self._plane = plane
+        self._around = around
+        self._config = Config()
+        self._view = View()
+        self._states: dict[str, TunnelState] = {}
+
+    @property
+    def states(self) -> Mapping[str, TunnelState]:
+        return self._states
+
+    def device_of(self, name: str) -> str:
+        """The Linux name of a tunnel: its own, or a short one where that is too long for Linux (15 characters)."""
+        return name if len(name) <= 15 else "Tu" + name.removeprefix("Tunnel")
+
+    # configuration
+
+    def configure(self, config: Config) -> None:
+        """Take the configuration; `set_interface` makes or removes the devices, `refresh` the rest."""
+        self._config = config
+        for state in self._states.values():
+            state.interface = config.interfaces.get(state.interface.name, state.interface)
+
+    def set_interface(self, name: str, interface: Interface | None) -> None:
+        """Create the device of a new tunnel or remove that of an old one. Raises `PlaneError`."""
+        state = self._states.get(name)
+        if interface is None:
+            if state is not None:
+                del self._states[name]
+                if self._plane is not None:
+                    self._plane.remove_tunnel(state.device)
+            return
+        if state is not None:
+            state.interface = interface
+            return
+        assert interface.tunnel is not None
+        device = self.device_of(name)
+        mode = settings.plane_mode(interface.tunnel.mode)
+        parameters = TunnelParameters(device, mode, NONE_YET, NONE_YET, settings.DEFAULT_LINK_MTU)
+        if self._plane is not None:
+            self._plane.create_tunnel(parameters)
+        self._states[name] = TunnelState(interface, device, parameters)
+        self._log_line_protocol(name, False)
+
+    def settings(self) -> tuple[TunnelSettings, ...]:
+        """What the engine shall negotiate: every protected tunnel whose two ends are known."""
+        found = []
+        for state in self._states.values():
+            if state.local is None or state.remote is None or not self._wants_engine(state):
+                continue
+            wanted = settings.tunnel_settings(self._config, state.interface, state.local, state.remote)
+            if wanted is not None:
+                found.append(wanted)
+        return tuple(found)
+
+    def _wants_engine(self, state: TunnelState) -> bool:
+        tunnel = state.interface.tunnel
+        return (
+            tunnel is not None
+            and tunnel.mode.ipsec
+            and not state.interface.shutdown
+            and not tunnel_problems(self._config, state.interface.name)
+        )
+
+    # the world changed
+
+    def destinations(self) -> set[Address]:
+        """Where the tunnels lead: a view has the routes to these."""
+        tunnels = [state.interface.tunnel for state in self._states.values()]
+        return {tunnel.destination for tunnel in tunnels if tunnel is not None and tunnel.destination is not None}
+
+    def resolve(self, view: View) -> None:
+        """Take a new view and find both ends of every tunnel in it."""
+        self._view = view
+        for state in self._states.values():
+            tunnel = state.interface.tunnel
+            assert tunnel is not None
+            local = self._source_address(tunnel)
+            if (local, tunnel.destination) != (state.local, state.remote):
+                state.local, state.remote = local, tunnel.destination
+                state.path_mtu = None
+
+    def _source_address(self, tunnel: Tunnel) -> Address | None:
+        if not isinstance(tunnel.source, str):
+            return tunnel.source
+        device = self._around.linux_name(tunnel.source)
+        if tunnel.destination is not None and tunnel.destination.version == 6:
+            return self._view.primary_ipv6(device)
+        primary = self._view.primary(device)
+        return primary.ip if primary is not None else None
+
+    def sa_changed(self, name: str, up: bool, reason: str | None) -> None:
+        """The engine has a usable pair of SAs for the tunnel, or has lost its last one."""
+        state = self._states.get(name)
+        if state is None:
+            return
+        state.sa_up = up
+        state.sa_reason = None if up else reason
+        self._refresh_one(state)
+
+    def set_udp(self, name: str, udp: bool) -> None:
+        """A NAT was found (or went): the encapsulation's size changes with it."""
+        state = self._states.get(name)
+        if state is not None and state.udp != udp:
+            state.udp = udp
+            self._update_device(state)
+
+    def path_mtu(self, name: str, mtu: int) -> None:
+        """ICMP told of a narrower path (RFC 1191, RFC 4301 section 8.2)."""
+        state = self._states.get(name)
+        if state is None or mtu >= state.outer_mtu:
+            return
+        state.path_mtu = max(mtu, MINIMUM_MTU)
+        self._around.log("TUN", 5, "PATHMTU", f"{name}: the path to {state.remote} carries {mtu} octets only")
+        self._update_device(state)
+
+    def refresh(self) -> None:
+        """Work out every tunnel's state anew."""
+        for state in list(self._states.values()):
+            self._refresh_one(state)
+
+    def _refresh_one(self, state: TunnelState) -> None:
+        obstacle = self._obstacle(state)
+        tunnel = state.interface.tunnel
+        assert tunnel is not None
+        name = state.interface.name
+        if obstacle is None:
+            self._update_device(state)
+        if tunnel.mode.ipsec:
+            if obstacle is None:
+                if not state.sa_up:
+                    self._around.start(name)
+                    obstacle = self._around.crypto_problem() or state.sa_reason or "negotiating"
+            else:
+                self._around.stop(name, obstacle)
+        state.reason = obstacle
+        self._set_carrier(state, obstacle is None)
+
+    def _obstacle(self, state: TunnelState) -> str | None:
+        """Why the tunnel cannot even try; one line."""
+        interface = state.interface
+        tunnel = interface.tunnel
+        assert tunnel is not None
+        plane_problem = self._around.plane_problem()
+        if plane_problem is not None:
+            return plane_problem
+        if interface.shutdown:
+            return "administratively down"
+        if tunnel.source is None:
+            return "no tunnel source is configured"
+        if state.local is None:
+            return f"the tunnel source {tunnel.source} has no address"
+        if state.remote is None:
+            return "no tunnel destination is configured"
+        if state.local.version != state.remote.version:
+            return f"the tunnel source {state.local} and destination {state.remote} are of different IP versions"
+        if isinstance(tunnel.source, str):
+            link = self._view.links.get(self._around.linux_name(tunnel.source))
+            if link is None or not link.up:
+                return f"the tunnel source {tunnel.source} is down"
+        if tunnel.mode.ipsec:
+            problems = tunnel_problems(self._config, interface.name)
+            if problems:
+                return problems[0]
+            if not settings.usable_policies(self._config):
+                return "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
+        return self._route_obstacle(state, state.remote)
+
+    def _route_obstacle(self, state: TunnelState, remote: Address) -> str | None:
+        route = self._view.routes.get(remote)
+        now = self._around.now()
+        if route is None:
+            state.route_device = None
+            return f"no route to the tunnel destination {remote}"
+        if route.interface == state.device:
+            if now >= state.held_until:
+                self._hold(state, now)
+            return f"recursive routing: the route to the tunnel destination {remote} goes through the tunnel"
+        if now < state.held_until:
+            return "temporarily disabled due to recursive routing"
+        state.route_device = route.interface
+        state.link_mtu = route.mtu or settings.DEFAULT_LINK_MTU
+        return None
+
+    def _hold(self, state: TunnelState, now: float) -> None:
+        """Take the tunnel down for a while, so that routing withdraws what it taught, then try again."""
+        if now - state.last_recursion > RECURSION_FORGET:
+            state.recursions = 0
+        hold = min(RECURSION_HOLD * 2**state.recursions, RECURSION_HOLD_LIMIT)
+        state.recursions += 1
+        state.last_recursion = now
+        state.held_until = now + hold
+        self._around.log("TUN", 5, "RECURDOWN", f"{state.interface.name} temporarily disabled due to recursive routing")
+        self._around.at(state.held_until, self.refresh)
+
+    # to the device
+
+    def _update_device(self, state: TunnelState) -> None:
+        interface = state.interface
+        tunnel = interface.tunnel
+        assert tunnel is not None
+        if state.local is None or state.remote is None:
+            return
+        fits = settings.transport_mtu(
+            self._config, tunnel, state.outer_mtu, outer_ipv6=state.remote.version == 6, udp=state.udp
+        )
+        parameters = TunnelParameters(
+            device=state.device,
+            mode=settings.plane_mode(tunnel.mode),
+            source=state.local,
+            destination=state.remote,
+            mtu=max(MINIMUM_MTU, interface.ip_mtu or interface.mtu or fits),
+            key=tunnel.key,
+            ttl=tunnel.ttl or 255,
+            df=settings.df_bit(self._config),
+        )
+        if parameters == state.parameters:
+            return
+        if self._plane is not None:
+            if parameters.mode is not state.parameters.mode:
+                # what crosses the device changes its meaning: nobody may see one carrier over both
+                self._set_carrier(state, False)
+                state.counted_from = self._plane.tunnel_counters(state.device)
+            self._plane.update_tunnel(parameters)
+        state.parameters = parameters
+
+    def _set_carrier(self, state: TunnelState, up: bool) -> None:
+        if state.carrier == up:
+            return
+        state.carrier = up
+        state.transitions += 1
+        if self._plane is not None:
+            self._plane.set_carrier(state.device, up)
+        self._log_line_protocol(state.interface.name, up)
+
+    def _log_line_protocol(self, name: str, up: bool) -> None:
+        word = "up" if up else "down"
+        self._around.log("LINEPROTO", 5, "UPDOWN", f"Line protocol on Interface {name}, changed state to {word}")

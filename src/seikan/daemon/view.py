@@ -1,0 +1,43 @@
+"""One look at the surroundings: devices, addresses and the ways to the tunnels' ends, as the kernel has them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
+
+from seikan.system.netlink import AddressEntry, Link, Netlink, RouteLookup
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """By Linux name. `routes` holds only the destinations that were asked for; None where there is no route."""
+
+    links: Mapping[str, Link] = field(default_factory=dict)
+    addresses: Mapping[str, tuple[AddressEntry, ...]] = field(default_factory=dict)
+    routes: Mapping[Address, RouteLookup | None] = field(default_factory=dict)
+
+    def primary(self, linux_name: str) -> IPv4Interface | None:
+        """The first IPv4 address of a device that is no secondary."""
+        for entry in self.addresses.get(linux_name, ()):
+            if isinstance(entry.address, IPv4Interface) and not entry.secondary:
+                return entry.address
+        return None
+
+    def primary_ipv6(self, linux_name: str) -> IPv6Address | None:
+        """The first IPv6 address of a device that is more than link-local."""
+        for entry in self.addresses.get(linux_name, ()):
+            if entry.address.version == 6 and not entry.link_local:
+                return IPv6Address(entry.address.ip)
+        return None
+
+
+async def look(netlink: Netlink, destinations: Iterable[Address]) -> View:
+    """Ask the kernel; raises `AdapterError` where it does not answer."""
+    by_name: dict[str, list[AddressEntry]] = {}
+    for entry in await netlink.addresses():
+        by_name.setdefault(entry.interface, []).append(entry)
+    routes = {destination: await netlink.route_to(destination) for destination in set(destinations)}
+    return View(await netlink.links(), {name: tuple(found) for name, found in by_name.items()}, routes)
