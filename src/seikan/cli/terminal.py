@@ -33,7 +33,9 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A request to carry out; `respond` answers it. A `Close` gets no answer."""
+    """A request to carry out; `respond` answers it. A `Close` gets no answer; of an `Apply` the session must know
+    first whether it was committed or refused, because the prompt follows the answer.
+    """
 
     request: Request
 
