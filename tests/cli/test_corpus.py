@@ -1,13 +1,13 @@
-"""Configurations that others wrote, pasted into the terminal: every line gets its echo and a prompt, none an exception."""
+"""Configurations that others wrote, pasted into the terminal: each line gets its echo and a prompt, none an exception."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from tests.cli.desk import Desk
 
 from seikan.config.model import Config
-from tests.cli.desk import Desk
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus" / "configs"
 MAXIMUM_LINES = 400  # of one file
