@@ -295,7 +295,13 @@ class Table:
         words = split(line)
         threads, at, negation = self._start(mode, words)
         while at < len(words):
-            threads, at = _step(threads, line, words, at)
+            try:
+                threads, at = _step(threads, line, words, at)
+            except LineError:
+                # IOS takes ` ! …` behind a whole command for a comment.
+                if words[at].text != "!" or not any(thread.accepts() for thread in threads):
+                    raise
+                break
         for thread in threads:
             if thread.accepts():
                 return Match(thread.command, MappingProxyType(thread.args), negation, " ".join(thread.canonical))

@@ -60,7 +60,7 @@ def expand(text: str) -> str | None:
         return None
     row = interface_type(split.group(1))
     number = split.group(2)
-    if row is None or (not row.slots and not number.isdigit()):
+    if row is None or (not row.slots and not re.fullmatch(r"\d+(\.\d+)?", number)):
         return None
     if number.isdigit():
         if int(number) > _HIGHEST:

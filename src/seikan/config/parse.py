@@ -9,15 +9,16 @@ from seikan.config.commands.system import split_delimiter
 from seikan.config.grammar import Kind, LineError
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config, StoredLine
-from seikan.config.modes import CONFIG
+from seikan.config.modes import CONFIG, STORED
 from seikan.config.problem import Problem, Severity, expectation, without_secrets
 from seikan.config.session import TABLE, ModeContext, apply_line
 
 __all__ = ["Parsed", "Problem", "Severity", "parse"]
 
-#: What IOS prints above a configuration and people copy with it.
-_HEADING = re.compile(
-    r"(Building configuration\.\.\.|Current configuration ?: \d+ bytes|Using \d+ (out of \d+ )?bytes.*)\Z"
+#: What IOS prints above a configuration, and the exec commands around it, which people copy with it.
+_COPIED = re.compile(
+    r"(Building configuration\.\.\.|Current configuration ?: \d+ bytes|Using \d+ (out of \d+ )?bytes.*"
+    r"|en(able)?|conf(igure)? t(erminal)?|wr(ite)?( mem(ory)?)?|copy run(ning-config)? start(up-config)?)\Z"
 )
 
 
@@ -58,7 +59,7 @@ class _Reader:
             line = lines[at].expandtabs(8).rstrip()
             at += 1
             stripped = line.strip()
-            if not stripped or stripped.startswith("!") or _HEADING.match(stripped):
+            if not stripped or stripped.startswith("!") or _COPIED.match(stripped):
                 continue
             more, at = _banner(line, lines, at)
             self._line(line if more is None else more, number)
@@ -78,8 +79,9 @@ class _Reader:
             self._not_understood(line, indent, number, error)
             return
         except ConfigError as error:
-            column = indent + 1
-            self._problem(number, column, line.split()[0], (), f"{without_secrets(line)!r}: {error}")
+            self._problem(number, indent + 1, line.split()[0], (), f"{without_secrets(line)!r}: {error}")
+            if TABLE.match(self._context.mode, line).command.mode != self._context.mode:
+                self._context = ModeContext()
             self._keep(line, indent)
             return
         for notice in result.notices:
@@ -95,7 +97,10 @@ class _Reader:
         """A line not deeper than the section's header, where the section's lines are deeper, is outside."""
         if self._context.mode == CONFIG:
             return
-        if self._body is None:
+        if self._context.mode == STORED and indent <= self._header:
+            # Such a section takes any words, so only the indent tells that one of its lines is meant.
+            self._context = ModeContext()
+        elif self._body is None:
             if indent > self._header:
                 self._body = indent
         elif indent <= self._header:

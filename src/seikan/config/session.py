@@ -48,7 +48,7 @@ def apply_line(config: Config, context: ModeContext, line: str) -> LineResult:
     if not text or text.startswith("!"):
         return LineResult(config, context)
     try:
-        match = TABLE.match(context.mode, line)
+        match = _match(context, line)
     except LineError:
         forgotten = _forget(config, context, text)
         if forgotten is None:
@@ -67,6 +67,16 @@ def apply_line(config: Config, context: ModeContext, line: str) -> LineResult:
         return _section(config, match, handler)
     assert isinstance(handler, Setting)
     return _set(config, here, match, handler)
+
+
+def _match(context: ModeContext, line: str) -> Match:
+    """A section that takes any words leaves what is a global command to global mode, unless a file indents it."""
+    if context.mode == STORED and not line[0].isspace():
+        try:
+            return TABLE.match_here(CONFIG, line)
+        except LineError:
+            pass
+    return TABLE.match(context.mode, line)
 
 
 def _warned(before: Config, after: Config, warnings: tuple[str, ...]) -> tuple[str, ...]:

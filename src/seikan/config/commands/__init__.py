@@ -5,7 +5,7 @@ from seikan.config.commands.interface import BASE, SECTION
 from seikan.config.commands.ipsec import IPSEC_COMMANDS
 from seikan.config.commands.isakmp import ISAKMP_COMMANDS
 from seikan.config.commands.routing import OSPF, ROUTES
-from seikan.config.commands.stored import LINES, PREAMBLE, STORED_GLOBAL, STORED_INTERFACE, STORED_OTHER
+from seikan.config.commands.stored import LINES, PREAMBLE, STORED_GLOBAL, STORED_INTERFACE, STORED_OTHER, UNSUPPORTED
 from seikan.config.commands.system import BANNERS, HOSTNAME, LEAVE, LOGGING
 from seikan.config.commands.tunnel import TUNNEL
 from seikan.config.grammar import Table
@@ -28,6 +28,7 @@ TABLE = Table(
         *ACL_COMMANDS,
         BANNERS,
         *LINES,
+        *UNSUPPORTED,
         *LEAVE,
     )
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seikan.config.grammar import Command
-from seikan.config.handlers import Keeping, Stored
+from seikan.config.handlers import Keeping, Stored, refused
 from seikan.config.modes import CONFIG, INTERFACE, IPSEC_PROFILE, LINE, ROUTER, STORED
 
 _ONE, _EACH, _MANY = Keeping.ONE, Keeping.EACH, Keeping.MANY
@@ -36,7 +36,7 @@ _GLOBAL_ONE = """
     parser <words:rest>; crypto isakmp invalid-spi-notify;
     crypto ipsec fragmentation (before-encryption|after-encryption);
     crypto ipsec security-association idle-time <words:rest>; crypto call admission limit <words:rest>;
-    crypto pki token default removal timeout <words:rest>; crypto engine <words:rest>; aaa session-id common;
+    crypto engine <words:rest>; aaa session-id common;
     version <words:rest>; configuration mode exclusive <words:rest>; hw-module <words:rest>; transceiver type all;
     monitoring; snmp ifmib ifindex persist; ip multicast-routing; buffers <words:rest>;
     vlan internal allocation policy <words:rest>; ip dhcp snooping; exception <words:rest>; call-home;
@@ -178,6 +178,33 @@ STORED_INTERFACE: tuple[Command, ...] = (
         Stored(_MANY, notice=f"this line {_UNFILTERED}"),
         _UNFILTERED,
     ),
+)
+
+#: Parts of IOS that this router does not have. Refusing them says more than calling them unknown.
+_NOT_SUPPORTED = (
+    *("crypto map", "crypto dynamic-map", "crypto ikev2", "crypto isakmp profile", "crypto isakmp client"),
+    *(
+        "crypto pki",
+        "crypto ca",
+        "crypto gdoi",
+        "crypto gkm",
+        "router bgp",
+        "router eigrp",
+        "router rip",
+        "router isis",
+    ),
+    *("router ospfv3", "ipv6 router", "ipv6 route", "vrf definition", "ip vrf", "ip route vrf"),
+)
+
+UNSUPPORTED: tuple[Command, ...] = (
+    *(refused(CONFIG, f"{words} <words:rest>", f"{words} is not supported yet") for words in _NOT_SUPPORTED),
+    refused(INTERFACE, "crypto map <words:rest>", "crypto map is not supported yet: nothing is encrypted by it"),
+    refused(INTERFACE, "vrf forwarding <words:rest>", "VRFs are not supported yet"),
+    refused(INTERFACE, "ip vrf forwarding <words:rest>", "VRFs are not supported yet"),
+    refused(INTERFACE, "ip nhrp <words:rest>", "NHRP is not supported yet"),
+    refused(INTERFACE, "tunnel mode gre multipoint", "multipoint tunnels are not supported yet"),
+    refused(IPSEC_PROFILE, "set isakmp-profile <words:rest>", "ISAKMP profiles are not supported yet"),
+    refused(IPSEC_PROFILE, "set ikev2-profile <words:rest>", "IKEv2 is not supported yet"),
 )
 
 STORED_OTHER: tuple[Command, ...] = (
