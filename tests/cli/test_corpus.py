@@ -1,4 +1,4 @@
-"""Configurations that others wrote, pasted into the terminal: each line gets its echo and a prompt, none an exception."""
+"""Configurations that others wrote, pasted into the terminal: each line gets its echo and a prompt."""
 
 from __future__ import annotations
 
