@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from seikan.cli.exec import PRIVILEGED_TABLE
 from seikan.config.parse import parse
+from seikan.config.reference import reference as command_reference
+from seikan.config.session import TABLE
 from seikan.config.validate import validate
 from seikan.system.errors import AdapterError
 from seikan.system.store import StartupStore
@@ -28,3 +31,9 @@ def check(path: Path, *, strict: bool) -> int:
     fatal = [problem for problem in problems if problem.severity.fatal(strict=strict)]
     print(f"{path}: {len(problems)} remarks, {len(fatal)} of them stop the start")
     return 1 if fatal else 0
+
+
+def reference() -> int:
+    """Print the command reference, made from the tables that the parser and the command line work from."""
+    print(command_reference([*PRIVILEGED_TABLE.commands, *TABLE.commands]), end="")
+    return 0

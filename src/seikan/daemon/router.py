@@ -215,7 +215,12 @@ class Router:
         """Tell the service manager that the loop turns; sample counters; try again what did not work."""
         while True:
             notifier.watchdog()
-            await self.collector.sample()
+            try:
+                await self.collector.sample()
+            except AdapterError as error:
+                self._problem("counters", str(error))
+            else:
+                self._problems.pop("counters", None)
             if self.crypto.problem is not None and self.crypto.retry_listen():
                 self.tunnels.refresh()
             await asyncio.sleep(RETRY)

@@ -5,6 +5,7 @@ Everything made or changed here is recorded and undone by `close`; what the oper
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -96,6 +97,7 @@ class Netlink:
     def __init__(self, ledger: Path | None = None) -> None:
         self._ledger = Ledger(ledger)
         self._ipr: Any = None
+        self._dumping = asyncio.Lock()  # the kernel has one dump at a time for a socket, and says EBUSY to a second
 
     async def open(self) -> None:
         self._ipr = AsyncIPRoute()
@@ -125,7 +127,7 @@ class Netlink:
 
     async def links(self) -> dict[str, Link]:
         """Every device by name."""
-        async with _named("devices cannot be listed"):
+        async with self._dumping, _named("devices cannot be listed"):
             found = [_link(message) async for message in await self._ipr.link("dump")]
         return {link.name: link for link in found}
 
@@ -136,7 +138,7 @@ class Netlink:
         """The addresses of one device, or of all, in the kernel's order: an IPv4 primary before its secondaries."""
         names = {link.index: name for name, link in (await self.links()).items()}
         found = []
-        async with _named("addresses cannot be listed"):
+        async with self._dumping, _named("addresses cannot be listed"):
             async for message in await self._ipr.addr("dump"):
                 name = names.get(message["index"])
                 if name is None or interface not in (None, name):
