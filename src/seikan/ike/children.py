@@ -30,7 +30,12 @@ class Children:
     # -- installing --------------------------------------------------------------------------------------------------
 
     def install_inbound(self, child: ChildSa, installed: Completion) -> None:
-        self._install(child, Direction.IN, installed)
+        def done(result: str | Usage | None) -> None:
+            child.inbound_installed = not isinstance(result, str)
+            if not self._outlived(child, Direction.IN, result):
+                installed(result)
+
+        self._install(child, Direction.IN, done)
 
     def install_outbound_later(self, child: ChildSa) -> None:
         """On a rekey the old pair goes on sending until the peer has surely seen our last message."""
@@ -45,20 +50,30 @@ class Children:
         self.core.timers.cancel(("outbound", child))
 
         def installed(result: str | Usage | None) -> None:
-            if child.removed:
+            if self._outlived(child, Direction.OUT, result):
                 return
             if isinstance(result, str):
                 text = f"the outbound SA could not be installed: {result}"
                 self.core.error(child.tunnel, "IPSEC_INSTALL", text)
-                child.outbound_requested = False
                 self.delete_pair(child, text)
                 self.tunnels.back_off(child.tunnel)
                 return
             child.outbound_installed = True
+            child.outbound_order = self.core.next_outbound()
             child.keys.clear()
             self._in_use(child)
 
         self._install(child, Direction.OUT, installed)
+
+    def _outlived(self, child: ChildSa, direction: Direction, result: str | Usage | None) -> bool:
+        """The plane has answered: an SA that was given up meanwhile goes again."""
+        if child.removed and not isinstance(result, str):
+            self.core.emit(RemoveSa(child.tunnel.name, direction, self._spi(child, direction)))
+        return child.removed
+
+    @staticmethod
+    def _spi(child: ChildSa, direction: Direction) -> int:
+        return child.inbound_spi if direction is Direction.IN else child.outbound_spi
 
     def _install(self, child: ChildSa, direction: Direction, installed: Completion) -> None:
         encryption = child.transform_set.encryption
@@ -71,7 +86,7 @@ class Children:
                 self.core.expect(installed),
                 child.tunnel.name,
                 direction,
-                child.inbound_spi if direction is Direction.IN else child.outbound_spi,
+                self._spi(child, direction),
                 child.path,
                 child.udp_encapsulation,
                 encryption,
@@ -129,13 +144,18 @@ class Children:
 
     def settle(self, tunnel: Tunnel) -> None:
         """Let every usable pair but the winner go, after a while in which it still receives."""
-        usable = tunnel.usable()
-        winner = best_child(usable)
-        for child in usable:
-            key = ("retire", child)
-            if child is winner:
-                self.core.timers.cancel(key)
-            elif key not in self.core.timers and not child.stale and winner is not None:
+        winner = best_child(tunnel.usable())
+        if winner is None:
+            return
+        self.core.timers.cancel(("retire", winner))
+        for child in tunnel.children:
+            if child is winner or child.removed or not (child.usable or child.outbound_dropped):
+                continue
+            if child.usable and child.outbound_order > winner.outbound_order:
+                # The plane sends on the pair installed last: it is to be the winner before the peer deletes this one.
+                child.outbound_installed, child.outbound_dropped = False, True
+                self.core.emit(RemoveSa(tunnel.name, Direction.OUT, child.outbound_spi))
+            if ("retire", child) not in self.core.timers and not child.stale:
                 self._retire_later(child, winner)
 
     def _retire_later(self, child: ChildSa, winner: ChildSa) -> None:
@@ -172,7 +192,7 @@ class Children:
         if child.removed:
             return
         if any(other.usable for other in tunnel.children if other is not child):
-            self.remove_pair(child, drain=child.inbound_installed)
+            self.remove_pair(child, drain=True)
             self.tunnels.evaluate(tunnel)
         else:
             self.remove_pair(child, "the peer deleted the IPsec SA")
@@ -190,13 +210,15 @@ class Children:
         if child.removed:
             return
         core, tunnel = self.core, child.tunnel
-        was_usable = child.usable
+        was_usable, was_inbound = child.usable, child.inbound_installed
         child.removed = True
         for purpose in ("soft", "hard", "retire", "stale", "outbound"):
             core.timers.cancel((purpose, child))
-        if child.outbound_requested:
+        if child.outbound_installed:
             core.emit(RemoveSa(tunnel.name, Direction.OUT, child.outbound_spi))
-        if drain:
+        if not was_inbound:
+            tunnel.children.remove(child)
+        elif drain:
             core.timers.set(("drain", child), core.now + DRAIN, lambda: self.drained(child))
         else:
             self.drained(child)

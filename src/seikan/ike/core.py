@@ -42,6 +42,7 @@ class Core:
         self.effects: deque[Effect] = deque()
         self.debugging: frozenset[str] = frozenset()
         self.ike_sas: dict[tuple[bytes, bytes], IkeSa] = {}
+        self.lingering: dict[tuple[bytes, bytes], IkeSa] = {}
         self.first_messages: dict[tuple[bytes, Address], IkeSa] = {}
         self.tunnels: dict[str, Tunnel] = {}
         self.ends: dict[tuple[Address, Address], Tunnel] = {}
@@ -52,6 +53,7 @@ class Core:
         self._effect_id = 0
         self._conn_id = FIRST_CONN_ID - 1
         self._child_id = 0
+        self._outbound = 0
         self._fragment_id = 0
 
     def next_conn_id(self) -> int:
@@ -62,6 +64,11 @@ class Core:
         """IOS numbers each direction; the pair takes two."""
         self._child_id += 2
         return self._child_id - 1
+
+    def next_outbound(self) -> int:
+        """The place of an outbound SA in the order of installation."""
+        self._outbound += 1
+        return self._outbound
 
     def expect(self, completion: Completion) -> int:
         """An effect id whose `complete` goes to `completion`."""
@@ -108,20 +115,29 @@ class Core:
             self.emit(Debug(topic, text.format(*values)))
 
     def error(
-        self, tunnel: Tunnel, mnemonic: str, text: str, mismatches: tuple[Mismatch, ...] = (), severity: int = 4
+        self,
+        tunnel: Tunnel,
+        mnemonic: str,
+        text: str,
+        mismatches: tuple[Mismatch, ...] = (),
+        *,
+        vague: bool = False,
     ) -> None:
-        """Why a tunnel does not come up: kept for the show commands, logged once while it stays the same."""
-        repeated = (
-            tunnel.last_error == text
-            and tunnel.mismatches == mismatches
-            and tunnel.last_error_at is not None
-            and self.now - tunnel.last_error_at < ERROR_REPEAT
-        )
-        if repeated:
+        """Why a tunnel does not come up: kept for the show commands, logged once while it stays the same.
+
+        A `vague` error, known only from the peer's silence or refusal, does not hide a precise one.
+        """
+        recent = tunnel.last_error_at is not None and self.now - tunnel.last_error_at < ERROR_REPEAT
+        if recent and vague and not tunnel.error_vague:
             return
+        repeated = tunnel.last_error == text and tunnel.mismatches == mismatches
         tunnel.last_error, tunnel.last_error_at, tunnel.mismatches = text, self.now, mismatches
+        tunnel.error_vague = vague
+        if repeated and self.now - tunnel.error_logged_at < ERROR_REPEAT:
+            return
+        tunnel.error_logged_at = self.now
         details = "; ".join(f"{row.attribute}: local {row.local}, remote {row.remote}" for row in mismatches)
-        self.log(severity, mnemonic, f"{tunnel.name}: {text}" + (f" ({details})" if details else ""))
+        self.log(4, mnemonic, f"{tunnel.name}: {text}" + (f" ({details})" if details else ""))
 
     def send(self, sa: IkeSa, path: Path, data: bytes) -> None:
         """Send one message of `sa`, in fragments where it is long and the peer can put them together."""

@@ -16,7 +16,7 @@ from seikan.ike.tunnels import Tunnels
 from seikan.ike.v1.main import unanswered
 from seikan.ike.v1.phase1 import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_PEER, AbandonExchange
 from seikan.ike.winners import best_ike_sa
-from seikan.wire.constants import ExchangeType, NotifyType, PayloadType
+from seikan.wire.constants import NAT_TRAVERSAL_PORT, ExchangeType, NotifyType, PayloadType
 from seikan.wire.errors import WireError
 from seikan.wire.header import NO_COOKIE, Header, pull_header
 
@@ -87,6 +87,8 @@ class Engine:
                 for sa in tunnel.ike_sas:
                     self._tunnels.informational.schedule_dpd(sa)
             if not tunnel.up:
+                tunnel.last_error = tunnel.last_error_at = None
+                tunnel.mismatches = ()
                 self._start_over(tunnel)
 
     def _set_tunnels(self, settings: EngineSettings) -> None:
@@ -244,7 +246,9 @@ class Engine:
 
     def _fragment(self, header: Header, data: bytes, path: Path) -> bytes | None:
         core = self._core
-        known = (header.initiator_cookie, header.responder_cookie) in core.ike_sas
+        # Message 2 may come in fragments, before the responder's cookie is known.
+        cookies = (header.responder_cookie, NO_COOKIE)
+        known = any((header.initiator_cookie, cookie) in core.ike_sas for cookie in cookies)
         if not core.settings.fragmentation or not known:
             core.counters["fragments_refused"] += 1
             return None
@@ -263,7 +267,11 @@ class Engine:
         if sa is None and header.exchange in (ExchangeType.MAIN, ExchangeType.AGGRESSIVE, ExchangeType.INFORMATIONAL):
             sa = core.ike_sas.get((header.initiator_cookie, NO_COOKIE))  # the answer to our first message
         if sa is None:
-            self._no_sa(path)
+            late = core.lingering.get((header.initiator_cookie, header.responder_cookie))
+            if late is not None and header.exchange is ExchangeType.INFORMATIONAL and header.encrypted:
+                self._tunnels.informational.handle(late, header, data, path)
+            else:
+                self._no_sa(path)
             return
         if not (sa.nat_vendor or path.remote == sa.path.remote):
             core.counters["dropped_wrong_address"] += 1
@@ -307,9 +315,12 @@ class Engine:
             core.counters["first_messages_limited"] += 1
             return
         tunnel = core.ends.get((path.local, path.remote))
-        if tunnel is None or not tunnel.able:
-            core.counters["no_tunnel" if tunnel is None else "tunnel_not_able"] += 1
+        if tunnel is None:
+            core.counters["no_tunnel"] += 1
             raise AbandonExchange("no tunnel to this peer")
+        if not tunnel.able:
+            core.counters["tunnel_not_able"] += 1
+            return
         if aggressive and not core.settings.aggressive_mode:
             core.counters["aggressive_mode_refused"] += 1
             raise AbandonExchange("aggressive mode is off", NotifyType.UNSUPPORTED_EXCHANGE_TYPE)
@@ -343,7 +354,11 @@ class Engine:
         core.now = now
         core.counters["unknown_spi"] += 1
         tunnel = core.ends.get((path.local, path.remote))
-        if tunnel is None or not core.error_replies.allow((path.remote, "spi"), now):
+        if tunnel is None:
+            return
+        if path.local_port == NAT_TRAVERSAL_PORT:
+            tunnel.heard = (path, now)
+        if not core.error_replies.allow((path.remote, "spi"), now):
             return
         sa = best_ike_sa([sa for sa in tunnel.ike_sas if sa.established])
         if sa is not None:

@@ -37,7 +37,6 @@ def split(data: bytes, limit: int, identifier: int) -> list[bytes]:
 
 @dataclass(slots=True)
 class _Assembly:
-    id: int
     since: float
     pieces: dict[int, bytes] = field(default_factory=dict)
     last: int | None = None
@@ -47,7 +46,7 @@ class Fragments:
     """Reassembly, bounded in number, octets and time; the oldest makes room."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[tuple[bytes, Path], _Assembly] = OrderedDict()
+        self._open: OrderedDict[tuple[bytes, Path, int], _Assembly] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -59,10 +58,10 @@ class Fragments:
             raise PayloadMalformed("a fragment does not stand alone")
         piece = payloads[0]
         self.expire(now)
-        key = (header.initiator_cookie, path)
+        key = (header.initiator_cookie, path, piece.id)
         assembly = self._open.get(key)
-        if assembly is None or assembly.id != piece.id:
-            assembly = self._open[key] = _Assembly(piece.id, now)
+        if assembly is None:
+            assembly = self._open[key] = _Assembly(now)
             if len(self._open) > MAX_ASSEMBLIES:
                 self._open.popitem(last=False)
         assembly.pieces.setdefault(piece.number, piece.data)

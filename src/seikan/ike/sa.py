@@ -149,6 +149,8 @@ class ChildSa:
     inbound_installed: bool = False
     outbound_requested: bool = False
     outbound_installed: bool = False
+    outbound_order: int = 0  # of installation, as the plane sees it
+    outbound_dropped: bool = False  # lost to another pair; it only receives until that is settled
     expiring: bool = False
     stale: bool = False
     removed: bool = False
@@ -206,8 +208,11 @@ class Tunnel:
     attempts: int = 0
     need_since: float | None = None
     deferred: set[bytes] = field(default_factory=set)
+    heard: tuple[Path, float] | None = None  # where ESP on a lost SA last came from through a NAT, and when
     last_error: str | None = None
     last_error_at: float | None = None
+    error_vague: bool = False
+    error_logged_at: float = 0.0
     mismatches: tuple[Mismatch, ...] = ()
 
     @property

@@ -24,6 +24,7 @@ from seikan.wire.header import NO_COOKIE
 
 RETIRE_IKE = 5.0  # seconds the side that began the winner keeps a phase 1 SA that lost
 RESPONDER_WAIT = 3.0  # seconds a phase 1 responder leaves quick mode to the initiator
+LINGER = 2.0  # seconds
 HELD = 6.0  # seconds our first message waits while the winning peer's exchange runs
 HALF_OPEN_TRUST = 5.0  # seconds an unproven exchange of the peer's address keeps us from starting our own
 MAX_BACK_OFF = 30.0  # seconds
@@ -57,8 +58,11 @@ class Tunnels:
         sa.cookie_r = cookie_r
         self.core.ike_sas[sa.cookie_i, sa.cookie_r] = sa
 
-    def drop(self, sa: IkeSa) -> None:
-        """Forget a phase 1 SA and its exchanges; child SAs are the tunnel's and stay."""
+    def drop(self, sa: IkeSa, *, linger: bool = False) -> None:
+        """Forget a phase 1 SA and its exchanges; child SAs are the tunnel's and stay.
+
+        With `linger`, deletes that the network let this one overtake are still understood for a moment.
+        """
         core = self.core
         if sa.state is State.DELETED:
             return
@@ -72,6 +76,14 @@ class Tunnels:
         for purpose in ("retransmit", "half-open", "forget", "soft", "hard", "dpd", "retire", "keepalive"):
             core.timers.cancel((purpose, sa))
         sa.forget_exchange()
+        if linger:
+            core.lingering[sa.cookie_i, sa.cookie_r] = sa
+            core.timers.set(("linger", sa), core.now + LINGER, lambda: self._gone(sa))
+        else:
+            sa.keys = None
+
+    def _gone(self, sa: IkeSa) -> None:
+        self.core.lingering.pop((sa.cookie_i, sa.cookie_r), None)
         sa.keys = None
 
     def delete(self, sa: IkeSa) -> None:
@@ -108,14 +120,14 @@ class Tunnels:
 
     def _leave_to_peer(self, sa: IkeSa) -> bool:
         """A responder of phase 1 lets the initiator begin the first quick mode."""
-        since = self.core.now - (sa.established_at or 0.0)
-        if sa.initiator or since >= RESPONDER_WAIT or sa.tunnel.usable():
+        until = (sa.established_at or 0.0) + RESPONDER_WAIT
+        if sa.initiator or self.core.now >= until or sa.tunnel.usable():
             return False
-        self._look_again(sa.tunnel, RESPONDER_WAIT - since)
+        self._look_again(sa.tunnel, until)
         return True
 
-    def _look_again(self, tunnel: Tunnel, delay: float) -> None:
-        self.core.timers.set(("evaluate", tunnel), self.core.now + delay, lambda: self.evaluate(tunnel))
+    def _look_again(self, tunnel: Tunnel, when: float) -> None:
+        self.core.timers.set(("evaluate", tunnel), when, lambda: self.evaluate(tunnel))
 
     def _start_phase1(self, tunnel: Tunnel) -> None:
         core = self.core
@@ -124,7 +136,7 @@ class Tunnels:
         for sa in negotiating:
             # A peer's first message proves nothing; its third shows that it gets our answers.
             if sa.initiator or sa.state is State.MM_KEY_EXCH or waited < HALF_OPEN_TRUST:
-                self._look_again(tunnel, HALF_OPEN_TRUST)
+                self._look_again(tunnel, core.now + HALF_OPEN_TRUST)
                 return
         mode = self.aggressive if tunnel.settings.aggressive_identity is not None else self.main
         if not mode.start(tunnel):
@@ -132,7 +144,7 @@ class Tunnels:
 
     def evaluate_soon(self, tunnel: Tunnel) -> None:
         """Look again a moment later, not at the same moment as the peer."""
-        self._look_again(tunnel, 0.5 + 1.5 * self.core.fraction())
+        self._look_again(tunnel, self.core.now + 0.5 + 1.5 * self.core.fraction())
         self.core.timers.set(("retry", tunnel), self.core.now + 0.45, lambda: None)
 
     def back_off(self, tunnel: Tunnel) -> None:
@@ -274,7 +286,7 @@ class Tunnels:
             child.path = path
             if child.inbound_installed:
                 self.core.emit(UpdateSa(tunnel.name, Direction.IN, child.inbound_spi, path, True))
-            if child.outbound_requested:
+            if child.outbound_installed:
                 self.core.emit(UpdateSa(tunnel.name, Direction.OUT, child.outbound_spi, path, True))
 
     def _schedule_keepalive(self, sa: IkeSa) -> None:

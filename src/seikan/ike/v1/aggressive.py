@@ -13,7 +13,7 @@ from seikan.ike.sa import IkeSa, Tunnel
 from seikan.ike.states import Event
 from seikan.ike.v1.envelope import InvalidHash, header_of, seal, unseal
 from seikan.ike.v1.phase1 import NONCE_OCTETS, AbandonExchange, Phase1, body_of, identity_text, nonce_of, one
-from seikan.wire.constants import ExchangeType, IdentityType
+from seikan.wire.constants import ExchangeType, IdentityType, NotifyType
 from seikan.wire.errors import PayloadMalformed, WireError
 from seikan.wire.header import HEADER_OCTETS, Header
 from seikan.wire.message import pull_chain, push_chain, push_message
@@ -59,7 +59,7 @@ class AggressiveMode(Phase1):
         try:
             if sa.pre_shared_key is None:
                 self.no_key(tunnel)
-                raise AbandonExchange("no pre-shared key for this peer")
+                raise AbandonExchange("no pre-shared key for this peer", NotifyType.AUTHENTICATION_FAILED)
             sa.policy, sa.lifetime, sa.sa_body = choice.policy, choice.lifetime, body_of(chain, SaPayload)
             sa.peer_identity = identity_text(identity)
             self.read_vendor_ids(sa, chain)

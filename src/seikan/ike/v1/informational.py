@@ -91,7 +91,7 @@ class Informational:
                 target = self.core.ike_sas.get((cookies[:8], cookies[8:]))
                 if target is not None and target.tunnel is sa.tunnel:
                     self.core.debug("isakmp", "{}: peer deletes phase 1 SA", target.label)
-                    self.tunnels.drop(target)
+                    self.tunnels.drop(target, linger=True)
             self.tunnels.evaluate_soon(sa.tunnel)
         elif payload.protocol == ProtocolId.ESP:
             spis = {int.from_bytes(spi, "big") for spi in payload.spis if len(spi) == 4}

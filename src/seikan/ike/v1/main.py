@@ -47,7 +47,7 @@ class MainMode(Phase1):
         if sa.pre_shared_key is None:
             self.no_key(tunnel)
             self.tunnels.drop(sa)
-            raise AbandonExchange("no pre-shared key for this peer")
+            raise AbandonExchange("no pre-shared key for this peer", NotifyType.AUTHENTICATION_FAILED)
         sa.policy, sa.lifetime, sa.sa_body = choice.policy, choice.lifetime, body_of(chain, SaPayload)
         self.read_vendor_ids(sa, chain)
         sa.advance(Event.RECEIVE_MM1)

@@ -42,6 +42,7 @@ HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for the next message
 MAX_HALF_OPEN = 100
 MAX_HALF_OPEN_OF_PEER = 4
 UDP = 17
+HEARD_LIFETIME = 30.0  # seconds, about as long as a NAT keeps an idle mapping
 REPEAT_KEPT = 60.0  # seconds in which the last request is answered again
 
 P = TypeVar("P")
@@ -109,6 +110,9 @@ class Phase1:
             self.no_key(tunnel)
             return None
         path = Path(settings.local, IKE_PORT, settings.remote, IKE_PORT)
+        if tunnel.heard is not None and core.now - tunnel.heard[1] < HEARD_LIFETIME:
+            # A NAT has a mapping for the peer's port 4500 only; an exchange may begin there (RFC 3947 section 4).
+            path = tunnel.heard[0]
         sa = IkeSa(tunnel, Role.INITIATOR, aggressive, path, core.new_cookie(), core.now, pre_shared_key=key)
         self.tunnels.add(sa)
         return sa
@@ -287,7 +291,7 @@ class Phase1:
         core.counters["phase1_failed"] += 1
         self.tunnels.drop(sa)
         if not explained:
-            core.error(tunnel, "IKMP_NO_ANSWER", text)
+            core.error(tunnel, "IKMP_NO_ANSWER", text, vague=True)
         core.log(6, "IKMP_MODE_FAILURE", f"Processing of {self.name} mode failed with peer at {sa.path.remote}")
         self.tunnels.back_off(tunnel)
 
@@ -299,17 +303,22 @@ class Phase1:
                 "IKMP_NO_PROPOSAL",
                 f"peer {sa.path.remote} accepts no isakmp policy offered (NO-PROPOSAL-CHOSEN)",
                 own_offer(negotiable(self.core.settings.policies)),
+                vague=True,
             )
+        elif sa.state in (State.MM_NO_STATE, State.AG_NO_STATE):
+            text = f"peer {sa.path.remote} refuses phase 1 ({notify_name(kind)})"
+            self.core.error(sa.tunnel, "IKMP_REFUSED", text, vague=True)
         elif sa.state is State.MM_KEY_EXCH and sa.initiator:
-            self.wrong_key(sa, 5, f"the peer answered {notify_name(kind)}")
+            self.wrong_key(sa, 5, f"the peer answered {notify_name(kind)}", vague=True)
 
-    def wrong_key(self, sa: IkeSa, message: int, evidence: str) -> None:
+    def wrong_key(self, sa: IkeSa, message: int, evidence: str, *, vague: bool = False) -> None:
         sa.undecryptable = True
         self.core.counters["authentication_failed"] += 1
         self.core.error(
             sa.tunnel,
             "IKMP_BAD_KEY",
             f"pre-shared key for {sa.path.remote} differs from the peer's (message {message}: {evidence})",
+            vague=vague,
         )
 
     def initial_contact(self, sa: IkeSa) -> list[Payload]:

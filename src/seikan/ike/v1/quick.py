@@ -313,7 +313,6 @@ class QuickMode:
                 self.core.error(tunnel, "IPSEC_INSTALL", f"the inbound SA could not be installed: {result}")
                 self.fail(exchange, result)
                 return
-            child.inbound_installed = True
             self._inbound_installed(exchange, child)
 
         self.tunnels.children.install_inbound(child, installed)
@@ -379,7 +378,7 @@ class QuickMode:
         explained = tunnel.last_error_at is not None and tunnel.last_error_at >= exchange.created
         core.counters["quick_modes_failed"] += 1
         if not explained:
-            core.error(tunnel, "IPSEC_NO_ANSWER", text)
+            core.error(tunnel, "IPSEC_NO_ANSWER", text, vague=True)
         core.log(6, "IKMP_MODE_FAILURE", f"Processing of Quick mode failed with peer at {exchange.ike_sa.path.remote}")
         self.discard(exchange)
         self.tunnels.back_off(tunnel)
@@ -392,7 +391,7 @@ class QuickMode:
         for exchange in ended:
             mismatches = own_offer(sa.tunnel.settings, self._mode(sa)) if kind == NotifyType.NO_PROPOSAL_CHOSEN else ()
             self.core.error(
-                sa.tunnel, "IPSEC_REFUSED", f"peer {sa.path.remote} refused quick mode ({name})", mismatches
+                sa.tunnel, "IPSEC_REFUSED", f"peer {sa.path.remote} refused quick mode ({name})", mismatches, vague=True
             )
             self.fail(exchange, name)
         return bool(ended)

@@ -1,0 +1,20 @@
+"""Thousands of schedules: each ends with one phase 1 SA and one matching pair at both ends, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from .schedules import draw, judge
+
+SCHEDULES = 2400
+BATCH = 100
+
+
+@pytest.mark.parametrize("first", range(0, SCHEDULES, BATCH))
+def test_every_schedule_converges(first: int) -> None:
+    for seed in range(first, first + BATCH):
+        world = draw(seed)
+        try:
+            judge(world)
+        except Exception as error:
+            pytest.fail(f"seed {seed}: {error!r}\n{world.story()}")

@@ -1,0 +1,409 @@
+"""Two engines in virtual time over a network that loses, repeats, reorders and delays by a seed.
+
+Each side has a model of the data plane: packets really go through the installed SAs, so that a rekey which loses one
+is seen. A run keeps a ladder diagram that a failing seed prints.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
+
+from seikan.config.model import IsakmpPolicy, Keepalive, PreSharedKey, TransformSet
+from seikan.crypto.key_exchange import KeyPair, KeyPairFactory, generate_key_pair
+from seikan.ike.effects import (
+    Address,
+    Debug,
+    Direction,
+    InstallSa,
+    Log,
+    Path,
+    QueryUsage,
+    RemoveSa,
+    Send,
+    SendKeepalive,
+    TunnelDown,
+    TunnelUp,
+    UpdateSa,
+    Usage,
+)
+from seikan.ike.engine import Engine
+from seikan.ike.settings import EngineSettings, TunnelSettings
+from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, ExchangeType, Group
+from seikan.wire.header import pull_header
+from seikan.wire.secret import Secret
+
+A, B, NAT = IPv4Address("10.1.12.1"), IPv4Address("10.1.23.3"), IPv4Address("192.0.2.1")
+TUNNEL = "Tunnel0"
+TRANSFORM = TransformSet("CCIE", ENCRYPTION_BY_NAME["aes-cbc-128"], INTEGRITY_BY_NAME["hmac-sha1-96"])
+POLICY = IsakmpPolicy(1, "aes-cbc-128", None, "pre-share", 14)
+KEY = Secret(b"LoopedBack!!!")
+
+
+class CheapKeyPair:
+    """Stands in for Diffie-Hellman in bulk simulation: both sides get one value, and no mathematics is done."""
+
+    def __init__(self, group: Group, source: random.Random) -> None:
+        self.public = source.randbytes(group.octets)
+
+    def shared(self, peer: bytes) -> Secret:
+        return Secret(bytes(left ^ right for left, right in zip(self.public, peer, strict=True)))
+
+
+def settings(local: Address, remote: Address) -> EngineSettings:
+    """One tunnel as in the acceptance session, defaults as in IOS."""
+    tunnel = TunnelSettings(TUNNEL, local, remote, "ProtectTheTunnel", (TRANSFORM,), None, 3600, 4608000, 64)
+    key = PreSharedKey(KEY, IPv4Network((int(remote), 32)) if remote.version == 4 else None)
+    return EngineSettings("R", True, (POLICY,), (key,), (), (tunnel,))
+
+
+def with_tunnel(base: EngineSettings, **changes: object) -> EngineSettings:
+    """`base` with changed fields of its tunnel."""
+    return replace(base, tunnels=(replace(base.tunnels[0], **changes),))  # type: ignore[arg-type]
+
+
+def with_keepalive(base: EngineSettings, interval: int, retry: int = 2, periodic: bool = True) -> EngineSettings:
+    return replace(base, keepalive=Keepalive(interval, retry, periodic))
+
+
+@dataclass
+class Network:
+    """What happens to a datagram: probabilities from 0 to 1, delays in seconds."""
+
+    loss: float = 0.0
+    duplicate: float = 0.0
+    delay: tuple[float, float] = (0.005, 0.010)
+    cut: bool = False  # nothing passes
+
+
+@dataclass
+class Packet:
+    """ESP in the model: the SPI and the keys it was sealed with."""
+
+    spi: int
+    keys: tuple[bytes, bytes]
+    sent: float
+
+
+@dataclass
+class Plane:
+    """The SAs of one side; the last outbound SA added carries the traffic."""
+
+    inbound: dict[int, InstallSa] = field(default_factory=dict)
+    outbound: dict[int, InstallSa] = field(default_factory=dict)
+    last_in: float | None = None
+    last_out: float | None = None
+
+
+class Side:
+    """One router: an engine that may crash and start again, and its plane."""
+
+    def __init__(self, world: World, name: str, address: Address, configured: EngineSettings) -> None:
+        self.world = world
+        self.name = name
+        self.address = address
+        self.settings = configured
+        self.plane = Plane()
+        self.up = False
+        self.ups = self.downs = 0
+        self.reasons: list[str] = []
+        self.logs: list[str] = []
+        self.alive = False
+        self.generation = 0
+        self.engine: Engine
+        self.boot()
+
+    def boot(self) -> None:
+        self.generation += 1
+        self.plane = Plane()
+        self.up = False
+        self.alive = True
+        self.engine = Engine(self.settings, self.world.random.randbytes, self.world.key_pair)
+        if self.world.verbose:
+            self.engine.debugging = frozenset(("isakmp", "ipsec"))
+
+    def crash(self) -> None:
+        """As by kill -9: nothing is said to anybody, and the plane's SAs go with the process."""
+        self.alive = False
+        self.plane = Plane()
+        self.up = False
+        self.world.note(f"{self.name} crashes")
+
+    def initiate(self) -> None:
+        self.engine.initiate(TUNNEL, self.world.now)
+        self.drain()
+
+    def drain(self) -> None:
+        """Carry out the effects, as the daemon does."""
+        world = self.world
+        while (effect := self.engine.poll_effect()) is not None:
+            match effect:
+                case Send(path, data):
+                    world.transmit(self, path, data)
+                case SendKeepalive(path):
+                    world.transmit(self, path, b"\xff")
+                case InstallSa():
+                    self._install(effect)
+                case UpdateSa(_, direction, spi, path, udp):
+                    table = self.plane.inbound if direction is Direction.IN else self.plane.outbound
+                    table[spi] = replace(table[spi], path=path, udp_encapsulation=udp)
+                case RemoveSa(_, direction, spi):
+                    table = self.plane.inbound if direction is Direction.IN else self.plane.outbound
+                    world.note(f"{self.name} removes {direction.value} {spi:08x}")
+                    del table[spi]
+                case QueryUsage(effect_id):
+                    self.engine.complete(effect_id, self._usage(), world.now)
+                case TunnelUp():
+                    assert not self.up, "TunnelUp twice"
+                    assert self.plane.outbound, "TunnelUp without outbound SA"
+                    assert self.plane.inbound, "TunnelUp without inbound SA"
+                    self.up = True
+                    self.ups += 1
+                    world.note(f"{self.name} TunnelUp")
+                case TunnelDown(_, reason):
+                    assert self.up, "TunnelDown twice"
+                    self.up = False
+                    self.downs += 1
+                    self.reasons.append(reason)
+                    world.note(f"{self.name} TunnelDown: {reason}")
+                case Log():
+                    self.logs.append(f"%{effect.facility}-{effect.severity}-{effect.mnemonic}: {effect.text}")
+                    world.note(f"{self.name} {self.logs[-1]}")
+                case Debug(_, text):
+                    world.note(f"{self.name} {text}")
+        world.arm(self)
+
+    def _install(self, sa: InstallSa) -> None:
+        generation = self.generation
+
+        def done() -> None:
+            if not self.alive or generation != self.generation:
+                return
+            table = self.plane.inbound if sa.direction is Direction.IN else self.plane.outbound
+            assert sa.spi not in table, "an SA is installed twice"
+            table[sa.spi] = sa
+            self.world.note(f"{self.name} installs {sa.direction.value} {sa.spi:08x}")
+            self.engine.complete(sa.effect_id, None, self.world.now)
+            self.drain()
+
+        delay = self.world.random.choice((0.0, 0.0, 0.002, 0.02))
+        self.world.at(self.world.now + delay, done)
+
+    def _usage(self) -> Usage:
+        now, plane = self.world.now, self.plane
+        return Usage(
+            None if plane.last_in is None else now - plane.last_in,
+            None if plane.last_out is None else now - plane.last_out,
+        )
+
+
+class World:
+    """The clock, the network and both sides."""
+
+    def __init__(
+        self,
+        seed: int,
+        network: Network | None = None,
+        *,
+        nat: bool = False,
+        change: Callable[[EngineSettings], EngineSettings] = lambda base: base,
+        change_b: Callable[[EngineSettings], EngineSettings] | None = None,
+        key_pair: KeyPairFactory | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.random = random.Random(seed)
+        self.network = network or Network()
+        self.verbose = verbose
+        self.now = 100.0
+        self.ladder: list[str] = []
+        self.nat_ports: dict[int, int] = {}
+        self.nat = nat
+        self.key_pair: KeyPairFactory = key_pair or self._cheap
+        self.delivered = self.lost_by_network = 0
+        self.lost_at_peer: list[str] = []
+        self.forward: Callable[[Side, Path, bytes], bool] = lambda side, path, data: True
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self._armed: dict[str, float | None] = {}
+        self.a = Side(self, "A", A, change(settings(A, B)))
+        self.b = Side(self, "B", B, (change_b or change)(settings(B, NAT if nat else A)))
+
+    def _cheap(self, group: Group) -> KeyPair:
+        return CheapKeyPair(group, self.random)
+
+    def note(self, text: str) -> None:
+        self.ladder.append(f"{self.now - 100:10.3f}  {text}")
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._events, (when, self._count, action))
+
+    def arm(self, side: Side) -> None:
+        """Wake the engine when it asks to be."""
+        when = side.engine.next_timeout()
+        if when is None or self._armed.get(side.name) == when:
+            return
+        self._armed[side.name] = when
+        generation = side.generation
+
+        def wake() -> None:
+            if self._armed.get(side.name) == when:
+                self._armed[side.name] = None
+            if side.alive and side.generation == generation:
+                due = side.engine.next_timeout()
+                if due is not None and due <= self.now:
+                    side.engine.handle_timeout(self.now)
+                side.drain()
+
+        self.at(max(when, self.now), wake)
+
+    def run(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        end = self.now + seconds
+        steps = 0
+        while self._events and self._events[0][0] <= end:
+            steps += 1
+            assert steps < 2_000_000, "the engines do not come to rest"
+            when, _, action = heapq.heappop(self._events)
+            self.now = max(self.now, when)
+            action()
+        self.now = end
+
+    def restart(self, side: Side) -> None:
+        side.boot()
+        self._armed[side.name] = None
+        self.note(f"{side.name} restarts")
+        side.initiate()
+
+    # -- the way between the sides ------------------------------------------------------------------------------------
+
+    def _translate(self, side: Side, path: Path) -> tuple[Side, Path]:
+        """The receiver, and the path as it sees it."""
+        if side is self.a:
+            source, port = (path.local, path.local_port)
+            if self.nat:
+                source, port = NAT, self.nat_ports.setdefault(path.local_port, self.random.randrange(1024, 60000))
+            return self.b, Path(path.remote, path.remote_port, source, port)
+        target, port = path.remote, path.remote_port
+        if self.nat:
+            inner = [local for local, outer in self.nat_ports.items() if outer == port]
+            if not inner:
+                return self.a, Path(NAT, 0, path.local, path.local_port)
+            target, port = A, inner[0]
+        return self.a, Path(target, port, path.local, path.local_port)
+
+    def rebind(self) -> None:
+        """The NAT forgets its mappings; the next packet from inside makes new ones."""
+        self.nat_ports.clear()
+        self.note("the NAT rebinds")
+
+    def transmit(self, side: Side, path: Path, data: bytes) -> None:
+        receiver, seen = self._translate(side, path)
+        self.note(f"{side.name} -> {receiver.name} {describe(data)}")
+        if not self.forward(side, path, data):
+            self.note("    dropped by the test")
+            return
+        copies = 1 + (self.random.random() < self.network.duplicate)
+        for _ in range(copies):
+            if self.network.cut or self.random.random() < self.network.loss:
+                self.note("    lost")
+                continue
+            self.at(self.now + self.random.uniform(*self.network.delay), lambda: self._arrive(receiver, seen, data))
+
+    def _arrive(self, side: Side, path: Path, data: bytes) -> None:
+        if side.alive and path.local == side.address and data != b"\xff":
+            side.engine.handle_datagram(data, path, self.now)
+            side.drain()
+
+    # -- traffic ------------------------------------------------------------------------------------------------------
+
+    def traffic(self, interval: float, until: float) -> None:
+        """Both sides send a packet each `interval` while their tunnel is up."""
+
+        def tick() -> None:
+            for side in (self.a, self.b):
+                if side.alive and side.up:
+                    self._send_packet(side)
+            if self.now + interval <= until:
+                self.at(self.now + interval, tick)
+
+        self.at(self.now + interval, tick)
+
+    def _send_packet(self, side: Side) -> None:
+        sa = next(reversed(side.plane.outbound.values()))
+        side.plane.last_out = self.now
+        packet = Packet(sa.spi, (bytes(sa.encryption_key), bytes(sa.integrity_key)), self.now)
+        receiver, seen = self._translate(side, sa.path)
+        if self.network.cut or self.random.random() < self.network.loss:
+            self.lost_by_network += 1
+            return
+        self.at(self.now + self.random.uniform(*self.network.delay), lambda: self._packet(side, receiver, seen, packet))
+
+    def _packet(self, sender: Side, side: Side, path: Path, packet: Packet) -> None:
+        sa = side.plane.inbound.get(packet.spi)
+        if not side.alive or path.local != side.address:
+            return
+        if sa is None:
+            self.lost_at_peer.append(f"{self.now - 100:.3f} {sender.name} sent on {packet.spi:08x}")
+            self.note(f"{side.name} has no SA {packet.spi:08x}")
+            side.engine.unknown_spi(path, packet.spi, self.now)
+            side.drain()
+            return
+        assert packet.keys == (bytes(sa.encryption_key), bytes(sa.integrity_key)), "the keys of a pair differ"
+        self.delivered += 1
+        side.plane.last_in = self.now
+        if sa.udp_encapsulation and path != sa.path:
+            side.engine.peer_moved(TUNNEL, path, self.now)
+            side.drain()
+
+    # -- judgement ----------------------------------------------------------------------------------------------------
+
+    def assert_converged(self) -> None:
+        """One phase 1 SA and one pair at both ends, and they match."""
+        sides = (self.a, self.b)
+        statuses = [side.engine.status(self.now) for side in sides]
+        for side, status in zip(sides, statuses, strict=True):
+            assert side.up, f"{side.name} is down: {status.tunnels[0].last_error}"
+            assert [sa.state for sa in status.isakmp_sas] == ["QM_IDLE"], (
+                f"{side.name} has phase 1 SAs {[sa.state for sa in status.isakmp_sas]}"
+            )
+            assert len(side.plane.inbound) == len(side.plane.outbound) == 1, (
+                f"{side.name} has {len(side.plane.inbound)} inbound and {len(side.plane.outbound)} outbound SAs"
+            )
+        assert statuses[0].isakmp_sas[0].cookies == statuses[1].isakmp_sas[0].cookies, "phase 1 SAs differ"
+        for one, other in (sides, sides[::-1]):
+            (spi, outbound), (peer_spi, inbound) = (*one.plane.outbound.items(), *other.plane.inbound.items())
+            assert spi == peer_spi, "SPIs differ"
+            assert outbound.encryption_key == inbound.encryption_key, "encryption keys differ"
+            assert outbound.integrity_key == inbound.integrity_key, "integrity keys differ"
+
+    def assert_nothing_left(self) -> None:
+        """After `close` the engines keep no SA, no timer and no completion."""
+        for side in (self.a, self.b):
+            side.engine.close(self.now)
+            side.drain()
+        self.run(3.0)
+        for side in (self.a, self.b):
+            assert not side.plane.inbound, f"{side.name} keeps inbound SAs"
+            assert not side.plane.outbound, f"{side.name} keeps outbound SAs"
+            assert side.engine.next_timeout() is None, f"{side.name} keeps timers"
+            assert not side.engine.status(self.now).isakmp_sas
+
+    def story(self) -> str:
+        return "\n".join(self.ladder[-400:])
+
+
+def describe(data: bytes) -> str:
+    """One line of a ladder for a message."""
+    if data == b"\xff":
+        return "keepalive"
+    header = pull_header(data)
+    lock = " encrypted" if header.encrypted else ""
+    name = ExchangeType(header.exchange).name.lower()
+    return f"{name}{lock} {header.initiator_cookie.hex()[:6]} id {header.message_id:08x} {len(data)} octets"
+
+
+REAL_KEY_PAIR = generate_key_pair
