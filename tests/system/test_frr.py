@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import signal
@@ -38,6 +39,7 @@ pytestmark = [
 ]
 
 QUICK = OspfInterface(process=1, area=IPv4Address(0), hello_interval=1)
+SCRATCH = Path("/var/tmp/frr")
 NAMES = {"FastEthernet0/0": "eth0"}
 
 
@@ -397,8 +399,7 @@ def test_nothing_is_left_after_stop(routers: tuple[Router, Router]) -> None:
     assert one.namespace.ip("route").split("\n") == ["10.1.12.0/24 dev eth0 proto kernel scope link src 10.1.12.1 ", ""]
     assert ip_pids(one) == []
     assert not one.directory.exists()
-    scratch = Path("/var/tmp/frr")
-    assert not [entry.name for entry in scratch.iterdir() if entry.name.split(".")[-1] in pids]
+    assert not [entry.name for entry in SCRATCH.iterdir() if entry.name.split(".")[-1] in pids]
 
 
 DAEMON = """
@@ -418,23 +419,50 @@ asyncio.run(main())
 """
 
 
-def test_a_killed_daemon_takes_frr_along_and_its_routes_are_swept(routers: tuple[Router, Router]) -> None:
+def test_a_killed_daemon_takes_frr_along(routers: tuple[Router, Router]) -> None:
     one, _ = routers
-    command = ["ip", "netns", "exec", one.namespace.name, sys.executable, "-c", DAEMON, str(one.directory), "swept"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as daemon:
-        assert daemon.stdout is not None
-        assert daemon.stdout.readline() == "ready\n"
-        one.namespace.until(lambda: "198.51.100.0/24" in one.namespace.ip("route"))
+    with running_daemon(one) as daemon:
+        daemon.kill()
+    one.namespace.until(lambda: ip_pids(one) == [])
+    assert "198.51.100.0/24" not in one.namespace.ip("route")
+
+
+def test_routes_of_a_killed_zebra_are_swept(routers: tuple[Router, Router]) -> None:
+    one, _ = routers
+    with running_daemon(one) as daemon:
         zebra = int((one.directory / "zebra.pid").read_text())
         os.kill(zebra, signal.SIGSTOP)  # so that it cannot take its routes away itself
         daemon.kill()
-        daemon.wait(10)
     os.kill(zebra, signal.SIGKILL)
     one.namespace.until(lambda: ip_pids(one) == [])
     assert "198.51.100.0/24" in one.namespace.ip("route")
     one.start()
     one.namespace.until(lambda: "198.51.100.0/24" not in one.namespace.ip("route"))
+    assert not (SCRATCH / f"zebra.{zebra}").exists()
+
+
+def test_a_restart_waits_for_the_zebra_that_is_leaving(routers: tuple[Router, Router]) -> None:
+    one, _ = routers
+    with running_daemon(one) as daemon:
+        daemon.kill()
+    one.start()  # at once: it must not lose its routes to the one that takes its own away
+    route = StaticRoute(IPv4Network("198.51.100.0/24"), next_hop=IPv4Address("10.1.12.2"))
+    one.apply(config(1, routes=(route,)))
+    one.namespace.until(lambda: "198.51.100.0/24" in one.namespace.ip("route"))
+    assert len([pid for pid in ip_pids(one) if Path(f"/proc/{pid}/comm").read_text() == "zebra\n"]) == 1
+
+
+@contextlib.contextmanager
+def running_daemon(router: Router) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own with FRR and a route, until it is killed."""
+    command = ["ip", "netns", "exec", router.namespace.name, sys.executable, "-c", DAEMON, str(router.directory), "own"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == "ready\n"
+        router.namespace.until(lambda: "198.51.100.0/24" in router.namespace.ip("route"))
+        yield daemon
+        daemon.wait(10)
 
 
 def test_without_frr_the_user_is_told_and_nothing_breaks(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import os
 import pwd
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
@@ -129,7 +129,7 @@ class Frr:
                 self._on_problem(self._missing)
                 return
             self._missing = None
-            self._end_orphans()
+            await self._end_orphans()
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory.mkdir(parents=True, mode=0o700)
             user = pwd.getpwnam(_USER)
@@ -345,14 +345,28 @@ class Frr:
             self._children.clear()
             shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _end_orphans(self) -> None:
-        """End FRR daemons whose guard was killed too; their pid files are still here."""
+    async def _end_orphans(self) -> None:
+        """End FRR daemons of a killed seikan and wait: a zebra that is just leaving would take our routes along."""
+        left = set(self._orphans())
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_LIMIT):
+                    while left := left & set(self._orphans()):
+                        await asyncio.sleep(0.05)
         for file in self._directory.glob("*.pid"):
-            with contextlib.suppress(OSError, ValueError):
-                pid = int(file.read_text())
-                arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if str(file).encode() in arguments:
-                    os.kill(pid, signal.SIGTERM)
+            self._remove_scratch(file.stem)
+
+    def _orphans(self) -> Iterator[int]:
+        """Processes that were started as FRR daemons for this directory."""
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with contextlib.suppress(OSError):
+                    words = Path(f"/proc/{name}/cmdline").read_bytes().decode(errors="replace").split("\0")
+                    if words[0].startswith(f"{self._programs}/") and str(self._directory) in words:
+                        yield int(name)
 
     def _remove_scratch(self, name: str) -> None:
         """FRR removes its crash-log directory itself, unless it was killed."""
