@@ -130,21 +130,26 @@ impl Sender {
     fn prepare(socket: OwnedFd, family: c_int, df: bool, port: u16) -> io::Result<OwnedFd> {
         let fd = socket.as_fd();
         widen(fd);
+        let (level, freebind) = match family {
+            libc::AF_INET => (libc::IPPROTO_IP, libc::IP_FREEBIND),
+            _ => (libc::IPPROTO_IPV6, IPV6_FREEBIND),
+        };
         let discover = if df { libc::IP_PMTUDISC_DO } else { libc::IP_PMTUDISC_DONT };
         if family == libc::AF_INET {
             sys::set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discover)?;
-            sys::set_option(fd, libc::IPPROTO_IP, libc::IP_FREEBIND, 1)?;
         } else {
             if port != 0 {
                 // A raw IPv6 socket has no IPv4 side to turn off.
                 sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
             }
             sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, discover)?;
-            sys::set_option(fd, libc::IPPROTO_IPV6, IPV6_FREEBIND, 1)?;
         }
+        sys::set_option(fd, level, freebind, 1)?;
         let mut address = [0; 32];
         let octets = write_address(&mut address, SocketAddr::new(parked(family, df), port));
         sys::bind(fd, &address[..octets])?;
+        // From here on the kernel shall again refuse to send from an address that is not this machine's.
+        sys::set_option(fd, level, freebind, 0)?;
         Ok(socket)
     }
 
