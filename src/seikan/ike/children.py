@@ -59,7 +59,6 @@ class Children:
                 self.tunnels.back_off(child.tunnel)
                 return
             child.outbound_installed = True
-            child.outbound_order = self.core.next_outbound()
             child.keys.clear()
             self._in_use(child)
 
@@ -144,18 +143,13 @@ class Children:
 
     def settle(self, tunnel: Tunnel) -> None:
         """Let every usable pair but the winner go, after a while in which it still receives."""
-        winner = best_child(tunnel.usable())
-        if winner is None:
-            return
-        self.core.timers.cancel(("retire", winner))
-        for child in tunnel.children:
-            if child is winner or child.removed or not (child.usable or child.outbound_dropped):
-                continue
-            if child.usable and child.outbound_order > winner.outbound_order:
-                # The plane sends on the pair installed last: it is to be the winner before the peer deletes this one.
-                child.outbound_installed, child.outbound_dropped = False, True
-                self.core.emit(RemoveSa(tunnel.name, Direction.OUT, child.outbound_spi))
-            if ("retire", child) not in self.core.timers and not child.stale:
+        usable = tunnel.usable()
+        winner = best_child(usable)
+        for child in usable:
+            key = ("retire", child)
+            if child is winner:
+                self.core.timers.cancel(key)
+            elif key not in self.core.timers and not child.stale and winner is not None:
                 self._retire_later(child, winner)
 
     def _retire_later(self, child: ChildSa, winner: ChildSa) -> None:
@@ -166,7 +160,8 @@ class Children:
         winner = best_child(child.tunnel.usable())
         if not child.removed and winner is not None and winner is not child:
             self.core.debug("ipsec", "{}: pair {} has been replaced", child.tunnel.name, child.conn_id)
-            self.delete_pair(child, "replaced")
+            # The peer may be sending on it until it reads the delete.
+            self.delete_pair(child, "replaced", drain=True)
 
     def peer_is_late(self, child: ChildSa) -> None:
         """The peer asked for our last message again, so it may need the old pair for longer."""
@@ -198,12 +193,12 @@ class Children:
             self.remove_pair(child, "the peer deleted the IPsec SA")
             self.tunnels.evaluate_soon(tunnel)
 
-    def delete_pair(self, child: ChildSa, reason: str) -> None:
+    def delete_pair(self, child: ChildSa, reason: str, *, drain: bool = False) -> None:
         """Remove a pair and tell the peer."""
         sa = best_ike_sa([sa for sa in child.tunnel.ike_sas if sa.established])
         if sa is not None and not child.removed and child.inbound_installed:
             self.tunnels.informational.delete_child(sa, child)
-        self.remove_pair(child, reason)
+        self.remove_pair(child, reason, drain=drain)
 
     def remove_pair(self, child: ChildSa, reason: str = "", *, drain: bool = False) -> None:
         """Remove both directions here; the tunnel goes down with its last pair."""

@@ -53,7 +53,6 @@ class Core:
         self._effect_id = 0
         self._conn_id = FIRST_CONN_ID - 1
         self._child_id = 0
-        self._outbound = 0
         self._fragment_id = 0
 
     def next_conn_id(self) -> int:
@@ -64,11 +63,6 @@ class Core:
         """IOS numbers each direction; the pair takes two."""
         self._child_id += 2
         return self._child_id - 1
-
-    def next_outbound(self) -> int:
-        """The place of an outbound SA in the order of installation."""
-        self._outbound += 1
-        return self._outbound
 
     def expect(self, completion: Completion) -> int:
         """An effect id whose `complete` goes to `completion`."""

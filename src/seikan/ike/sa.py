@@ -149,8 +149,6 @@ class ChildSa:
     inbound_installed: bool = False
     outbound_requested: bool = False
     outbound_installed: bool = False
-    outbound_order: int = 0  # of installation, as the plane sees it
-    outbound_dropped: bool = False  # lost to another pair; it only receives until that is settled
     expiring: bool = False
     stale: bool = False
     removed: bool = False

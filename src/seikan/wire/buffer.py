@@ -28,7 +28,11 @@ class Buffer:
         return self.data[position]
 
     def pull_uint16(self) -> int:
-        return int.from_bytes(self.pull_bytes(2), "big")
+        position = self.position
+        if position + 2 > self.end:
+            raise PayloadMalformed("ends inside a number")
+        self.position = position + 2
+        return self.data[position] << 8 | self.data[position + 1]
 
     def pull_uint32(self) -> int:
         return int.from_bytes(self.pull_bytes(4), "big")

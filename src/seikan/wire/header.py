@@ -57,15 +57,15 @@ def pull_header(data: bytes) -> Header:
     return Header(initiator, responder, next_payload, known, flags, message_id, length)
 
 
-def push_header(header: Header) -> bytes:
-    """The 28 octets of `header`."""
+def push_header(header: Header, next_payload: int, flags: int, length: int) -> bytes:
+    """The 28 octets of `header`, with what is known only when the rest of the message is."""
     return _LAYOUT.pack(
         header.initiator_cookie,
         header.responder_cookie,
-        header.next_payload,
+        next_payload,
         ISAKMP_VERSION,
         header.exchange,
-        header.flags,
+        flags,
         header.message_id,
-        header.length,
+        length,
     )

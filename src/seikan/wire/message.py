@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from seikan.wire.buffer import Buffer
 from seikan.wire.constants import PayloadType
@@ -146,4 +146,4 @@ def push_chain(payloads: Iterable[Payload]) -> tuple[int, bytes]:
 def push_message(header: Header, payloads: Iterable[Payload]) -> bytes:
     """A whole message in clear; `next_payload` and `length` of `header` are worked out here."""
     first, body = push_chain(payloads)
-    return push_header(replace(header, next_payload=first, length=HEADER_OCTETS + len(body))) + body
+    return push_header(header, first, header.flags, HEADER_OCTETS + len(body)) + body

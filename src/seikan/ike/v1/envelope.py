@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from seikan.crypto.cipher import decrypt, encrypt
 from seikan.crypto.keys import Phase1Keys, message_hash
@@ -27,10 +26,8 @@ def seal(keys: Phase1Keys, iv: bytes, header: Header, first: int, body: bytes) -
     block = keys.encryption.block
     padded = body + bytes(-len(body) % block)
     ciphertext = encrypt(keys.encryption, keys.encryption_key, iv, padded)
-    done = replace(
-        header, next_payload=first, flags=header.flags | FLAG_ENCRYPTION, length=HEADER_OCTETS + len(ciphertext)
-    )
-    return push_header(done) + ciphertext, ciphertext[-block:]
+    clear = push_header(header, first, header.flags | FLAG_ENCRYPTION, HEADER_OCTETS + len(ciphertext))
+    return clear + ciphertext, ciphertext[-block:]
 
 
 def unseal(keys: Phase1Keys, iv: bytes, header: Header, data: bytes) -> tuple[Chain, bytes]:

@@ -110,9 +110,11 @@ class Phase1:
             self.no_key(tunnel)
             return None
         path = Path(settings.local, IKE_PORT, settings.remote, IKE_PORT)
+        # A NAT has a mapping for the peer's port 4500 only; an exchange may begin there (RFC 3947 section 4).
         if tunnel.heard is not None and core.now - tunnel.heard[1] < HEARD_LIFETIME:
-            # A NAT has a mapping for the peer's port 4500 only; an exchange may begin there (RFC 3947 section 4).
             path = tunnel.heard[0]
+        for child in tunnel.usable():
+            path = child.path if child.udp_encapsulation else path
         sa = IkeSa(tunnel, Role.INITIATOR, aggressive, path, core.new_cookie(), core.now, pre_shared_key=key)
         self.tunnels.add(sa)
         return sa
