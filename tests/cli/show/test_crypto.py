@@ -352,9 +352,14 @@ def test_session_detail_says_why_a_tunnel_is_down() -> None:
 
 
 def test_session_of_a_tunnel_that_works_keeps_quiet_about_old_failures() -> None:
-    recovered = replace(BROKEN, session="UP-ACTIVE", drops={})
+    recovered = replace(BROKEN, session="UP-ACTIVE", protocol_up=True, drops={})
     lines = render("show crypto session detail", with_crypto(tunnels=(recovered,)))
     assert not [line for line in lines if line.startswith(("Crypto failure", "Crypto mismatch"))]
+
+
+def test_session_with_phase_1_alone_still_says_what_phase_2_lacks() -> None:
+    lines = render("show crypto session detail", with_crypto(tunnels=(replace(BROKEN, session="UP-IDLE"),)))
+    assert [line for line in lines if line.startswith("Crypto mismatch")]
 
 
 def test_session_without_phase_1_is_inactive() -> None:

@@ -72,7 +72,7 @@ def _phase_1(status: Status, tunnel: CryptoTunnel, detail: bool) -> Iterator[str
 
 def _reasons(tunnel: CryptoTunnel) -> Iterator[str]:
     """Why a tunnel is down, and what it drops: Seikan's own lines, which parsers of IOS output pass over."""
-    if not tunnel.session.startswith("UP"):
+    if not tunnel.protocol_up:
         if tunnel.last_error:
             when = f" at {date(tunnel.last_error_at)}" if tunnel.last_error_at else ""
             yield f"Crypto failure: {tunnel.last_error}{when}"
