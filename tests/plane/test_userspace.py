@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.plane.contract import TUNNEL, PlaneContract
-from tests.plane.support import ROOT, own_namespace, run
+from tests.plane.support import ROOT, own_namespace, run, wait_until
 
 from seikan.plane.base import PlaneError
 from seikan.plane.userspace import UserspacePlane
@@ -81,3 +83,25 @@ def test_without_privilege_one_line_says_what_would_be_right() -> None:
     )
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("seikan.plane.base.PlaneError: no raw IPv4 socket for ESP (protocol 50): run as root"), last
+
+
+def test_idle_workers_sleep(plane: UserspacePlane) -> None:
+    plane.create_tunnel(TUNNEL)
+    wait_until(lambda: len(_worker_switches()) >= 2, "the workers are threads called plane-N")
+
+    def slept_through() -> bool:
+        before = _worker_switches()
+        assert select.select([plane.fileno()], [], [], 0.5)[0] == []
+        return _worker_switches() == before
+
+    wait_until(slept_through, "once started, no worker wakes without a packet")
+
+
+def _worker_switches() -> dict[str, int]:
+    """How often each worker of this process went to sleep so far."""
+    switches = {}
+    for task in Path("/proc/self/task").iterdir():
+        if (task / "comm").read_text().startswith("plane-"):
+            line = next(x for x in (task / "status").read_text().splitlines() if x.startswith("voluntary_ctxt"))
+            switches[task.name] = int(line.split()[1])
+    return switches
