@@ -279,9 +279,11 @@ class Table:
         Raises LineError: of all modes tried, the error that came furthest into the line.
         """
         furthest: LineError | None = None
-        for name in ancestors(mode):
+        modes = ancestors(mode)
+        for name, outer in zip(modes, (*modes[1:], None), strict=True):
             try:
-                return self.match_here(name, line)
+                match = self.match_here(name, line)
+                return match if outer is None else self._closer(match, outer, line)
             except LineError as error:
                 if error.kind is not Kind.INVALID and (furthest is None or furthest.column < error.column):
                     raise
@@ -289,6 +291,17 @@ class Table:
                     furthest = error
         assert furthest is not None
         raise furthest
+
+    def _closer(self, match: Match, outer: str, line: str) -> Match:
+        """`match`, unless it abbreviates what the mode around knows in full: `ip route` is no `ip route-cache`."""
+        typed = line.lower().split()
+        if not _abbreviates(match, typed):
+            return match
+        try:
+            other = self.match_here(outer, line)
+        except LineError:
+            return match
+        return match if _abbreviates(other, typed) else other
 
     def match_here(self, mode: str, line: str) -> Match:
         """As `match`, in `mode` alone."""
@@ -356,6 +369,14 @@ class Table:
             if mode != EXEC and first == "default":
                 return negative, 1, "default"
         return positive, 0, ""
+
+
+def _abbreviates(match: Match, typed: Sequence[str]) -> bool:
+    words = typed[1:] if match.negation else typed
+    return any(
+        keyword != word and keyword.startswith(word)
+        for keyword, word in zip(match.canonical.lower().split(), words, strict=False)
+    )
 
 
 def _keywords(threads: Sequence[_Thread], prefix: str) -> set[str]:

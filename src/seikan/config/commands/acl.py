@@ -21,7 +21,7 @@ _ADDRESS = (
     "(any|host <host:ipv4>|<address:ipv4> <wildcard:wildcard>|object-group <group:word>"
     "|host <host6:ipv6>|<prefix:prefix6>)"
 )
-_PORT = "[eq <port:word>...|neq <port:word>...|gt <port:word>|lt <port:word>|range <low:word> <high:word>]"
+_PORT = "[eq <port:word>...|neq <port:word>...|gt <bound:word>|lt <bound:word>|range <low:word> <high:word>]"
 _PROTOCOLS = "ip|tcp|udp|icmp|igmp|gre|esp|ahp|ospf|eigrp|ipinip|nos|pcp|pim|object-group <service:word>"
 _ICMP = "echo|echo-reply|unreachable|packet-too-big|time-exceeded|ttl-exceeded|port-unreachable|redirect|traceroute"
 _OPTIONS = (

@@ -198,7 +198,7 @@ _NOT_SUPPORTED = (
 
 UNSUPPORTED: tuple[Command, ...] = (
     *(refused(CONFIG, f"{words} <words:rest>", f"{words} is not supported yet") for words in _NOT_SUPPORTED),
-    refused(INTERFACE, "crypto map <words:rest>", "crypto map is not supported yet: nothing is encrypted by it"),
+    refused(INTERFACE, "crypto map <name:word>", "crypto map is not supported yet: nothing is encrypted by it"),
     refused(INTERFACE, "vrf forwarding <words:rest>", "VRFs are not supported yet"),
     refused(INTERFACE, "ip vrf forwarding <words:rest>", "VRFs are not supported yet"),
     refused(INTERFACE, "ip nhrp <words:rest>", "NHRP is not supported yet"),

@@ -25,14 +25,16 @@ def _hostname(match: Match) -> str:
     return name
 
 
-HOSTNAME = setting(
+HOSTNAME = Command(
     CONFIG,
     "hostname <hostname:word>",
-    "hostname",
     {"hostname": "Set system's network name", "<hostname>": "This system's network name"},
-    read=_hostname,
-    text=lambda name: f"hostname {name}",
-    # The default is written too, as IOS does.
+    Setting(
+        lambda config, match: replace(config, hostname=_hostname(match)),
+        lambda config, _match: replace(config, hostname=_DEFAULT_HOSTNAME),
+        lambda config: (f"hostname {config.hostname}",),
+    ),
+    negatable=True,
 )
 
 # --- logging ---------------------------------------------------------------------------------------

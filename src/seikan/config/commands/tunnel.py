@@ -113,17 +113,20 @@ TUNNEL: tuple[Command, ...] = tuple(
             "tunnel.path_mtu_discovery",
             {**_TUNNEL, "path-mtu-discovery": "Enable Path MTU Discovery on tunnel"},
         ),
-        setting(
-            INTERFACE,
-            "tunnel protection ipsec profile <profile:word>",
-            "tunnel.protection",
-            {
-                **_TUNNEL,
-                "protection": "Enable tunnel protection",
-                "ipsec": "Use ipsec to protect this tunnel interface",
-                "profile": "Determine the ipsec profile to use",
-                "<profile>": "IPSec profile name",
-            },
+        replace(
+            setting(
+                INTERFACE,
+                "tunnel protection ipsec profile <profile:word>",
+                "tunnel.protection",
+                {
+                    **_TUNNEL,
+                    "protection": "Enable tunnel protection",
+                    "ipsec": "Use ipsec to protect this tunnel interface",
+                    "profile": "Determine the ipsec profile to use",
+                    "<profile>": "IPSec profile name",
+                },
+            ),
+            no="tunnel protection [ipsec [profile [<profile:word>]]]",
         ),
     )
 )

@@ -1,0 +1,65 @@
+"""Configurations by others: read without a crash, and most of their lines understood."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from seikan.config.parse import Severity, parse
+from seikan.config.render import render
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "configs"
+FLOOR = 0.92
+#: What the product does not claim yet: other routing protocols, crypto maps, IKEv2, certificates, VRFs, other systems.
+ELSEWHERE = ("crypto", "router bgp", "router eigrp", "router rip", "router isis", "router ospfv3", "vrf", "ip vrf")
+
+
+def _files() -> list[Path]:
+    if not CORPUS.is_dir():
+        pytest.skip(f"no corpus of configurations at {CORPUS}")
+    return [path for path in sorted(CORPUS.rglob("*")) if path.is_file()]
+
+
+def test_coverage_of_other_peoples_configurations(capsys: pytest.CaptureFixture[str]) -> None:
+    total = unknown = claimed = missed = 0
+    for path in _files():
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        lines = text.splitlines()
+        parsed = parse(text, path.name)
+        written = render(parsed.config)
+        assert render(parse(written).config) == written, path.name
+        count = sum(bool(line.strip()) and not line.strip().startswith("!") for line in lines)
+        total += count
+        problems = [problem for problem in parsed.problems if problem.severity is Severity.UNKNOWN]
+        unknown += sum(problem.lines for problem in problems)
+        foreign = sum(problem.lines for problem in problems if _elsewhere(lines[problem.line - 1]))
+        if "ios_xr" in path.name or "xr" in path.name.split("_"):
+            continue
+        claimed += count - foreign
+        missed += sum(problem.lines for problem in problems) - foreign
+    with capsys.disabled():
+        print(f"\ncorpus: {total} lines, {1 - unknown / total:.1%} understood or kept", end="; ")
+        print(f"of the {claimed} that are claimed: {1 - missed / claimed:.1%}")
+    assert 1 - missed / claimed >= FLOOR
+
+
+def _elsewhere(line: str) -> bool:
+    return line.split("!")[0].strip().removeprefix("no ").startswith(ELSEWHERE)
+
+
+def test_mutated_configurations_never_raise() -> None:
+    generator = random.Random(20)
+    texts = [path.read_bytes()[:4000] for path in _files()]
+    for _ in range(250):
+        octets = bytearray(generator.choice(texts))
+        for _ in range(generator.randint(1, 30)):
+            if octets:
+                at = generator.randrange(len(octets))
+                octets[at : at + generator.randint(0, 3)] = bytes(
+                    generator.randrange(256) for _ in range(generator.randint(0, 3))
+                )
+        text = octets.decode("utf-8", errors="replace")
+        written = render(parse(text).config)
+        assert render(parse(written).config) == written

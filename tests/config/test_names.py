@@ -1,0 +1,61 @@
+"""Names of interfaces."""
+
+from __future__ import annotations
+
+import pytest
+
+from seikan.config.names import expand, is_loopback, is_tunnel, short, sort_key
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("fa1/0", "FastEthernet1/0"),
+        ("FastEthernet 1/0", "FastEthernet1/0"),
+        ("tu0", "Tunnel0"),
+        ("tunnel 007", "Tunnel7"),
+        ("LO0", "Loopback0"),
+        ("gi0/0/1.100", "GigabitEthernet0/0/1.100"),
+        ("po1.5", "Port-channel1.5"),
+        ("e0/0", "Ethernet0/0"),
+        ("eth0", "eth0"),
+        ("ens3", "ens3"),
+        ("enp0s31f6", "enp0s31f6"),
+        ("R1-eth0", "R1-eth0"),
+        ("lo", "lo"),
+        ("bond0.12", "bond0.12"),
+        ("Null0", "Null0"),
+    ],
+)
+def test_expand(typed: str, name: str) -> None:
+    assert expand(typed) == name
+    assert expand(name) == name
+
+
+@pytest.mark.parametrize(
+    "typed", ["t0", "tunell0", "FastEthernet", "tu0/1", "tu99999999999", "", "0", "e" * 16 + "0", "fa1/"]
+)
+def test_no_interface(typed: str) -> None:
+    assert expand(typed) is None
+
+
+def test_short_forms_and_order() -> None:
+    assert [short(name) for name in ("FastEthernet1/0", "Tunnel0", "Loopback0", "eth0")] == [
+        "Fa1/0",
+        "Tu0",
+        "Lo0",
+        "eth0",
+    ]
+    assert is_tunnel("Tunnel0")
+    assert not is_tunnel("eth0")
+    assert is_loopback("Loopback0")
+    names = ["eth0", "Tunnel10", "FastEthernet1/0", "Tunnel9", "Loopback0", "FastEthernet0/10", "FastEthernet0/9"]
+    assert sorted(names, key=sort_key) == [
+        "Loopback0",
+        "Tunnel9",
+        "Tunnel10",
+        "FastEthernet0/9",
+        "FastEthernet0/10",
+        "FastEthernet1/0",
+        "eth0",
+    ]

@@ -1,0 +1,190 @@
+"""Changes: the fewest actions, in an order that works both ways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import Any, cast
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.config.samples import ACCEPTANCE, configurations
+
+from seikan.config.commands.routing import route_order
+from seikan.config.handlers import with_item, without_item
+from seikan.config.model import (
+    AccessList,
+    Banner,
+    Config,
+    Interface,
+    IsakmpPeer,
+    OspfInterface,
+    PreSharedKey,
+    StaticRoute,
+    Tunnel,
+)
+from seikan.config.parse import parse
+from seikan.config.plan import Action, ActionKind, inverse, plan
+
+SLOW = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _item(mapping: Any, key: Any, value: Any) -> Any:
+    return without_item(mapping, key) if value is None else with_item(mapping, key, value)
+
+
+def interpret(config: Config, action: Action) -> Config:
+    """Do one action to a model, and check that it says truly what was there."""
+    kind, key, old, new = action.kind, action.key, action.old, action.new
+    match kind:
+        case ActionKind.HOSTNAME | ActionKind.LOGGING:
+            assert getattr(config, key) == old
+            return replace(config, **{key: cast(Any, new)})
+        case ActionKind.BANNER:
+            kept = [held for held in config.banners if held.kind != key]
+            return replace(
+                config, banners=tuple(sorted([*kept, *([cast(Banner, new)] if new else [])], key=lambda b: b.kind))
+            )
+        case ActionKind.STORED if key == "stored":
+            assert config.stored == old
+            return replace(config, stored=cast(Any, new))
+        case ActionKind.STORED:
+            name = key.removeprefix("access-list ")
+            assert config.access_lists.get(name) == old
+            return replace(config, access_lists=_item(config.access_lists, name, cast("AccessList | None", new)))
+        case ActionKind.INTERFACE:
+            held = config.interfaces.get(key)
+            if new is None:
+                assert held is not None
+                assert replace(held, tunnel=None, ospf=OspfInterface()) == old
+                if held.tunnel is not None:
+                    return _with(config, Interface(key, tunnel=held.tunnel))
+                return replace(config, interfaces=without_item(config.interfaces, key))
+            ospf, tunnel = (held.ospf, held.tunnel) if held else (OspfInterface(), None)
+            return _with(config, replace(cast(Interface, new), ospf=ospf, tunnel=tunnel))
+        case ActionKind.TUNNEL:
+            # A tunnel's device comes before its addresses and goes behind them.
+            held = config.interfaces.get(key, Interface(key))
+            assert held.tunnel == old
+            return _with(config, replace(held, tunnel=cast("Tunnel | None", new)))
+        case ActionKind.ROUTE:
+            kept_routes = [route for route in config.routes if route != old]
+            added = [cast(StaticRoute, new)] if new else []
+            return replace(config, routes=tuple(sorted([*kept_routes, *added], key=route_order)))
+        case ActionKind.ROUTING if key.startswith("ospf "):
+            return replace(config, ospf=_item(config.ospf, int(key.split()[1]), new))
+        case ActionKind.ROUTING:
+            held = config.interfaces[key]
+            return _with(config, replace(held, ospf=cast(OspfInterface, new) if new else OspfInterface()))
+        case ActionKind.CRYPTO:
+            return _crypto(config, action)
+    raise AssertionError(action)
+
+
+def _with(config: Config, interface: Interface) -> Config:
+    return replace(config, interfaces=with_item(config.interfaces, interface.name, interface))
+
+
+def _crypto(config: Config, action: Action) -> Config:
+    isakmp, ipsec, new = config.isakmp, config.ipsec, cast(Any, action.new)
+    word, _, name = action.key.rpartition(" ")
+    match word, name:
+        case "", "isakmp":
+            new = replace(new, policies=isakmp.policies, keys=isakmp.keys, peers=isakmp.peers)
+            return replace(config, isakmp=new)
+        case "", "ipsec":
+            return replace(config, ipsec=replace(new, transform_sets=ipsec.transform_sets, profiles=ipsec.profiles))
+        case "isakmp", "keys":
+            assert isakmp.keys == action.old
+            return replace(config, isakmp=replace(isakmp, keys=cast("tuple[PreSharedKey, ...]", new)))
+        case "isakmp policy", _:
+            return replace(config, isakmp=replace(isakmp, policies=_item(isakmp.policies, int(name), new)))
+        case "isakmp peer", _:
+            peers = {peer.address: peer for peer in isakmp.peers}
+            peers = dict(_item(peers, IPv4Address(name), cast("IsakmpPeer | None", new)))
+            return replace(config, isakmp=replace(isakmp, peers=tuple(peers[key] for key in sorted(peers, key=int))))
+        case "keyring", _:
+            return replace(config, keyrings=_item(config.keyrings, name, new))
+        case "transform-set", _:
+            return replace(config, ipsec=replace(ipsec, transform_sets=_item(ipsec.transform_sets, name, new)))
+        case "profile", _:
+            return replace(config, ipsec=replace(ipsec, profiles=_item(ipsec.profiles, name, new)))
+    raise AssertionError(action)
+
+
+def _without_empty(config: Config) -> Config:
+    """Interfaces that lost all their parts are gone: the device goes with its tunnel."""
+    interfaces = config.interfaces
+    for name, held in interfaces.items():
+        if held == Interface(name) and name.startswith("Tunnel"):
+            interfaces = without_item(interfaces, name)
+    return replace(config, interfaces=interfaces)
+
+
+@SLOW
+@given(configurations(), configurations())
+def test_a_plan_turns_the_old_into_the_new_and_its_inverse_back(old: Config, new: Config) -> None:
+    actions = plan(old, new)
+    config = old
+    for action in actions:
+        config = interpret(config, action)
+    assert _without_empty(config) == new
+    for action in inverse(actions):
+        config = interpret(config, action)
+    assert _without_empty(config) == old
+
+
+@SLOW
+@given(configurations())
+def test_nothing_to_do(config: Config) -> None:
+    assert plan(config, config) == ()
+
+
+@SLOW
+@given(st.data())
+def test_each_key_is_touched_once(data: st.DataObject) -> None:
+    old = data.draw(configurations())
+    actions = plan(old, data.draw(configurations(old, 5)))
+    keys = [(action.kind, action.key) for action in actions]
+    assert len(set(keys)) == len(keys)
+
+
+def _change(lines: str) -> tuple[Action, ...]:
+    old = parse(
+        ACCEPTANCE + "interface Tunnel1\n tunnel source FastEthernet1/0\n tunnel destination 10.1.12.9\n"
+    ).config
+    parsed = parse(lines, base=old)
+    assert parsed.problems == ()
+    return plan(old, parsed.config)
+
+
+def test_a_description_touches_nothing_else() -> None:
+    (action,) = _change("interface Tunnel0\n description to R1\n")
+    assert (action.kind, action.key) == (ActionKind.INTERFACE, "Tunnel0")
+
+
+def test_one_tunnel_is_not_the_other() -> None:
+    actions = _change("interface Tunnel0\n tunnel ttl 64\n ip mtu 1400\n ip ospf cost 5\n")
+    assert {action.key for action in actions} == {"Tunnel0"}
+    assert [action.kind for action in actions] == [ActionKind.TUNNEL, ActionKind.INTERFACE, ActionKind.ROUTING]
+
+
+def test_crypto_changes_name_what_changed() -> None:
+    assert [action.key for action in _change("crypto isakmp policy 1\n group 19\n")] == ["isakmp policy 1"]
+    assert [action.key for action in _change("crypto isakmp keepalive 10\n")] == ["isakmp"]
+    assert [action.key for action in _change("crypto isakmp key B address 192.0.2.1\n")] == ["isakmp keys"]
+
+
+def test_order() -> None:
+    config = parse(ACCEPTANCE).config
+    made = [action.kind for action in plan(Config(), config)]
+    assert made.index(ActionKind.CRYPTO) < made.index(ActionKind.INTERFACE) < made.index(ActionKind.TUNNEL)
+    assert made.index(ActionKind.TUNNEL) < made.index(ActionKind.ROUTE) < made.index(ActionKind.ROUTING)
+    keys = [action.key for action in plan(Config(), config) if action.kind is ActionKind.INTERFACE]
+    assert keys.index("FastEthernet1/0") < keys.index("Tunnel0")
+    removed = [action.kind for action in plan(config, Config())]
+    assert removed.index(ActionKind.ROUTE) < removed.index(ActionKind.TUNNEL)
+
+
+def test_actions_show_no_key() -> None:
+    assert "LoopedBack" not in repr(plan(Config(), parse(ACCEPTANCE).config))

@@ -1,0 +1,258 @@
+"""Lines as they are typed: abbreviations, modes, `no` and `default`, and errors at the right word."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+import pytest
+from tests.config.samples import ACCEPTANCE, BASE, SESSION
+
+from seikan.config.grammar import Kind, LineError
+from seikan.config.handlers import ConfigError
+from seikan.config.model import Config, Interface, TunnelMode
+from seikan.config.modes import MODES
+from seikan.config.parse import parse
+from seikan.config.render import render
+from seikan.config.session import TABLE, LineResult, ModeContext, apply_line
+
+
+def typed(*lines: str, config: Config | None = None) -> LineResult:
+    result = LineResult(config if config is not None else Config(), ModeContext())
+    for line in lines:
+        assert result.context is not None
+        result = apply_line(result.config, result.context, line)
+    return result
+
+
+def interface(result: LineResult, name: str) -> Interface:
+    return result.config.interfaces[name]
+
+
+def test_the_acceptance_session_line_by_line() -> None:
+    result = LineResult(parse(BASE).config, ModeContext())
+    for line, prompt in SESSION:
+        assert result.context is not None
+        result = apply_line(result.config, result.context, line)
+        assert result.context is not None
+        assert MODES[result.context.mode].prompt == prompt, line
+        assert result.warnings == (), line
+    assert result.config == parse(ACCEPTANCE).config
+    tunnel = interface(result, "Tunnel0").tunnel
+    assert tunnel is not None
+    assert tunnel.mode is TunnelMode.IPSEC_IPV4
+    assert tunnel.destination == IPv4Address("10.1.12.1")
+    assert bytes(result.config.isakmp.keys[0].key) == b"LoopedBack!!!"
+
+
+CARETS = (
+    ("config", "hostnam R1 R2", 11, "R2"),
+    ("config", "crypto isakmp policy 0", 21, "0"),
+    ("config", "crypto isakmp policy 10001", 21, "10001"),
+    ("config", "crypto isakmp polcy 1", 14, "polcy"),
+    ("config", "ip route 10.0.0.0 255.0.0.300 10.1.1.1", 18, "255.0.0.300"),
+    ("config", "interface FastEthernot1/0", 10, "FastEthernot1/0"),
+    ("config-if", "ip adress 10.0.0.1 255.0.0.0", 3, "adress"),
+    ("config-if", "  ip address 10.0.0.1 255.0.0.0 second", 32, None),
+    ("config-if", "tunnel mode ipsec ipv5", 18, "ipv5"),
+    ("config-isakmp", "encr aes 512", 9, "512"),
+    ("config-isakmp", "group 24", 6, "24"),
+    ("ipsec-profile", "set pfs group22", 8, "group22"),
+)
+
+
+@pytest.mark.parametrize(("mode", "line", "column", "word"), CARETS)
+def test_the_caret_stands_under_the_word_that_is_wrong(mode: str, line: str, column: int, word: str | None) -> None:
+    if word is None:
+        assert TABLE.match(mode, line).args["secondary"] is True
+        return
+    with pytest.raises(LineError) as caught:
+        TABLE.match(mode, line)
+    error = caught.value
+    assert (error.kind, error.column, error.word) == (Kind.INVALID, column, word)
+    assert error.expected
+    prompt = "R3" + MODES[mode].prompt
+    assert error.ios(len(prompt)) == (
+        " " * (len(prompt) + column) + "^",
+        "% Invalid input detected at '^' marker.",
+        "",
+    )
+
+
+def test_ambiguous_and_incomplete() -> None:
+    with pytest.raises(LineError) as caught:
+        TABLE.match("config-if", "ip a")
+    assert caught.value.ios(0) == ('% Ambiguous command:  "ip a"',)
+    with pytest.raises(LineError) as caught:
+        TABLE.match("config", "crypto isakmp policy")
+    assert caught.value.ios(0)[0] == "% Incomplete command."
+    assert caught.value.expected == ("<1-10000>",)
+
+
+def test_errors_show_no_key() -> None:
+    with pytest.raises(LineError) as caught:
+        TABLE.match("config", "crypto isakmp key hunter2 addres-s 10.0.0.1")
+    assert "hunter2" not in repr(caught.value)
+    assert "hunter2" not in str(caught.value)
+    match = TABLE.match("config", "crypto isakmp key hunter2 address 10.0.0.1")
+    assert "hunter2" not in repr(match)
+    assert "hunter2" not in repr(apply_line(Config(), ModeContext(), "crypto isakmp key hunter2 address 10.0.0.1"))
+    assert "hunter2" not in repr(apply_line(Config(), ModeContext(), "username bob secret hunter2"))
+
+
+def test_help_lists_interface_types_with_a_line_each() -> None:
+    found = {row.word: row.help for row in TABLE.completions("config-if", "ip unnumbered ")}
+    assert found["FastEthernet"] == "FastEthernet IEEE 802.3"
+    assert found["Loopback"] == "Loopback interface"
+    assert all(found.values())
+    assert [row.word for row in TABLE.completions("config-if", "ip unnumbered fa")] == ["FastEthernet"]
+    assert [row.word for row in TABLE.completions("config-if", "ip unnumbered fa ")] == ["<0-99>"]
+
+
+def test_help_shows_arguments_and_the_end() -> None:
+    assert [row.word for row in TABLE.completions("config-if", "tunnel des")] == ["destination"]
+    assert [row.word for row in TABLE.completions("config-if", "ip address 10.0.0.1 255.0.0.0 ")] == [
+        "secondary",
+        "<cr>",
+    ]
+    assert [row.word for row in TABLE.completions("config-isakmp", "encr aes ")] == ["128", "192", "256", "<cr>"]
+    words = [row.word for row in TABLE.completions("config-isakmp", "")]
+    assert {"encryption", "hash", "no", "default", "exit"} <= set(words)
+    assert TABLE.completions("config-isakmp", "nonsense ") == ()
+
+
+def test_every_listed_keyword_has_help() -> None:
+    missing = [
+        (command.mode, command.syntax)
+        for command in TABLE.commands
+        if not command.hidden and not any(command.help.values())
+    ]
+    assert missing == []
+
+
+def test_global_line_in_a_section_leaves_it() -> None:
+    result = typed("interface tu0", "ip route 0.0.0.0 0.0.0.0 10.1.1.1")
+    assert result.context == ModeContext()
+    assert result.config.routes[0].next_hop == IPv4Address("10.1.1.1")
+
+
+def test_exit_and_end() -> None:
+    assert typed("interface tu0", "exit").context == ModeContext()
+    assert typed("interface tu0", "end").context is None
+    assert typed("exit").context is None
+
+
+def test_no_and_default_forms() -> None:
+    config = parse(ACCEPTANCE).config
+    assert typed("int tu0", "no tunnel prot", config=config).config.interfaces["Tunnel0"].tunnel.protection is None  # type: ignore[union-attr]
+    reset = typed("int tu0", "default tunnel mode", config=config).config.interfaces["Tunnel0"].tunnel
+    assert reset is not None
+    assert reset.mode is TunnelMode.GRE_IP
+    assert "Tunnel0" not in typed("no int tu0", config=config).config.interfaces
+    assert typed("no crypto isakmp policy 1", config=config).config.isakmp.policies == {}
+    assert typed("no router ospf 1", config=config).config.ospf == {}
+    assert typed("no ip route 0.0.0.0 0.0.0.0", config=config).config.routes == ()
+    assert typed("no hostname", config=config).config.hostname == "Router"
+    with pytest.raises(ConfigError, match="in use by Tunnel0"):
+        typed("no crypto ipsec profile ProtectTheTunnel", config=config)
+    with pytest.raises(ConfigError, match="No matching route"):
+        typed("no ip route 10.0.0.0 255.0.0.0", config=config)
+
+
+def test_addresses() -> None:
+    result = typed("int fa0/0", "ip address 10.0.0.1 255.255.255.0", "ip address 10.0.1.1 255.255.255.0 secondary")
+    assert interface(result, "FastEthernet0/0").address == IPv4Interface("10.0.0.1/24")
+    assert interface(result, "FastEthernet0/0").secondary == (IPv4Interface("10.0.1.1/24"),)
+    with pytest.raises(ConfigError, match="Must delete secondary"):
+        typed("int fa0/0", "no ip address 10.0.0.1 255.255.255.0", config=result.config)
+    with pytest.raises(ConfigError, match="Bad mask 0xFF00FF00"):
+        typed("int fa0/0", "ip address 10.0.0.1 255.0.255.0")
+    unnumbered = typed("int fa0/0", "ip unnumbered lo0", config=result.config)
+    assert interface(unnumbered, "FastEthernet0/0").address is None
+
+
+def test_ios_defaults_are_not_written() -> None:
+    result = typed("crypto isakmp policy 5", "encr aes 256", "hash sha", "auth pre-share", "group 14", "lifetime 86400")
+    assert " hash" not in render(result.config)
+    assert "lifetime" not in render(result.config)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("crypto ipsec transform-set A esp-3des esp-sha-hmac", "esp-3des is not available"),
+        ("crypto ipsec transform-set A esp-aes", "not authenticated"),
+        ("crypto ipsec transform-set A esp-null", "not authenticated"),
+        ("crypto ipsec transform-set A esp-gcm 256 esp-sha256-hmac", "brings its own integrity"),
+        ("crypto ipsec transform-set A esp-sha-hmac", "needs a cipher"),
+        ("crypto ipsec transform-set A esp-aes esp-md5-hmac", "esp-md5-hmac is not available"),
+        ("crypto isakmp key 6 AAAABBBB address 10.0.0.1", "type the key in clear"),
+        ("crypto map M 10 ipsec-isakmp", "not supported yet"),
+    ],
+)
+def test_refusals_say_why(line: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        typed(line)
+
+
+def test_transforms_in_any_order() -> None:
+    one = typed("crypto ipsec transform-set A esp-aes 256 esp-sha256-hmac").config.ipsec.transform_sets["A"]
+    other = typed("crypto ipsec transform-set A esp-sha256-hmac esp-aes 256").config.ipsec.transform_sets["A"]
+    assert one == other
+    assert one.encryption is not None
+    assert one.encryption.key_bits == 256
+
+
+def test_weak_choices_warn_with_their_rfc() -> None:
+    assert "RFC 8247" in typed("crypto isakmp policy 1", "group 2").warnings[0]
+    assert "RFC 8247" in typed("crypto isakmp policy 1", "hash md5").warnings[0]
+    assert "RFC 8221" in typed("crypto isakmp policy 1", "encr 3des").warnings[0]
+    assert typed("crypto isakmp policy 1", "group 19").warnings == ()
+
+
+def test_missing_references_warn_when_they_are_typed() -> None:
+    result = typed("int tu0", "tunnel protection ipsec profile NONE")
+    assert result.warnings == (
+        "% Warning: Tunnel0: tunnel protection: IPsec profile NONE does not exist (crypto ipsec profile NONE)",
+    )
+
+
+def test_tunnel_lines_need_a_tunnel() -> None:
+    with pytest.raises(ConfigError, match="FastEthernet0/0 is no tunnel"):
+        typed("int fa0/0", "tunnel destination 10.0.0.1")
+
+
+def test_passive_default_has_exceptions() -> None:
+    result = typed("router ospf 1", "passive-interface default", "no passive-interface tu0")
+    assert "no passive-interface Tunnel0" in render(result.config)
+    assert result.config.ospf[1].passive_interfaces == ("Tunnel0",)
+
+
+def test_keys_for_networks_and_a_second_key_for_the_same_peer() -> None:
+    config = typed(
+        "crypto isakmp key A address 0.0.0.0",
+        "crypto isakmp key B address 10.0.0.0 255.0.0.0",
+        "crypto isakmp key C address 10.0.0.0 255.0.0.0",
+    ).config
+    assert [key.network for key in config.isakmp.keys] == [IPv4Network("0.0.0.0/0"), IPv4Network("10.0.0.0/8")]
+    assert bytes(config.isakmp.keys[1].key) == b"C"
+
+
+def test_access_lists_keep_their_numbers() -> None:
+    config = typed(
+        "ip access-list extended WEB", "permit tcp any host 10.0.0.1 eq www 443", "15 deny ip any any log"
+    ).config
+    lines = render(config).splitlines()
+    assert " 10 permit tcp any host 10.0.0.1 eq www 443" in lines
+    assert " 15 deny ip any any log" in lines
+
+
+def test_banner_over_several_lines() -> None:
+    config = typed("banner motd #Hello\n  world\n#").config
+    assert config.banners[0].text == "Hello\n  world\n"
+    with pytest.raises(ConfigError, match="end is missing"):
+        typed("banner motd #Hello")
+
+
+def test_comment_behind_a_command() -> None:
+    assert typed("hostname R9 ! the ninth").config.hostname == "R9"
+    assert typed("interface tu0", "description a ! b").config.interfaces["Tunnel0"].description == "a ! b"
