@@ -380,10 +380,11 @@ def test_encapsulated_and_raw_are_not_mixed(pair: Pair) -> None:
     assert pair.b.sa(Direction.IN, spis[0]).errors == {"encapsulation-mismatch": 1}
 
 
-@pytest.mark.parametrize("way", ["gre", "raw", "udp"])
+@pytest.mark.parametrize("way", ["gre", "raw", "raw with DF set", "udp"])
 def test_a_narrow_path_is_learned_told_and_answered(way: str) -> None:
     with Pair(router_mtu=1300) as pair:
-        pair.tunnel(TunnelMode.GRE if way == "gre" else TunnelMode.IPSEC)
+        df = DfBit.SET if way == "raw with DF set" else DfBit.COPY
+        pair.tunnel(TunnelMode.GRE if way == "gre" else TunnelMode.IPSEC, df=df)
         if way == "udp":
             for peer in (pair.a, pair.b):
                 peer.call("open_udp", 4500)

@@ -157,16 +157,15 @@ impl Outbox {
         };
         if let (true, Some(mtu)) = (df, tunnel.path_mtu.get(now)) {
             let fits = route.largest_plaintext(mtu);
-            if plan.octets(0) > fits {
-                if version == 6 && fits < IPV6_MINIMUM && plan.octets(0) <= IPV6_MINIMUM {
-                    // An IPv6 sender need not go below this, so the outer packet is fragmented (RFC 2473 section 7.1).
-                    df = false;
-                } else {
-                    drops.add(Drop::TooBig, plan.count as u64);
-                    let advised = if version == 6 { fits.max(IPV6_MINIMUM) } else { fits };
-                    return answer_too_big(tun, &self.input[VNET_HEADER..octets], advised);
-                }
+            // An IPv6 sender need not go below its minimum (RFC 2473 section 7.1), and one that lets its IPv4
+            // packets be fragmented does not wait for advice: those are fragmented outside.
+            let insists = inner_df && !(version == 6 && fits < IPV6_MINIMUM && plan.octets(0) <= IPV6_MINIMUM);
+            if plan.octets(0) > fits && insists {
+                drops.add(Drop::TooBig, plan.count as u64);
+                let advised = if version == 6 { fits.max(IPV6_MINIMUM) } else { fits };
+                return answer_too_big(tun, &self.input[VNET_HEADER..octets], advised);
             }
+            df = plan.octets(0) <= fits;
         }
         let outer_tos = ecn::ingress(tos, route.parameters.tos);
         for n in 0..plan.count {
@@ -181,7 +180,8 @@ impl Outbox {
             if route.sa.is_none() {
                 gre::write(slot, version, route.parameters.key);
             }
-            self.packets.push(Outgoing { start, octets: total, tos: outer_tos, df });
+            let fragmentable = !inner_df || version == 6 && plaintext <= IPV6_MINIMUM;
+            self.packets.push(Outgoing { start, octets: total, tos: outer_tos, df, fragmentable });
             self.plaintext.push((plaintext, if version == 4 { NEXT_IPV4 } else { NEXT_IPV6 }));
         }
     }
@@ -202,24 +202,21 @@ impl Outbox {
         let octets: usize = self.plaintext[..sealed].iter().map(|(octets, _)| octets).sum();
         tunnel.traffic.packets_out.fetch_add(sealed as u64, Relaxed);
         tunnel.traffic.octets_out.fetch_add(octets as u64, Relaxed);
-        let (path, ttl) = (&route.path, route.parameters.ttl);
+        let path = &route.path;
+        let outer = Outer { local: path.local, remote: path.remote_address(), tos: 0, ttl: route.parameters.ttl };
         let mut too_big = false;
-        self.transmitter.send(
-            &route.sender,
-            Outer { local: path.local, remote: path.remote_address(), tos: 0, ttl },
-            &self.buffer,
-            &self.packets[..sealed],
-            |_, error| {
-                let drop = match error {
-                    SendError::TooBig => Drop::TooBig,
-                    SendError::NoRoute => Drop::NoRoute,
-                    SendError::QueueFull => Drop::SendQueueFull,
-                    SendError::Refused => Drop::SendFailed,
-                };
-                too_big |= error == SendError::TooBig;
-                tunnel.traffic.drops.add(drop, 1);
-            },
-        );
+        let mut again = Vec::new();
+        self.transmitter.send(&route.sender, outer, &self.buffer, &self.packets[..sealed], |packet, error| {
+            too_big |= error == SendError::TooBig;
+            if error == SendError::TooBig && packet.df && packet.fragmentable {
+                again.push(Outgoing { df: false, ..*packet });
+            } else {
+                tunnel.traffic.drops.add(unsent(error), 1);
+            }
+        });
+        self.transmitter.send(&route.sender, outer, &self.buffer, &again, |_, error| {
+            tunnel.traffic.drops.add(unsent(error), 1);
+        });
         self.packets.clear();
         self.plaintext.clear();
         if too_big {
@@ -260,6 +257,16 @@ impl Outbox {
             }
         }
         done.count
+    }
+}
+
+/// What a packet that was not sent is counted under.
+fn unsent(error: SendError) -> Drop {
+    match error {
+        SendError::TooBig => Drop::TooBig,
+        SendError::NoRoute => Drop::NoRoute,
+        SendError::QueueFull => Drop::SendQueueFull,
+        SendError::Refused => Drop::SendFailed,
     }
 }
 

@@ -165,6 +165,8 @@ pub struct Outgoing {
     pub octets: usize,
     pub tos: u8,
     pub df: bool,
+    /// Whether DF may be given up where the packet is too big for the path.
+    pub fragmentable: bool,
 }
 
 /// Why one packet was not sent.
@@ -351,7 +353,7 @@ mod tests {
             .iter()
             .map(|octets| {
                 start += octets;
-                Outgoing { start: start - octets, octets: *octets, tos: 0, df: true }
+                Outgoing { start: start - octets, octets: *octets, tos: 0, df: true, fragmentable: false }
             })
             .collect()
     }
