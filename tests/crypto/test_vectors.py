@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.vectors.published import HMAC_VECTORS, RFC5903
 
 from seikan.crypto.key_exchange import InvalidPublicValue, curve_key_pair, generate_key_pair, modp_prime
-from seikan.crypto.keys import derive_skeyids, expand_encryption_key, keymat, skeyid_pre_shared
+from seikan.crypto.keys import Phase1Keys, derive_skeyids, expand_encryption_key, keymat, skeyid_pre_shared
 from seikan.crypto.prf import prf
-from seikan.wire.constants import GROUP_BY_NUMBER, GROUPS, HASH_BY_NAME, Group
+from seikan.wire.constants import ENCRYPTION_BY_NAME, GROUP_BY_NUMBER, GROUPS, HASH_BY_NAME, Group
 from seikan.wire.secret import Secret
-
-from ..vectors.published import HMAC_VECTORS, RFC5903
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "vectors" / "ike_kdf"
 CAVS = CORPUS / "nss-dev+nss" / "cavs_ikev1_psk_sample.json"
@@ -94,9 +93,6 @@ def test_a_short_skeyid_e_is_expanded() -> None:
 
 def test_keymat_is_chained_and_changes_with_pfs() -> None:
     """RFC 2409 section 5.5."""
-    from seikan.crypto.keys import Phase1Keys
-    from seikan.wire.constants import ENCRYPTION_BY_NAME
-
     sha1 = HASH_BY_NAME["sha1"]
     key = Secret(b"k" * 20)
     keys = Phase1Keys(sha1, ENCRYPTION_BY_NAME["aes-cbc-128"], key, key, key, key, Secret(key[:16]), bytes(16))

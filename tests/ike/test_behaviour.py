@@ -436,7 +436,7 @@ def test_nat_transparency_off_announces_nothing() -> None:
     assert not world.a.engine.status(world.now).isakmp_sas[0].nat_traversal
 
 
-# -- fragments, strangers, replays ---------------------------------------------------------------------------------------
+# -- fragments, strangers, replays -----------------------------------------------------------------------------------
 
 
 def test_long_messages_go_in_fragments() -> None:
@@ -535,20 +535,19 @@ def test_inbound_is_installed_before_the_peer_can_use_it() -> None:
     """The responder's message 2 and the initiator's message 3 wait for the plane."""
     world = World(45, change_b=passive)
     order: list[str] = []
-    world.forward = lambda side, path, data: order.append(f"{side.name} {pull_header(data).exchange.name}") or True
-    original = Side._install
 
-    def slow(side: Side, sa: InstallSa) -> None:
+    def sent(side: Side, path: Path, data: bytes) -> bool:
+        order.append(f"{side.name} {pull_header(data).exchange.name}")
+        return True
+
+    def installing(side: Side, sa: InstallSa) -> str | None:
         order.append(f"{side.name} {sa.direction.value}")
-        original(side, sa)
+        return None
 
-    Side._install = slow  # type: ignore[method-assign]
-    try:
-        world.a.initiate()
-        world.b.initiate()
-        world.run(5.0)
-    finally:
-        Side._install = original  # type: ignore[method-assign]
+    world.forward, world.refuse = sent, installing
+    world.a.initiate()
+    world.b.initiate()
+    world.run(5.0)
     quick = [entry for entry in order if "MAIN" not in entry]
     assert quick == ["A QUICK", "B in", "B QUICK", "A in", "A out", "A QUICK", "B out"]
 
@@ -556,21 +555,11 @@ def test_inbound_is_installed_before_the_peer_can_use_it() -> None:
 def test_an_install_that_fails_is_stated() -> None:
     engine_error = "no such device"
     world = World(46, change_b=passive)
-    original = Side._install
-
-    def broken(side: Side, sa: InstallSa) -> None:
-        if side is world.b:
-            world.at(world.now, lambda: side.engine.complete(sa.effect_id, engine_error, world.now))
-        else:
-            original(side, sa)
-
-    Side._install = broken  # type: ignore[method-assign]
-    try:
-        world.a.initiate()
-        world.b.initiate()
-        world.run(5.0)
-    finally:
-        Side._install = original  # type: ignore[method-assign]
+    world.refuse = lambda side, sa: engine_error if side is world.b else None
+    world.a.initiate()
+    world.b.initiate()
+    world.run(5.0)
+    assert not world.b.plane.inbound
     assert engine_error in (state_of(world.b)[0] or "")
 
 

@@ -289,6 +289,9 @@ class Engine:
                 self._tunnels.quick.handle(sa, header, data, path)
             case ExchangeType.INFORMATIONAL if sa.established:
                 self._tunnels.informational.handle(sa, header, data, path)
+            case ExchangeType.INFORMATIONAL:
+                core.counters["unexpected_messages"] += 1
+                self._tunnels.main.unreadable_answer(sa)
             case _:
                 core.counters["unexpected_messages"] += 1
 

@@ -1,4 +1,4 @@
-"""Thousands of schedules: each ends with one phase 1 SA and one matching pair at both ends, and leaves nothing behind."""
+"""Thousands of schedules: each ends with one phase 1 SA and one matching pair at both ends, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -16,5 +16,6 @@ def test_every_schedule_converges(first: int) -> None:
         world = draw(seed)
         try:
             judge(world)
-        except Exception as error:
-            pytest.fail(f"seed {seed}: {error!r}\n{world.story()}")
+        except BaseException as error:
+            error.add_note(f"seed {seed}\n{world.story()}")
+            raise

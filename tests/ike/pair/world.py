@@ -178,15 +178,17 @@ class Side:
 
     def _install(self, sa: InstallSa) -> None:
         generation = self.generation
+        refused = self.world.refuse(self, sa)
 
         def done() -> None:
             if not self.alive or generation != self.generation:
                 return
-            table = self.plane.inbound if sa.direction is Direction.IN else self.plane.outbound
-            assert sa.spi not in table, "an SA is installed twice"
-            table[sa.spi] = sa
-            self.world.note(f"{self.name} installs {sa.direction.value} {sa.spi:08x}")
-            self.engine.complete(sa.effect_id, None, self.world.now)
+            if refused is None:
+                table = self.plane.inbound if sa.direction is Direction.IN else self.plane.outbound
+                assert sa.spi not in table, "an SA is installed twice"
+                table[sa.spi] = sa
+                self.world.note(f"{self.name} installs {sa.direction.value} {sa.spi:08x}")
+            self.engine.complete(sa.effect_id, refused, self.world.now)
             self.drain()
 
         delay = self.world.random.choice((0.0, 0.0, 0.002, 0.02))
@@ -225,6 +227,7 @@ class World:
         self.delivered = self.lost_by_network = 0
         self.lost_at_peer: list[str] = []
         self.forward: Callable[[Side, Path, bytes], bool] = lambda side, path, data: True
+        self.refuse: Callable[[Side, InstallSa], str | None] = lambda side, sa: None
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._armed: dict[str, float | None] = {}

@@ -313,6 +313,11 @@ class Phase1:
         elif sa.state is State.MM_KEY_EXCH and sa.initiator:
             self.wrong_key(sa, 5, f"the peer answered {notify_name(kind)}", vague=True)
 
+    def unreadable_answer(self, sa: IkeSa) -> None:
+        """Something encrypted came where message 6 is due, more than once: most likely an error under other keys."""
+        if sa.initiator and sa.state is State.MM_KEY_EXCH and sa.retransmission.tries:
+            self.wrong_key(sa, 5, "the peer answers with what cannot be read", vague=True)
+
     def wrong_key(self, sa: IkeSa, message: int, evidence: str, *, vague: bool = False) -> None:
         sa.undecryptable = True
         self.core.counters["authentication_failed"] += 1
