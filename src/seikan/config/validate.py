@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from itertools import combinations
 
 from seikan.config.model import Config, Interface, IpsecProfile, IsakmpPolicy, StoredLine, TunnelMode
 from seikan.config.names import type_of
@@ -34,14 +33,25 @@ def validate(config: Config) -> tuple[Problem, ...]:
 
 
 def _overlaps(config: Config) -> Iterator[str]:
-    owned: list[tuple[str, IPv4Interface]] = []
-    for interface in config.interfaces.values():
-        owned += [(interface.name, held) for held in (interface.address, *interface.secondary) if held is not None]
-    for (first, one), (second, other) in combinations(owned, 2):
-        if first != second and one.network.overlaps(other.network):
-            yield f"{other.network.network_address} overlaps with {first} ({second} has {other})"
-        elif first == second and one.ip == other.ip:
-            yield f"{first} has {one.ip} twice"
+    """Networks are nested or apart, so in order of address only those that are still open can hold the next."""
+    owned: list[tuple[IPv4Network, int, str, IPv4Interface]] = []
+    for at, interface in enumerate(config.interfaces.values()):
+        owned += [
+            (held.network, at, interface.name, held)
+            for held in (interface.address, *interface.secondary)
+            if held is not None
+        ]
+    around: list[tuple[IPv4Network, int, str, IPv4Interface]] = []
+    for entry in sorted(owned, key=lambda held: (int(held[0].network_address), held[0].prefixlen, held[1])):
+        while around and not around[-1][0].overlaps(entry[0]):
+            around.pop()
+        for other in around:
+            (_, _, first, _), (network, _, second, held) = sorted((other, entry), key=lambda pair: pair[1])
+            if first != second:
+                yield f"{network.network_address} overlaps with {first} ({second} has {held})"
+            elif other[3].ip == entry[3].ip:
+                yield f"{first} has {held.ip} twice"
+        around.append(entry)
 
 
 def _unnumbered(config: Config) -> Iterator[str]:

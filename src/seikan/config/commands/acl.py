@@ -12,6 +12,7 @@ from seikan.config.model import AccessList, AccessListEntry, Config
 from seikan.config.modes import CONFIG, EXTENDED_ACL, STANDARD_ACL
 
 _STEP = 10
+_HIGHEST = 2147483647
 _STANDARD_NUMBERS = ((1, 99), (1300, 1999))
 _EXTENDED_NUMBERS = ((100, 199), (2000, 2699))
 
@@ -99,6 +100,8 @@ def _with_entry(access_list: AccessList, sequence: int | None, text: str) -> Acc
         if not text.startswith("remark ") and any(entry.text == text for entry in entries):
             return access_list
         sequence = (entries[-1].sequence if entries else 0) // _STEP * _STEP + _STEP
+        if sequence > _HIGHEST:
+            raise ConfigError("No sequence number is left behind the last entry")
     elif any(entry.sequence == sequence and entry.text != text for entry in entries):
         raise ConfigError(f"Duplicate sequence number {sequence}")
     kept = [entry for entry in entries if entry.sequence != sequence]
