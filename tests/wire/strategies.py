@@ -50,7 +50,7 @@ payloads: st.SearchStrategy[Payload] = st.one_of(
     st.builds(NatDetection, data, st.booleans()),
     st.builds(NatOriginalAddress, st.ip_addresses(), st.booleans()),
     st.builds(Fragment, short, st.integers(1, 255), st.booleans(), st.binary(min_size=1, max_size=40)),
-    st.builds(OtherPayload, st.sampled_from((6, 7, 9, 128, 255)), data),
+    st.builds(OtherPayload, st.sampled_from((6, 7, 9, 15, 16, 128, 255)), data),
 )
 headers = st.builds(
     Header,

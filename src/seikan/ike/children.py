@@ -123,7 +123,7 @@ class Children:
         if self.core.settings.session_status:
             peer = f"{child.path.remote}:{child.path.remote_port}"
             identity = next((sa.peer_identity for sa in tunnel.ike_sas if sa.peer_identity), child.path.remote)
-            self.core.log(5, "SESSION_STATUS", f"Crypto tunnel is {word}.  Peer {peer}  Id: {identity}")
+            self.core.log(5, "SESSION_STATUS", f"Crypto tunnel is {word:<4}.  Peer {peer}       Id: {identity}")
 
     # -- replacing ---------------------------------------------------------------------------------------------------
 

@@ -241,8 +241,12 @@ class Engine:
 
     def _malformed(self, error: WireError, path: Path) -> None:
         name = type(error).__name__
-        self._core.counters[f"dropped_{name}"] += 1
-        self._core.debug("isakmp", "ISAKMP: message from {} dropped, {}: {}", path.remote, name, error)
+        core = self._core
+        core.counters[f"dropped_{name}"] += 1
+        if (path.local, path.remote) in core.ends and core.error_replies.allow("malformed", core.now):
+            text = f"IKE message from {path.remote} failed its sanity check or is malformed"
+            core.log(4, "IKMP_BAD_MESSAGE", text)
+        core.debug("isakmp", "ISAKMP: message from {} dropped, {}: {}", path.remote, name, error)
 
     def _fragment(self, header: Header, data: bytes, path: Path) -> bytes | None:
         core = self._core

@@ -57,7 +57,8 @@ _PULL: dict[int, Callable[[Buffer], Payload]] = {
     PayloadType.DRAFT_NAT_OA: lambda buffer: pull_original_address(buffer, True),
     PayloadType.FRAGMENT: pull_fragment,
 }
-_READ_OVER = frozenset((PayloadType.CERTIFICATE, PayloadType.CERTIFICATE_REQUEST, PayloadType.SIGNATURE))
+# 15 and 16 are NAT-D and NAT-OA of draft-ietf-ipsec-nat-t-ike-00 and -01, which old IOS releases send.
+_READ_OVER = frozenset((PayloadType.CERTIFICATE, PayloadType.CERTIFICATE_REQUEST, PayloadType.SIGNATURE, 15, 16))
 _FIRST_PRIVATE = 128  # RFC 2408 section 3.1
 
 

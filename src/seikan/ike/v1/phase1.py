@@ -169,7 +169,8 @@ class Phase1:
         payloads = [payload for payload in chain.payloads if isinstance(payload, NatDetection)]
         sa.nat_local, sa.nat_remote = detect(sa, sa.policy.hash_row, path, payloads)
         if payloads:
-            self.core.debug("isakmp", "{}: NAT found: this side {}, peer {}", sa.label, sa.nat_local, sa.nat_remote)
+            text = "{}: NAT detection: this side behind NAT {}, peer {}"
+            self.core.debug("isakmp", text, sa.label, sa.nat_local, sa.nat_remote)
 
     # -- keys and proofs ---------------------------------------------------------------------------------------------
 

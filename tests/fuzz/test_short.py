@@ -1,0 +1,16 @@
+"""Every fuzz target for a few seconds in each test run; the long runs are made by hand."""
+
+from __future__ import annotations
+
+from tests.fuzz import fuzz_engine, fuzz_wire
+from tests.fuzz.runner import mutations
+
+SECONDS = 4.0
+
+
+def test_wire() -> None:
+    assert mutations(fuzz_wire.check, fuzz_wire.SEEDS, SECONDS) > 2000
+
+
+def test_engine() -> None:
+    assert mutations(fuzz_engine.check, fuzz_engine.SEEDS, SECONDS) > 500
