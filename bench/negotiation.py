@@ -105,7 +105,7 @@ def seikan_responder(site: Site, directory: Path, proposal: str, group: str) -> 
     config = directory / "startup-config"
     config.touch(mode=0o600)
     config.write_text("\n".join([*lines, "end", ""]))
-    daemon = daemons.launch(site.host.name, config, site.host.name, directory / "run")
+    daemon = daemons.launch(site.host.name, config, site.host.name, site.host.runtime)
     yield daemon.pid
     daemon.terminate()
     daemon.wait(20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 from seikan.lab.wait import wait_until
 
 LIMIT = 20.0
+RUNTIME = Path("/run/seikan-test")
 
 
 def run(*command: str, limit: float = LIMIT, check: bool = True) -> str:
@@ -32,6 +34,11 @@ class Host:
     """One network namespace."""
 
     name: str
+
+    @property
+    def runtime(self) -> Path:
+        """A directory for sockets, passable for daemons that give up root; goes with the host."""
+        return RUNTIME / self.name
 
     def run(self, *command: str, limit: float = LIMIT, check: bool = True) -> str:
         return run("ip", "netns", "exec", self.name, *command, limit=limit, check=check)
@@ -137,6 +144,7 @@ class Network:
                 break
         for host in self.hosts.values():
             run("ip", "netns", "delete", host.name)
+            shutil.rmtree(host.runtime, ignore_errors=True)
         self.hosts.clear()
 
 
@@ -162,10 +170,10 @@ class Site:
 def two_sites(net: Network) -> tuple[Site, Site]:
     """Two hosts on one wire: 10.9.0.1 with 172.16.1.1 inside, 10.9.0.2 with 172.16.2.1 inside."""
     left, right = net.host("a"), net.host("b")
-    net.wire(left, "wan0", "10.9.0.1/24", right, "wan0", "10.9.0.2/24")
+    net.wire(left, "eth0", "10.9.0.1/24", right, "eth0", "10.9.0.2/24")
     for host, inner in ((left, "172.16.1.1"), (right, "172.16.2.1")):
         host.ip("address", "add", f"{inner}/32", "dev", "lo")
-    return Site(left, "wan0", "10.9.0.1", "172.16.1.1"), Site(right, "wan0", "10.9.0.2", "172.16.2.1")
+    return Site(left, "eth0", "10.9.0.1", "172.16.1.1"), Site(right, "eth0", "10.9.0.2", "172.16.2.1")
 
 
 NAT_OUTSIDE = "10.8.0.254"
@@ -174,8 +182,8 @@ NAT_OUTSIDE = "10.8.0.254"
 def sites_with_nat(net: Network) -> tuple[Site, Site]:
     """The first site behind a router that masquerades it as NAT_OUTSIDE; the second at 10.8.0.2."""
     left, nat, right = net.host("a"), net.host("nat"), net.host("b")
-    net.wire(left, "wan0", "10.9.0.1/24", nat, "inside", "10.9.0.254/24")
-    net.wire(nat, "outside", f"{NAT_OUTSIDE}/24", right, "wan0", "10.8.0.2/24")
+    net.wire(left, "eth0", "10.9.0.1/24", nat, "inside", "10.9.0.254/24")
+    net.wire(nat, "outside", f"{NAT_OUTSIDE}/24", right, "eth0", "10.8.0.2/24")
     left.ip("route", "add", "default", "via", "10.9.0.254")
     nat.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
     nat.run(
@@ -185,4 +193,4 @@ def sites_with_nat(net: Network) -> tuple[Site, Site]:
     )
     for host, inner in ((left, "172.16.1.1"), (right, "172.16.2.1")):
         host.ip("address", "add", f"{inner}/32", "dev", "lo")
-    return Site(left, "wan0", "10.9.0.1", "172.16.1.1"), Site(right, "wan0", "10.8.0.2", "172.16.2.1")
+    return Site(left, "eth0", "10.9.0.1", "172.16.1.1"), Site(right, "eth0", "10.8.0.2", "172.16.2.1")

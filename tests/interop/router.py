@@ -75,7 +75,8 @@ AES256_SHA256_PFS = Suite(
     ("set pfs group19",),
 )
 AES_GCM = Suite("gcm128-g19", "aes", "sha256", "19", "esp-gcm 128", "aes128-sha256-ecp256", "aes128gcm16")
-TRIPLE_DES = Suite("3des-sha1-g5", "3des", "sha", "5", "esp-3des esp-sha-hmac", "3des-sha1-modp1536", "3des-sha1")
+# 3DES protects phase 1 only: as ESP it is one of the algorithms that Seikan leaves out.
+TRIPLE_DES = Suite("3des-g5", "3des", "sha", "5", "esp-aes esp-sha-hmac", "3des-sha1-modp1536", "aes128-sha1")
 
 
 @dataclass(slots=True)
@@ -123,7 +124,7 @@ class Seikan:
         if not path.exists():
             path.touch(mode=0o600)
             path.write_text(self.config)
-        self._daemon = daemons.launch(self.site.host.name, path, self.name, self.directory / "run")
+        self._daemon = daemons.launch(self.site.host.name, path, self.name, self.site.host.runtime)
 
     @property
     def pid(self) -> int:
@@ -146,7 +147,7 @@ class Seikan:
         """What the router answers to one command."""
         done = subprocess.run(
             cli_command("exec", self.name, line),
-            env=environment(self.directory / "run"),
+            env=environment(self.site.host.runtime),
             capture_output=True,
             text=True,
             timeout=60,

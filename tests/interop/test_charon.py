@@ -27,6 +27,12 @@ pytestmark = [pytest.mark.netns, pytest.mark.interop]
 
 SECRET = "LoopedBack!!!"
 UP_SECONDS = 20.0
+CONVERGED_SECONDS = 75.0
+"""charon leaves the pair that it replaced to its lifetime; Seikan gives the peer a minute, then deletes it."""
+COLLISION_SECONDS = 10
+"""Two pairs made within this time of each other count as a collision, of which both ends keep the same one."""
+WRONG_KEY_SECONDS = 90.0
+"""A peer with another key is silent, so only unanswered retransmissions tell."""
 SUITES = (AES128_SHA1, AES256_SHA256_PFS, AES_GCM, TRIPLE_DES)
 
 
@@ -61,9 +67,9 @@ class Pair:
 
     def assert_one_of_each(self) -> None:
         """One ISAKMP SA and one pair of IPsec SAs, and both ends mean the same pair."""
-        assert wait_until(lambda: len(self.seikan.isakmp_sas()) == 1 and len(self.seikan.spis()) == 1, 15), (
-            self.seikan.exec("show crypto isakmp sa") + self.seikan.exec("show crypto ipsec sa")
-        )
+        assert wait_until(
+            lambda: len(self.seikan.isakmp_sas()) == 1 and len(self.seikan.spis()) == 1, CONVERGED_SECONDS, 0.5
+        ), self.seikan.exec("show crypto isakmp sa") + self.seikan.exec("show crypto ipsec sa")
         assert wait_until(lambda: len(self.charon.child_sas()) == 1, 15), self.charon.child_sas()
         shown = self.seikan.counters()
         assert {shown.outbound_spi} == {int(spi, 16) for spi in self.charon.spis()}
@@ -129,7 +135,7 @@ def test_seikan_responds(net: Network, tmp_path: Path, suite: Suite) -> None:
     ends.assert_traffic_both_ways()
 
 
-def rekey_under_traffic(ends: Pair, trigger: str, *, seconds: int = 8) -> None:
+def rekey_under_traffic(ends: Pair, trigger: str, *, seconds: int = 20) -> None:
     """Rekey while echo requests run in both directions, 100 a second; none may be lost."""
     before = ends.charon.spis()
     ike_before = {str(sa.get("uniqueid")) for sa in ends.charon.ike_sas()}
@@ -138,6 +144,9 @@ def rekey_under_traffic(ends: Pair, trigger: str, *, seconds: int = 8) -> None:
         one.host.start(*ping_command(other.inner, count, 0.01, one.inner))
         for one, other in ((ends.seikan.site, ends.charon.site), (ends.charon.site, ends.seikan.site))
     ]
+    assert wait_until(
+        lambda: all(int(str(sa["install-time"])) > COLLISION_SECONDS for sa in ends.charon.child_sas()), 20
+    )
     if trigger == "child":
         ends.charon.rekey_child()
         assert wait_until(lambda: ends.charon.spis() and not (ends.charon.spis() & before), 15)
@@ -146,7 +155,7 @@ def rekey_under_traffic(ends: Pair, trigger: str, *, seconds: int = 8) -> None:
         assert wait_until(lambda: not ({str(sa.get("uniqueid")) for sa in ends.charon.ike_sas()} & ike_before), 20)
     for stream in streams:
         output, _ = stream.communicate(timeout=seconds + 30)
-        assert received(output) == count, output
+        assert received(output) == count, output + ends.charon.log()[-6000:] + ends.seikan.log()
     ends.assert_one_of_each()
 
 
@@ -256,9 +265,9 @@ def test_seikan_is_killed_and_restarts(net: Network, tmp_path: Path) -> None:
 
 def test_a_wrong_key_is_said_and_stays_down(net: Network, tmp_path: Path) -> None:
     ends = pair(two_sites(net), tmp_path, secret="not-the-key")
-    assert wait_until(lambda: "pre-shared key" in ends.seikan.exec("show crypto session detail").lower(), 20), (
-        ends.seikan.exec("show crypto session detail") + ends.seikan.log()[-2000:]
-    )
+    assert wait_until(
+        lambda: "pre-shared key" in ends.seikan.exec("show crypto session detail").lower(), WRONG_KEY_SECONDS, 1
+    ), ends.seikan.exec("show crypto session detail") + ends.seikan.log()[-2000:]
     assert not ends.seikan.line_protocol_up()
     assert "not-the-key" not in ends.seikan.log()
 

@@ -25,7 +25,7 @@ def test_a_configured_policy_is_answered_with_a_handshake_and_another_with_a_not
         seikan.start()
         configured = prober.host.run(scan, "--retry=2", "--trans=7/128,2,1,14", seikan_site.address)
         assert "Main Mode Handshake returned" in configured, configured
-        assert "Enc=AES KeyLength=128 Hash=SHA1 Auth=PSK Group=14" in configured, configured
+        assert "Enc=AES Hash=SHA1 Auth=PSK Group=14:modp2048 KeyLength=128" in configured, configured
         other = prober.host.run(scan, "--retry=2", "--trans=5,1,1,2", seikan_site.address)
         assert "Notify message 14 (NO-PROPOSAL-CHOSEN)" in other, other
         assert "1 returned notify" in other, other

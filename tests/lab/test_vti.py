@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from seikan.lab import daemons, proof
-from seikan.lab.driver import cli_command, environment
+from seikan.lab.driver import Console, cli_command, environment, login
 from seikan.lab.topology import Lab, namespaces, start_time
 from seikan.lab.wait import wait_until
 
@@ -116,6 +116,33 @@ def test_a_lab_stays_survives_a_killed_daemon_and_is_taken_down(
     output, _ = down.communicate(timeout=60)
     assert down.returncode == 0, output
     assert left_of(name) == []
+
+
+def test_a_route_to_the_tunnels_own_destination_is_noticed_and_the_tunnel_recovers(names: Callable[[], str]) -> None:
+    """R1 announces the network of its own WAN address through the tunnel, which then would carry itself."""
+    name = names()
+    up = lab_command("up", "vti", "--name", name)
+    output, _ = up.communicate(timeout=LAB_SECONDS)
+    lab = Lab.load(name)
+    assert lab.owner is None, output
+    terminals = {router: login(router, router, daemons.run_directory(lab)) for router in ("R1", "R3")}
+    console = Console(terminals, lambda router, line: None)
+    try:
+        for router in terminals:
+            console.ready(router)
+            console.type(router, "terminal monitor")
+            console.mark(router)
+        for line in ("conf t", "router ospf 1", "network 10.1.12.0 0.0.0.255 area 0", "end"):
+            console.type("R1", line)
+        console.expect("R3", r"%TUN-5-RECURDOWN: Tunnel0 temporarily disabled due to recursive routing", 60)
+        console.expect("R3", r"%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to down", 10)
+        for line in ("conf t", "router ospf 1", "no network 10.1.12.0 0.0.0.255 area 0", "end"):
+            console.type("R1", line)
+        console.mark("R3")
+        console.expect("R3", r"%OSPF-5-ADJCHG: .* from LOADING to FULL, Loading Done", 150)
+    finally:
+        console.close()
+    assert wait_until(lambda: crossing(lab), 30, 0.5)
 
 
 def gone(pid: int) -> bool:

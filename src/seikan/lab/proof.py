@@ -15,6 +15,8 @@ from seikan.lab.wait import wait_until
 
 INNER = (IPv4Address("1.1.1.1"), IPv4Address("3.3.3.3"))
 PINGS = 20
+_OUTSIDE = IPv4Address("198.51.100.1")
+_OUTSIDE_PINGS = 2
 _ALLOWED = frozenset({"ESP", "ISAKMP", "NAT keepalive", "ARP"})
 
 
@@ -68,7 +70,7 @@ def prove(console: Console, wires: dict[str, Path], since: float) -> tuple[Claim
     for router, neighbor in (("R1", "3.3.3.3"), ("R3", "1.1.1.1")):
         lines = _rows(console.type(router, "show ip ospf neighbor"), rf"^{re.escape(neighbor)}\s")
         claim(f"{router}: OSPF adjacency with {neighbor}", lines and "FULL" in lines[0], lines[0] if lines else "none")
-        lines = _rows(console.type(router, "show ip route ospf"), rf"^O\s+{re.escape(neighbor)}")
+        lines = _route(console, router, neighbor)
         claim(
             f"{router}: route to {neighbor} by OSPF through Tunnel0",
             lines and "Tunnel0" in lines[0],
@@ -100,7 +102,40 @@ def prove(console: Console, wires: dict[str, Path], since: float) -> tuple[Claim
     claim("the provider saw ESP and ISAKMP only", packets and not strangers, shown)
     naming = capture.revealing(packets, INNER)
     claim("no inner address in any frame", not naming, f"{len(naming)} of {len(packets)} frames")
+    crossed = _in_clear(console, wires["R3"])
+    claim(
+        f"R3: what is routed to the provider, to {_OUTSIDE}, goes in clear; nothing but routing decides",
+        crossed == _OUTSIDE_PINGS,
+        f"{crossed} of {_OUTSIDE_PINGS} echo requests seen on its wire",
+    )
     return tuple(claims)
+
+
+def _route(console: Console, router: str, neighbor: str) -> list[str]:
+    # FULL is a moment before the shortest paths are computed: look again, as a user would.
+    found: list[str] = []
+
+    def look() -> bool:
+        found[:] = _rows(console.type(router, "show ip route ospf"), rf"^O\s+{re.escape(neighbor)}")
+        return bool(found)
+
+    wait_until(look, 10.0, 0.5)
+    return found
+
+
+def _in_clear(console: Console, wire: Path) -> int:
+    """Route a network past the tunnel, send to it, and count what stands readable on the wire."""
+    console.type("R3", "conf t")
+    console.type("R3", "ip route 198.51.100.0 255.255.255.0 10.1.23.2")
+    console.type("R3", f"do ping {_OUTSIDE} repeat {_OUTSIDE_PINGS} timeout 1")
+    console.type("R3", "no ip route 198.51.100.0 255.255.255.0 10.1.23.2")
+    console.type("R3", "end")
+
+    def seen() -> int:
+        return sum(packet.kind == "ICMP" and packet.destination == _OUTSIDE for packet in capture.read(wire))
+
+    wait_until(lambda: seen() >= _OUTSIDE_PINGS, 3.0)
+    return seen()
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,8 @@ def look_at_policy(router: str) -> tuple[Action, ...]:
     return (
         Type(router, "do show crypto isakmp policy", PROFILE, (r"Diffie-Hellman group:\s+#14", r"86400 seconds")),
         Type(router, "end", "#"),
+        Type(router, "show crypto isakmp profile", "#"),
+        Type(router, "show crypto ipsec profile", "#", (r"ProtectTheTunnel", r"CCIE")),
         Type(router, "show crypto ipsec transform-set", "#", (r"esp-aes\s+esp-sha-hmac",)),
         Type(
             router,
