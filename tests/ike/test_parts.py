@@ -1,0 +1,231 @@
+"""The small parts of the engine: the table of states, timers, limits, keys, proposals, fragments, NAT detection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path as FilePath
+
+import pytest
+
+from seikan.config.model import IsakmpPolicy, Keyring, PreSharedKey, TransformSet
+from seikan.ike import policy, transforms
+from seikan.ike.diagram import page
+from seikan.ike.effects import Path
+from seikan.ike.fragments import LIFETIME, MAX_ASSEMBLIES, Fragments, split
+from seikan.ike.limits import RateLimit
+from seikan.ike.preshared import find_key
+from seikan.ike.selectors import any_identity, is_any, selector_text
+from seikan.ike.states import TRANSITIONS, Event, InvalidTransition, Role, State, advance, expected_message
+from seikan.ike.timers import Timers
+from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, EncapsulationMode, ExchangeType, IdentityType
+from seikan.wire.errors import PayloadMalformed
+from seikan.wire.header import Header, pull_header
+from seikan.wire.message import push_message
+from seikan.wire.payloads import Identification, Nonce, Proposal, SaPayload, Transform, basic_attribute
+from seikan.wire.secret import Secret
+
+from .pair.world import POLICY, TRANSFORM, A, B, settings, with_tunnel
+
+PATH = Path(B, 500, A, 500)
+
+
+def test_the_table_has_one_row_for_each_state_and_event() -> None:
+    keys = [(row.role, row.state, row.event) for row in TRANSITIONS]
+    assert len(keys) == len(set(keys))
+    for row in TRANSITIONS:
+        assert advance(row.role, row.state, row.event) is row.next
+    with pytest.raises(InvalidTransition):
+        advance(Role.RESPONDER, State.MM_KEY_EXCH, Event.RECEIVE_MM6)
+
+
+def test_each_side_waits_for_one_message_in_each_state() -> None:
+    assert expected_message(Role.INITIATOR, State.MM_KEY_EXCH) is Event.RECEIVE_MM6
+    assert expected_message(Role.RESPONDER, State.MM_KEY_EXCH) is Event.RECEIVE_MM5
+    assert expected_message(Role.INITIATOR, State.QM_IDLE) is None
+
+
+def test_the_documented_states_are_those_of_the_table() -> None:
+    document = FilePath(__file__).parents[2] / "docs" / "ike-states.md"
+    assert document.read_text() == page(), "run seikan.ike.diagram.page() into docs/ike-states.md"
+
+
+def test_timers_run_in_order_and_leave_nothing() -> None:
+    timers, order = Timers(), []
+    timers.set("b", 2.0, lambda: order.append("b"))
+    timers.set("a", 1.0, lambda: order.append("a"))
+    timers.set("moved", 1.5, lambda: order.append("never"))
+    timers.set("moved", 3.0, lambda: order.append("moved"))
+    timers.set("cancelled", 1.0, lambda: order.append("never"))
+    timers.cancel("cancelled")
+    assert timers.next() == 1.0
+    timers.run(2.5)
+    assert order == ["a", "b"]
+    assert timers.next() == 3.0
+    timers.run(3.0)
+    assert order == ["a", "b", "moved"]
+    assert timers.next() is None
+    assert len(timers) == 0
+
+
+def test_a_timer_that_sets_itself_again_does_not_spin() -> None:
+    timers, count = Timers(), []
+
+    def again() -> None:
+        count.append(1)
+        timers.set("again", 1.0, again)
+
+    timers.set("again", 1.0, again)
+    timers.run(1.0)
+    assert len(count) == 1
+
+
+def test_moved_timers_do_not_pile_up() -> None:
+    timers = Timers()
+    for number in range(10_000):
+        timers.set("dpd", float(number), lambda: None)
+    assert len(timers._heap) < 100
+
+
+def test_a_rate_is_kept_for_each_source_and_memory_is_bounded() -> None:
+    limit = RateLimit(rate=2.0, burst=3, keys=10)
+    assert [limit.allow("x", 0.0) for _ in range(4)] == [True, True, True, False]
+    assert limit.allow("y", 0.0)
+    assert limit.allow("x", 0.5)
+    assert not limit.allow("x", 0.5)
+    for number in range(100):
+        limit.allow(number, 1.0)
+    assert len(limit._buckets) == 10
+
+
+def test_the_most_specific_key_wins_and_a_name_most_of_all() -> None:
+    def key(text: str, network: str | None = None, hostname: str | None = None) -> PreSharedKey:
+        return PreSharedKey(Secret(text.encode()), IPv4Network(network) if network else None, hostname=hostname)
+
+    ring = Keyring("K", keys=(key("host", "10.1.12.1/32"),))
+    elsewhere = Keyring("L", local_address=IPv4Address("10.9.9.9"), keys=(key("wrong", "10.1.12.1/32"),))
+    base = replace(
+        settings(B, A),
+        keys=(key("all", "0.0.0.0/0"), key("net", "10.1.0.0/16"), key("name", hostname="Branch.example")),
+        keyrings=(elsewhere, ring),
+    )
+    assert find_key(base, B, A) == b"host"
+    assert find_key(replace(base, keyrings=(elsewhere,)), B, A) == b"net"
+    assert find_key(base, B, IPv4Address("192.0.2.9")) == b"all"
+    assert find_key(base, B, A, "branch.EXAMPLE") == b"name"
+    assert find_key(replace(base, keys=(), keyrings=()), B, A) is None
+
+
+def test_a_policy_with_des_or_group_1_is_never_offered() -> None:
+    rows = (
+        IsakmpPolicy(1, None, None, "pre-share", 14),
+        IsakmpPolicy(2, "aes-cbc-128", None, "pre-share", None),
+        IsakmpPolicy(3, "aes-cbc-128", None, None, 14),
+        POLICY,
+    )
+    assert policy.negotiable(rows) == (POLICY,)
+
+
+def test_the_own_order_of_policies_decides_and_the_smaller_lifetime() -> None:
+    strong = replace(POLICY, priority=5, encryption="aes-cbc-256", lifetime=500)
+    theirs = policy.offer((POLICY, replace(strong, lifetime=900)))
+    choice = policy.choose((strong, POLICY), theirs)
+    assert choice is not None
+    assert (choice.policy, choice.lifetime) == (strong, 500)
+    assert choice.answer.proposals[0].transforms == theirs.proposals[0].transforms[1:]
+
+
+def test_des_and_unknown_numbers_have_words() -> None:
+    transform = Transform(1, 1, tuple(basic_attribute(kind, 1) for kind in (1, 2, 3, 4)))
+    assert policy.read_transform(transform).words() == {
+        "encryption": "des",
+        "hash": "md5",
+        "authentication": "pre-share",
+        "group": "1",
+    }
+    strange = Transform(1, 1, tuple(basic_attribute(kind, 99) for kind in (1, 2, 3, 4)))
+    assert policy.read_transform(strange).words() == {
+        "encryption": "encryption 99",
+        "hash": "hash 99",
+        "authentication": "method 99",
+        "group": "99",
+    }
+
+
+def test_transform_sets_are_chosen_in_our_order() -> None:
+    gcm = TransformSet("GCM", ENCRYPTION_BY_NAME["aes-gcm-16-256"], None)
+    ours = with_tunnel(settings(A, B), transform_sets=(gcm, TRANSFORM)).tunnels[0]
+    theirs = with_tunnel(settings(B, A), transform_sets=(TRANSFORM, gcm)).tunnels[0]
+    payload = transforms.offer(theirs, EncapsulationMode.TUNNEL, b"\0\0\1\0")
+    choice = transforms.choose(ours, EncapsulationMode.TUNNEL, payload, initiator=False)
+    assert isinstance(choice, transforms.Phase2Choice)
+    assert choice.transform_set.name == "GCM"
+    assert choice.spi == b"\0\0\1\0"
+
+
+@pytest.mark.parametrize(
+    ("mode", "attribute", "expected"),
+    [
+        (EncapsulationMode.TRANSPORT, "ipsec mode", ("tunnel", "transport")),
+        (EncapsulationMode.UDP_TUNNEL, "ipsec mode", ("tunnel", "tunnel in UDP")),
+    ],
+)
+def test_another_mode_is_named(mode: EncapsulationMode, attribute: str, expected: tuple[str, str]) -> None:
+    tunnel = settings(A, B).tunnels[0]
+    payload = transforms.offer(tunnel, mode, b"\0\0\1\0")
+    found = transforms.choose(tunnel, EncapsulationMode.TUNNEL, payload, initiator=False)
+    assert isinstance(found, tuple)
+    assert [(row.attribute, (row.local, row.remote)) for row in found] == [(attribute, expected)]
+
+
+def test_ah_with_esp_and_unknown_attributes_are_refused() -> None:
+    tunnel = settings(A, B).tunnels[0]
+    (proposal,) = transforms.offer(tunnel, EncapsulationMode.TUNNEL, b"\0\0\1\0").proposals
+    both = SaPayload((proposal, Proposal(proposal.number, 2, b"\0\0\1\1", proposal.transforms)))
+    assert not isinstance(
+        transforms.choose(tunnel, EncapsulationMode.TUNNEL, both, initiator=False), transforms.Phase2Choice
+    )
+    (transform,) = proposal.transforms
+    odd = replace(transform, attributes=(*transform.attributes, basic_attribute(99, 1)))
+    found = transforms.choose(
+        tunnel, EncapsulationMode.TUNNEL, SaPayload((replace(proposal, transforms=(odd,)),)), initiator=False
+    )
+    assert isinstance(found, tuple)
+    assert [row.attribute for row in found] == ["ipsec attribute 99"]
+
+
+def test_null_without_integrity_is_not_usable() -> None:
+    null = TransformSet("N", ENCRYPTION_BY_NAME["null"], None)
+    assert transforms.usable_sets((null, TransformSet("AH", None, INTEGRITY_BY_NAME["hmac-sha1-96"]))) == ()
+
+
+def test_selectors_mean_any_however_they_are_written() -> None:
+    assert is_any(any_identity(A))
+    assert is_any(Identification(IdentityType.IPV4_ADDR_RANGE, 0, 0, bytes(4) + b"\xff" * 4))
+    assert not is_any(Identification(IdentityType.IPV4_ADDR_SUBNET, 47, 0, bytes(8)))
+    narrow = Identification(IdentityType.IPV4_ADDR_SUBNET, 0, 0, bytes.fromhex("0a000000ff000000"))
+    assert not is_any(narrow)
+    assert selector_text(narrow) == "10.0.0.0/255.0.0.0/0/0"
+
+
+def test_fragments_come_together_in_any_order() -> None:
+    data = push_message(Header(b"initiatr", b"responde", 0, ExchangeType.MAIN, 0, 0, 0), [Nonce(bytes(range(250)))])
+    pieces = split(data, 100, 7)
+    assert len(pieces) > 3
+    assert all(len(piece) <= 100 for piece in pieces)
+    fragments = Fragments()
+    results = [fragments.add(pull_header(piece), piece, PATH, 0.0) for piece in [*pieces[::-1], *pieces[:1]]]
+    assert results[: len(pieces)] == [None] * (len(pieces) - 1) + [data]
+
+
+def test_fragments_are_bounded_and_forgotten() -> None:
+    data = push_message(Header(b"initiatr", b"responde", 0, ExchangeType.MAIN, 0, 0, 0), [Nonce(bytes(250))])
+    first, fragments = split(data, 100, 1)[0], Fragments()
+    for number in range(1, 200):
+        piece = number.to_bytes(8, "big") + first[8:]
+        fragments.add(pull_header(piece), piece, PATH, 0.0)
+    assert len(fragments) == MAX_ASSEMBLIES
+    fragments.expire(LIFETIME + 1)
+    assert len(fragments) == 0
+    with pytest.raises(PayloadMalformed):
+        fragments.add(pull_header(data), data, PATH, 0.0)
