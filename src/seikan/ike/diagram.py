@@ -27,7 +27,8 @@ def page() -> str:
     parts = [
         "# States of IKEv1",
         "Drawn from `src/seikan/ike/states.py` by `seikan.ike.diagram`; a test keeps both alike. "
-        "Besides what is drawn, every phase 1 state can be deleted (DELETED) and every quick mode state can fail (QM_FAILED).",
+        "Besides what is drawn, every phase 1 state can be deleted (DELETED) "
+        "and every quick mode state can fail (QM_FAILED).",
     ]
     for title, exchange in _CHARTS:
         for role in Role:
