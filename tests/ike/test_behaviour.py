@@ -333,6 +333,24 @@ def test_a_dead_peer_is_noticed_and_awaited() -> None:
     world.assert_converged()
 
 
+def test_a_phase_1_sa_that_the_peer_forgot_is_not_taken_for_a_dead_peer() -> None:
+    """Its delete was lost; dead peer detection over it ends it alone, even without traffic."""
+
+    def change(base: EngineSettings) -> EngineSettings:
+        return with_keepalive(replace(base, policies=(replace(POLICY, lifetime=1000),)), 10)
+
+    for seed in range(10):
+        world = up(World(seed, change=change))
+        while world.a.engine.status(world.now).counters["phase1_completed"] < 2:
+            world.run(0.5)
+        world.forward = lambda side, path, data: data[18] != ExchangeType.INFORMATIONAL
+        world.run(6.0)
+        world.forward = lambda side, path, data: True
+        world.run(30.0)
+        assert world.a.downs == world.b.downs == 0
+        assert "dpd_dead" not in world.b.engine.status(world.now).counters
+
+
 def test_on_demand_detection_asks_only_when_traffic_is_unanswered() -> None:
     world = up(World(23, change=lambda base: with_keepalive(base, 10, periodic=False)))
     world.traffic(1.0, world.now + 200.0)

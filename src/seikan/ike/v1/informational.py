@@ -219,7 +219,12 @@ class Informational:
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.retry, lambda: self._r_u_there_send(sa))
 
     def _unanswered(self, sa: IkeSa) -> None:
-        """The peer is dead, unless ESP from it arrived since the first probe: then only this phase 1 SA is."""
+        """The peer is dead, unless there is another phase 1 SA to ask it by, or ESP from it arrived since the first
+        probe: then only this phase 1 SA is.
+        """
+        if any(other.established for other in sa.tunnel.ike_sas if other is not sa):
+            self.tunnels.lost(sa)
+            return
         pairs = sa.tunnel.usable()
         if not pairs:
             self.tunnels.peer_dead(sa)
