@@ -134,6 +134,13 @@ def test_a_file_over_a_running_configuration() -> None:
     assert parse(render(base), base=base).config == base
 
 
+def test_a_banner_without_end_takes_nothing_with_it() -> None:
+    parsed = parse("banner motd #Hello\nhostname R9\n")
+    assert parsed.config.hostname == "R9"
+    assert "end is missing" in parsed.problems[0].text
+    assert "banner" not in render(parsed.config)
+
+
 def test_validate() -> None:
     def texts(text: str, severity: Severity) -> list[str]:
         return [problem.text for problem in validate(parse(text).config) if problem.severity is severity]

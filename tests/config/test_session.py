@@ -235,6 +235,9 @@ def test_keys_for_networks_and_a_second_key_for_the_same_peer() -> None:
     ).config
     assert [key.network for key in config.isakmp.keys] == [IPv4Network("0.0.0.0/0"), IPv4Network("10.0.0.0/8")]
     assert bytes(config.isakmp.keys[1].key) == b"C"
+    # 0.0.0.0 with a host mask is nobody; written without its mask it would be everybody.
+    nobody = typed("crypto isakmp key D address 0.0.0.0 255.255.255.255").config
+    assert "crypto isakmp key D address 0.0.0.0 255.255.255.255" in render(nobody)
 
 
 def test_access_lists_keep_their_numbers() -> None:

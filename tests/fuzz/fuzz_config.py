@@ -41,6 +41,7 @@ def once(data: bytes) -> None:
 
 def main() -> None:
     atheris: Any = importlib.import_module("atheris")
+    atheris.instrument_all()
     atheris.Setup(sys.argv, once)
     atheris.Fuzz()
 

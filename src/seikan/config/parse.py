@@ -128,6 +128,9 @@ class _Reader:
 
     def _keep(self, line: str, indent: int) -> None:
         text = line.strip()
+        opened = _opened(text)
+        if opened is not None and opened[0] not in opened[1]:
+            return  # written again, a banner without an end would take the lines behind it
         path = self._context.path
         self._unknown.append((indent, text))
         self._store(StoredLine(path, text, unknown=True))
@@ -156,15 +159,28 @@ def _fits_outside(mode: str, line: str) -> bool:
     return len(columns) == 2 and columns[1] > columns[0]
 
 
-def _banner(line: str, lines: list[str], at: int) -> tuple[str | None, int]:
-    """The whole banner that `line` begins, and where the file goes on; None where it begins none."""
+def _opened(line: str) -> tuple[str, str] | None:
+    """The delimiter of the banner that `line` begins and the text behind it; None where it begins none."""
     words = line.split(maxsplit=2)
     if len(words) < 3 or not words[0].lower().startswith("ba") or not "banner".startswith(words[0].lower()):
+        return None
+    return split_delimiter(words[2])
+
+
+def _banner(line: str, lines: list[str], at: int) -> tuple[str | None, int]:
+    """The whole banner that `line` begins, and where the file goes on; None where it begins none.
+
+    A banner without an end takes nothing with it: what follows may be the protection of a tunnel.
+    """
+    opened = _opened(line)
+    if opened is None:
         return None, at
-    delimiter, rest = split_delimiter(words[2])
-    collected = [line]
-    while delimiter not in rest and at < len(lines):
-        rest = lines[at]
+    delimiter, rest = opened
+    collected, follows = [line], at
+    while delimiter not in rest:
+        if follows == len(lines):
+            return None, at
+        rest = lines[follows]
         collected.append(rest)
-        at += 1
-    return "\n".join(collected), at
+        follows += 1
+    return "\n".join(collected), follows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 
 from seikan.config.commands import TABLE
+from seikan.config.commands.system import HOSTNAME
 from seikan.config.grammar import Command
 from seikan.config.handlers import Section, Setting, Stored
 from seikan.config.model import Config
@@ -61,12 +62,14 @@ def _blocks(config: Config) -> Iterator[tuple[list[str], bool]]:
             found = list(handler.render(config))
             if found:
                 yield found, len(found) > 1 or command.syntax.startswith(("hostname", "banner"))
+            if command is HOSTNAME:
+                # In front of every section, so that none of them is taken for a line of a section.
+                for line in kept.get(None, ()):
+                    yield [line, *_below(config, (line,), " ")], True
         elif command in kept:
             for line in kept[command]:
                 below = list(_below(config, (line,), " "))
                 yield [line, *below], bool(below)
-    for line in kept.get(None, ()):
-        yield [line, *_below(config, (line,), " ")], True
 
 
 def _rows(mode: str) -> tuple[Command, ...]:

@@ -222,7 +222,8 @@ def _write_peers(key: PreSharedKey) -> str:
     if key.ipv6_address is not None:
         return f"address ipv6 {str(key.ipv6_address).upper()}"
     assert key.network is not None
-    if key.network == _EVERYONE or key.network.prefixlen == 32:
+    host = key.network.prefixlen == 32 and int(key.network.network_address) != 0
+    if key.network == _EVERYONE or host:
         return f"address {key.network.network_address}"
     return f"address {key.network.network_address} {key.network.netmask}"
 
