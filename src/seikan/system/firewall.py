@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import Mapping
 
 from seikan.system.errors import AdapterError
@@ -42,6 +43,8 @@ class MssClamp:
 
     async def remove(self, *, leftover: bool = False) -> None:
         """Take the table away; `leftover` also one that a killed daemon left."""
+        if leftover and shutil.which("nft") is None:
+            return  # without nftables nothing can have been left
         if self._present or leftover:
             await self._nft(f"add table inet {self.table}\ndelete table inet {self.table}\n")
             self._present = False

@@ -5,9 +5,9 @@ Everything made or changed here is recorded and undone by `close`; what the oper
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
+import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +20,9 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from seikan.system.errors import AdapterError
 from seikan.system.ledger import Entry, Ledger
+from seikan.system.rtnetlink import Attributes, Rtnetlink, number, text
+from seikan.system.rtnetlink import address as address_of
+from seikan.system.rtnetlink import attributes as attributes_of
 
 Address = IPv4Address | IPv6Address
 InterfaceAddress = IPv4Interface | IPv6Interface
@@ -30,7 +33,16 @@ _IFA_F_SECONDARY = 0x01
 _IFA_F_PERMANENT = 0x80
 _IFA_F_NODAD = 0x02
 _RT_SCOPE_LINK = 253
-_RTN_LOCAL = 2
+_RTN_UNICAST, _RTN_LOCAL = 1, 2
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_METRICS = 4, 5, 7, 8
+_RTAX_MTU = 2
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO = 1, 3, 4, 18
+_IFLA_STATS64, _IFLA_CARRIER, _IFLA_CARRIER_CHANGES = 23, 33, 35
+_IFLA_INFO_KIND = 1
+# rtnl_link_stats64: packets, octets, errors and drops, received and sent; multicast
+_STATS64 = struct.Struct("=9Q")
+_MAC_OCTETS = 6
 # A kernel may lack the first; an empty bridge keeps its carrier just as well.
 _LOOPBACK_KINDS = ("dummy", "bridge")
 _SYSCTL = Path("/proc/sys/net")
@@ -97,9 +109,10 @@ class Netlink:
     def __init__(self, ledger: Path | None = None) -> None:
         self._ledger = Ledger(ledger)
         self._ipr: Any = None
-        self._dumping = asyncio.Lock()  # the kernel has one dump at a time for a socket, and says EBUSY to a second
+        self._asking: Rtnetlink
 
     async def open(self) -> None:
+        self._asking = Rtnetlink()
         self._ipr = AsyncIPRoute()
         await self._ipr.setup_endpoint()
 
@@ -119,6 +132,7 @@ class Netlink:
             except AdapterError as error:
                 failed.append(str(error))
         self._ipr.close()
+        self._asking.close()
         self._ipr = None
         if failed:
             raise AdapterError("; ".join(failed))
@@ -127,63 +141,82 @@ class Netlink:
 
     async def links(self) -> dict[str, Link]:
         """Every device by name."""
-        async with self._dumping, _named("devices cannot be listed"):
-            found = [_link(message) async for message in await self._ipr.link("dump")]
+        try:
+            found = [_link(*row) for row in self._asking.links()]
+        except OSError as error:
+            raise AdapterError(f"devices cannot be listed: {error.strerror}") from None
         return {link.name: link for link in found}
 
     async def link(self, name: str) -> Link | None:
-        return (await self.links()).get(name)
+        """One device, without asking for all of them."""
+        try:
+            return _link(*self._asking.link(name))
+        except OSError as error:
+            if error.errno in _GONE:
+                return None
+            raise AdapterError(f"the device {name} cannot be looked up: {error.strerror}") from None
 
-    async def addresses(self, interface: str | None = None) -> tuple[AddressEntry, ...]:
-        """The addresses of one device, or of all, in the kernel's order: an IPv4 primary before its secondaries."""
-        names = {link.index: name for name, link in (await self.links()).items()}
+    async def addresses(
+        self, interface: str | None = None, *, links: Mapping[str, Link] | None = None
+    ) -> tuple[AddressEntry, ...]:
+        """The addresses of one device, or of all, in the kernel's order: an IPv4 primary before its secondaries.
+
+        `links` is what `links()` has just said, where that is known.
+        """
+        known = await self.links() if links is None else links
+        names = {link.index: name for name, link in known.items()}
+        ours = {(entry.target, entry.detail) for entry in self._ledger.entries() if entry.kind == "address"}
+        try:
+            rows = self._asking.addresses()
+        except OSError as error:
+            raise AdapterError(f"addresses cannot be listed: {error.strerror}") from None
         found = []
-        async with self._dumping, _named("addresses cannot be listed"):
-            async for message in await self._ipr.addr("dump"):
-                name = names.get(message["index"])
-                if name is None or interface not in (None, name):
-                    continue
-                # A point-to-point address has its own in IFA_LOCAL and the peer's in IFA_ADDRESS.
-                text = message.get("local") or message.get("address")
-                address = ip_interface(f"{text}/{message['prefixlen']}")
-                flags = message.get("flags") or 0
-                found.append(
-                    AddressEntry(
-                        interface=name,
-                        address=address,
-                        secondary=address.version == 4 and bool(flags & _IFA_F_SECONDARY),
-                        link_local=message["scope"] == _RT_SCOPE_LINK,
-                        ours=self._ledger.find("address", name, str(address)) is not None,
-                    )
+        for family, bits, flags, scope, index, attributes in rows:
+            name = names.get(index)
+            # A point-to-point address has its own in IFA_LOCAL and the peer's in IFA_ADDRESS.
+            octets = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
+            if name is None or octets is None or interface not in (None, name):
+                continue
+            address = ip_interface((octets, bits))
+            found.append(
+                AddressEntry(
+                    interface=name,
+                    address=address,
+                    secondary=family == socket.AF_INET and bool(flags & _IFA_F_SECONDARY),
+                    link_local=scope == _RT_SCOPE_LINK,
+                    ours=(name, str(address)) in ours,
                 )
+            )
         return tuple(found)
 
-    async def route_to(self, destination: Address, source: Address | None = None) -> RouteLookup | None:
-        """The kernel's route for a packet to `destination` (from `source`); None where there is none."""
-        family = socket.AF_INET6 if destination.version == 6 else socket.AF_INET
-        question: dict[str, Any] = {"family": family, "dst": str(destination)}
-        if source is not None:
-            question["src"] = str(source)
+    async def route_to(
+        self, destination: Address, source: Address | None = None, *, links: Mapping[str, Link] | None = None
+    ) -> RouteLookup | None:
+        """The kernel's route for a packet to `destination` (from `source`); None where there is none.
+
+        `links` is what `links()` has just said, where that is known.
+        """
         try:
-            answer = next(iter(await self._ipr.route("get", **question)), None)
-        except NetlinkError as error:
+            kind, answer = self._asking.route(destination, source)
+        except OSError as error:
             # No route at all, or one of type unreachable, prohibit or blackhole; or `source` is not an address here.
-            if error.code in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.ENODEV):
+            if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.ENODEV):
                 return None
-            raise AdapterError(f"the route to {destination} cannot be looked up: {error}") from None
-        if answer is None or answer.get("oif") is None:
+            raise AdapterError(f"the route to {destination} cannot be looked up: {error.strerror}") from None
+        if kind not in (_RTN_UNICAST, _RTN_LOCAL):
             return None
-        link = next((link for link in (await self.links()).values() if link.index == answer.get("oif")), None)
+        index = number(answer.get(_RTA_OIF))
+        known = await self.links() if links is None else links
+        link = next((link for link in known.values() if link.index == index), None)
         if link is None:
             return None
-        metrics = answer.get("metrics")
-        mtu = metrics.get("mtu") if metrics else None
+        metrics = attributes_of(answer.get(_RTA_METRICS, b""))
         return RouteLookup(
             interface=link.name,
-            source=_address(answer.get("prefsrc")),
-            gateway=_address(answer.get("gateway")),
-            mtu=mtu or link.mtu,
-            local=answer["type"] == _RTN_LOCAL,
+            source=address_of(answer.get(_RTA_PREFSRC)),
+            gateway=address_of(answer.get(_RTA_GATEWAY)),
+            mtu=number(metrics.get(_RTAX_MTU)) or link.mtu,
+            local=kind == _RTN_LOCAL,
         )
 
     # --- addresses
@@ -197,10 +230,6 @@ class Netlink:
         entry = Entry("address", interface, str(address))
         index = await self._index(interface)
         ours = self._ledger.find("address", interface, str(address)) is not None
-        if any(present.address == address for present in await self.addresses(interface)):
-            if ours:
-                self._ledger.record(entry)
-            return
         self._ledger.record(entry)
         options: dict[str, Any] = {}
         if isinstance(address, IPv4Interface):
@@ -214,8 +243,18 @@ class Netlink:
                 "add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **options
             )
         except NetlinkError as error:
-            self._ledger.forget(entry)
-            raise AdapterError(f"{address} cannot be set on {interface}: {_reason(error)}") from None
+            if not ours:
+                self._ledger.forget(entry)
+            if error.code != errno.EEXIST:
+                raise AdapterError(f"{address} cannot be set on {interface}: {_reason(error)}") from None
+
+    def addresses_set(self, interface: str) -> tuple[InterfaceAddress, ...]:
+        """What `add_address` set on a device and nobody has taken back."""
+        return tuple(
+            ip_interface(entry.detail)
+            for entry in self._ledger.entries()
+            if entry.kind == "address" and entry.target == interface
+        )
 
     async def remove_address(self, interface: str, address: InterfaceAddress) -> None:
         """Remove an address that `add_address` set; the operating system's own are left alone."""
@@ -369,32 +408,27 @@ def _reason(error: NetlinkError) -> str:
     return str(error.args[1] if len(error.args) > 1 else error)
 
 
-def _address(text: str | None) -> Address | None:
-    if text is None:
-        return None
-    return ip_interface(text).ip
-
-
-def _link(message: Mapping[str, Any]) -> Link:
-    info = message.get("linkinfo")
-    stats = message.get("stats64") or {}
-    mac = message.get("address")
+def _link(index: int, flags: int, attributes: Attributes) -> Link:
+    kind = attributes_of(attributes.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND)
+    mac = attributes.get(_IFLA_ADDRESS, b"")
+    counted = attributes.get(_IFLA_STATS64, b"")
+    counters = _STATS64.unpack_from(counted) if len(counted) >= _STATS64.size else (0,) * 9
     return Link(
-        index=message["index"],
-        name=str(message.get("ifname")),
-        kind=info.get("kind") if info else None,
-        admin_up=bool(message["flags"] & _IFF_UP),
-        carrier=bool(message["flags"] & _IFF_LOWER_UP) or bool(message.get("carrier")),
-        mtu=message.get("mtu") or 0,
-        mac=mac if mac and len(mac) == 17 else None,
-        packets_in=stats.get("rx_packets", 0),
-        packets_out=stats.get("tx_packets", 0),
-        octets_in=stats.get("rx_bytes", 0),
-        octets_out=stats.get("tx_bytes", 0),
-        multicast_in=stats.get("multicast", 0),
-        errors_in=stats.get("rx_errors", 0),
-        errors_out=stats.get("tx_errors", 0),
-        drops_in=stats.get("rx_dropped", 0),
-        drops_out=stats.get("tx_dropped", 0),
-        carrier_changes=message.get("carrier_changes") or 0,
+        index=index,
+        name=text(attributes.get(_IFLA_IFNAME)) or "",
+        kind=text(kind),
+        admin_up=bool(flags & _IFF_UP),
+        carrier=bool(flags & _IFF_LOWER_UP) or bool(number(attributes.get(_IFLA_CARRIER))),
+        mtu=number(attributes.get(_IFLA_MTU)),
+        mac=mac.hex(":") if len(mac) == _MAC_OCTETS else None,
+        packets_in=counters[0],
+        packets_out=counters[1],
+        octets_in=counters[2],
+        octets_out=counters[3],
+        errors_in=counters[4],
+        errors_out=counters[5],
+        drops_in=counters[6],
+        drops_out=counters[7],
+        multicast_in=counters[8],
+        carrier_changes=number(attributes.get(_IFLA_CARRIER_CHANGES)),
     )
