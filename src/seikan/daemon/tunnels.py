@@ -236,12 +236,12 @@ class Tunnels:
             link = self._view.links.get(self._around.linux_name(tunnel.source))
             if link is None or not link.up:
                 return f"the tunnel source {tunnel.source} is down"
-        if tunnel.mode.ipsec:
-            problems = tunnel_problems(self._config, interface.name)
-            if problems:
-                return problems[0]
-            if not settings.usable_policies(self._config):
-                return "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
+        # asked of GRE too: a line that was not understood may have been its protection
+        problems = tunnel_problems(self._config, interface.name)
+        if problems:
+            return problems[0]
+        if tunnel.mode.ipsec and not settings.usable_policies(self._config):
+            return "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
         return self._route_obstacle(state, state.remote)
 
     def _route_obstacle(self, state: TunnelState, remote: Address) -> str | None:
