@@ -39,7 +39,7 @@ def none(directory: Path) -> Iterator[Route]:
     """No VPN: the bare wire."""
     with network() as net:
         left, right = two_sites(net)
-        route = Route(left.host, right.host, right.address, (), directory / "iperf.log")
+        route = Route(left.host, left.address, right.host, right.address, (), directory / "iperf.log")
         yield route
         route.close()
 
@@ -58,7 +58,9 @@ def strongswan(suite: Suite) -> Callable[[Path], Iterator[Route]]:
                 charon.site.host.ip("link", "set", "dev", "ipsec0", "mtu", str(MTU))
             ends[0].initiate()
             _wait_crossing(left, right)
-            route = Route(left.host, right.host, right.inner, [end.pid for end in ends], directory / "iperf.log")
+            route = Route(
+                left.host, left.inner, right.host, right.inner, [end.pid for end in ends], directory / "iperf.log"
+            )
             yield route
             route.close()
             for end in ends:
@@ -101,7 +103,12 @@ def wireguard(directory: Path) -> Iterator[Route]:
             site.host.ip("route", "add", f"{peer.inner}/32", "dev", device, "src", site.inner)
         _wait_crossing(*sites)
         route = Route(
-            sites[0].host, sites[1].host, sites[1].inner, [each.pid for each in processes], directory / "iperf.log"
+            sites[0].host,
+            sites[0].inner,
+            sites[1].host,
+            sites[1].inner,
+            [each.pid for each in processes],
+            directory / "iperf.log",
         )
         yield route
         route.close()
@@ -142,7 +149,9 @@ def seikan(suite: Suite, *, encapsulated: bool) -> Callable[[Path], Iterator[Rou
             shown = ends[0].exec("show crypto ipsec sa")
             if ("4500" in shown) != encapsulated:
                 raise RuntimeError(f"ESP should{'' if encapsulated else ' not'} be in UDP here:\n{shown}")
-            route = Route(left.host, right.host, right.inner, [end.pid for end in ends], directory / "iperf.log")
+            route = Route(
+                left.host, left.inner, right.host, right.inner, [end.pid for end in ends], directory / "iperf.log"
+            )
             yield route
             route.close()
             for end in ends:
