@@ -311,6 +311,22 @@ def test_rekey_collision_converges_without_loss() -> None:
     assert world.a.downs == world.b.downs == 0
 
 
+def test_kilobytes_that_run_out_fast_are_renewed_fast() -> None:
+    """A pair is to be replaced while the one before it is still being let go."""
+    world = up(World(29))
+    world.traffic(0.01, world.now + 60.0)
+    for _ in range(10):
+        (spi, sa) = list(world.a.plane.outbound.items())[-1]
+        world.a.engine.expire(TUNNEL, spi, sa.direction, False, world.now)
+        world.a.drain()
+        world.run(2.5)
+        assert list(world.a.plane.outbound)[-1] != spi
+    world.run(80.0)
+    world.assert_converged()
+    assert world.lost_at_peer == []
+    assert world.a.downs == world.b.downs == 0
+
+
 def test_a_restarted_peer_is_taken_back_without_the_line_going_down() -> None:
     world = up(World(21))
     world.a.crash()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seikan.ike.core import Completion, Core
 from seikan.ike.effects import Direction, InstallSa, RemoveSa, TunnelDown, TunnelUp, Usage
 from seikan.ike.sa import ChildSa, Tunnel
-from seikan.ike.winners import best_child, best_ike_sa
+from seikan.ike.winners import best_child, best_ike_sa, child_replaces
 
 if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
@@ -149,7 +149,7 @@ class Children:
             key = ("retire", child)
             if child is winner:
                 self.core.timers.cancel(key)
-            elif key not in self.core.timers and not child.stale and winner is not None:
+            elif key not in self.core.timers and winner is not None and child_replaces(winner, child):
                 self._retire_later(child, winner)
 
     def _retire_later(self, child: ChildSa, winner: ChildSa) -> None:
@@ -158,10 +158,11 @@ class Children:
 
     def _retire(self, child: ChildSa) -> None:
         winner = best_child(child.tunnel.usable())
-        if not child.removed and winner is not None and winner is not child:
+        if not child.removed and winner is not None and child_replaces(winner, child):
             self.core.debug("ipsec", "{}: pair {} has been replaced", child.tunnel.name, child.conn_id)
             # The peer may be sending on it until it reads the delete.
             self.delete_pair(child, "replaced", drain=True)
+            self.tunnels.evaluate(child.tunnel)
 
     def peer_is_late(self, child: ChildSa) -> None:
         """The peer asked for our last message again, so it may need the old pair for longer."""

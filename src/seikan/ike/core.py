@@ -135,6 +135,11 @@ class Core:
 
     def send(self, sa: IkeSa, path: Path, data: bytes) -> None:
         """Send one message of `sa`, in fragments where it is long and the peer can put them together."""
+        self.debug(
+            "isakmp",
+            "{}: sending packet to {} my_port {} peer_port {} ({}) {}",
+            *(sa.label, path.remote, path.local_port, path.remote_port, sa.role.letter, sa.state.value),
+        )
         limit = self.settings.fragment_octets
         if len(data) > limit and sa.fragmentation:
             self._fragment_id = self._fragment_id % 0xFFFF + 1

@@ -77,6 +77,8 @@ class Engine:
         core = self._core
         core.now = now
         before = core.settings
+        if settings == before:
+            return
         core.settings = settings
         if before.enabled and not settings.enabled:
             for tunnel in core.tunnels.values():
@@ -280,6 +282,11 @@ class Engine:
         if not (sa.nat_vendor or path.remote == sa.path.remote):
             core.counters["dropped_wrong_address"] += 1
             return
+        core.debug(
+            "isakmp",
+            "{}: received packet from {} dport {} sport {} ({}) {}",
+            *(sa.label, path.remote, path.local_port, path.remote_port, sa.role.letter, sa.state.value),
+        )
         match header.exchange:
             case ExchangeType.MAIN if not sa.aggressive:
                 self._tunnels.main.handle(sa, header, data, path)
@@ -337,6 +344,7 @@ class Engine:
             return
         if self._tunnels.defer(tunnel, header.initiator_cookie):
             return
+        core.debug("isakmp", "ISAKMP:(0): received packet from {} (N) NEW SA", path.remote)
         mode.respond(tunnel, header, data, path)
 
     # -- plane events ------------------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ class IkeSa:
     retransmission: Retransmission = field(default_factory=Retransmission)
     dpd: bool = False
     fragmentation: bool = False
+    peer_ranks: bool = False  # the peer is a Seikan: it settles collisions by rank as we do
     nat_vendor: Vendor | None = None
     nat_local: bool = False
     nat_remote: bool = False
@@ -144,7 +145,9 @@ class ChildSa:
     udp_encapsulation: bool
     lifetime_seconds: int
     lifetime_kilobytes: int
-    created: float
+    created: float  # when its quick mode began
+    peer_ranks: bool
+    completed: float = 0.0  # when its quick mode was over
     keys: dict[str, Secret] = field(default_factory=dict, repr=False)  # until both directions are installed
     inbound_installed: bool = False
     outbound_requested: bool = False

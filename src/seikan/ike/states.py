@@ -14,6 +14,11 @@ class Role(Enum):
     INITIATOR = "initiator"
     RESPONDER = "responder"
 
+    @property
+    def letter(self) -> str:
+        """As IOS marks it in its debug lines."""
+        return self.value[0].upper()
+
 
 class State(Enum):
     START = "START"

@@ -18,7 +18,7 @@ from seikan.ike.v1.aggressive import AggressiveMode
 from seikan.ike.v1.informational import Informational
 from seikan.ike.v1.main import MainMode, unanswered
 from seikan.ike.v1.quick import QuickMode
-from seikan.ike.winners import best_ike_sa
+from seikan.ike.winners import best_child, best_ike_sa, ike_sa_replaces
 from seikan.wire.constants import IKE_PORT, NAT_TRAVERSAL_PORT
 from seikan.wire.header import NO_COOKIE
 
@@ -100,23 +100,27 @@ class Tunnels:
         self._settle_ike(tunnel)
         if not tunnel.able or not core.settings.enabled or tunnel.settings.responder_only:
             return
-        good = [sa for sa in tunnel.ike_sas if sa.established and not sa.expiring]
-        lacks_child = (
-            not any(not child.removed and not child.expiring and not child.stale for child in tunnel.children)
-            and not tunnel.exchanges()
-        )
-        if good and not lacks_child:
+        sa = best_ike_sa([sa for sa in tunnel.ike_sas if sa.established])
+        lacks_ike = sa is None or sa.expiring
+        lacks_child = self._lacks_child(tunnel)
+        if not lacks_ike and not lacks_child:
             tunnel.need_since = None
             return
         if tunnel.need_since is None:
             tunnel.need_since = core.now
         if ("retry", tunnel) in core.timers:
             return
-        sa = best_ike_sa(good)
-        if sa is None:
+        if sa is None or lacks_ike:
             self._start_phase1(tunnel)
         elif not self._leave_to_peer(sa) and not self.quick.start(sa):
             self.back_off(tunnel)
+
+    @staticmethod
+    def _lacks_child(tunnel: Tunnel) -> bool:
+        """No pair, or one about to expire, and none on its way."""
+        winner = best_child(tunnel.usable())
+        on_its_way = any(not child.removed and not child.usable for child in tunnel.children)
+        return (winner is None or winner.expiring or winner.stale) and not on_its_way and not tunnel.exchanges()
 
     def _leave_to_peer(self, sa: IkeSa) -> bool:
         """A responder of phase 1 lets the initiator begin the first quick mode."""
@@ -182,7 +186,7 @@ class Tunnels:
                 self.core.debug("isakmp", "{}: deleted, the peer has restarted", other.label)
                 self.drop(other)
         for child in sa.tunnel.children:
-            if not child.removed and child.created < sa.created:
+            if child.usable and child.completed < sa.created:
                 self.children.make_stale(child)
 
     def _settle_ike(self, tunnel: Tunnel) -> None:
@@ -192,7 +196,7 @@ class Tunnels:
             key = ("retire", sa)
             if sa is winner or winner is None:
                 self.core.timers.cancel(key)
-            elif key not in self.core.timers:
+            elif key not in self.core.timers and ike_sa_replaces(winner, sa):
                 delay = RETIRE_IKE if winner.initiator else RETIRE_LATER * (1 + self.core.fraction())
                 self._retire_later(sa, delay)
 
@@ -200,13 +204,15 @@ class Tunnels:
         self.core.timers.set(("retire", sa), self.core.now + delay, lambda: self._retire(sa))
 
     def _retire(self, sa: IkeSa) -> None:
-        if best_ike_sa([other for other in sa.tunnel.ike_sas if other.established]) is sa:
+        winner = best_ike_sa([other for other in sa.tunnel.ike_sas if other.established])
+        if winner is None or not ike_sa_replaces(winner, sa):
             return
         if any(exchange.running for exchange in sa.quick.values()):
             self._retire_later(sa, RETIRE_IKE)
             return
         self.core.debug("isakmp", "{}: has been replaced", sa.label)
         self.delete(sa)
+        self.evaluate(sa.tunnel)
 
     def _soft_expired(self, sa: IkeSa) -> None:
         sa.expiring = True

@@ -1,7 +1,8 @@
 """The vendor IDs that announce what a peer can do.
 
 Sources: RFC 3706 section 5.1; RFC 3947 section 3.1; draft-ietf-ipsec-nat-t-ike-02 and -03 section 3.1;
-the fragmentation ID is what IOS and racoon send (the MD5 of FRAGMENTATION and four octets of capabilities).
+the fragmentation ID is what IOS and racoon send (the MD5 of FRAGMENTATION and four octets of capabilities);
+Seikan's own is the MD5 of its name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ class Vendor(Enum):
     NAT_T_02_NEWLINE = bytes.fromhex("90cb80913ebb696e086381b5ec427b1f")
     NAT_T_02 = bytes.fromhex("cd60464335df21f87cfdb2fc68b6a448")
     FRAGMENTATION = bytes.fromhex("4048b7d56ebce88525e7de7f00d6c2d3")
+    SEIKAN = bytes.fromhex("c71d29d628633a423088ceadf4cde82c")
 
 
 FRAGMENTATION_CAPABILITIES = bytes.fromhex("80000000")  # main mode and the exchanges under it

@@ -151,7 +151,7 @@ class Phase1:
         if settings.nat_transparency:
             vendors: Iterable[Vendor] = NAT_T_VENDORS if sa.initiator else [sa.nat_vendor] if sa.nat_vendor else []
             found += [VendorId(vendor.value) for vendor in vendors]
-        found.append(VendorId(Vendor.DPD.value))
+        found += [VendorId(Vendor.DPD.value), VendorId(Vendor.SEIKAN.value)]
         if settings.fragmentation:
             found.append(VendorId(Vendor.FRAGMENTATION.value + FRAGMENTATION_CAPABILITIES))
         return found
@@ -159,6 +159,7 @@ class Phase1:
     def read_vendor_ids(self, sa: IkeSa, chain: Chain) -> None:
         found = {recognize(payload.data) for payload in chain.payloads if isinstance(payload, VendorId)}
         sa.dpd = sa.dpd or Vendor.DPD in found
+        sa.peer_ranks = sa.peer_ranks or Vendor.SEIKAN in found
         sa.fragmentation = sa.fragmentation or (self.core.settings.fragmentation and Vendor.FRAGMENTATION in found)
         if sa.nat_vendor is None and self.core.settings.nat_transparency:
             sa.nat_vendor = next((vendor for vendor in NAT_T_VENDORS if vendor in found), None)

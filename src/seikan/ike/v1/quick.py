@@ -294,8 +294,9 @@ class QuickMode:
             sa.nat,
             seconds,
             kilobytes,
-            self.core.now,
-            keys,
+            exchange.created,
+            sa.peer_ranks,
+            keys=keys,
         )
         sa.tunnel.children.append(child)
         exchange.key_pair = None
@@ -333,6 +334,8 @@ class QuickMode:
 
     def _complete(self, exchange: QuickExchange) -> None:
         """Keep the exchange for a while: a peer that missed the last message asks again."""
+        if exchange.child:
+            exchange.child.completed = self.core.now
         exchange.offered = exchange.key_pair = None
         exchange.nonces = (b"", b"")
         exchange.ike_sa.finish_message(exchange.message_id)
