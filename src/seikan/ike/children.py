@@ -102,8 +102,10 @@ class Children:
         core, tunnel = self.core, child.tunnel
         share, jitter = SOFT if child.initiator else SOFT_OTHER
         soft = child.lifetime_seconds * (share + jitter * core.fraction())
-        core.timers.set(("soft", child), core.now + soft, lambda: self.soft_expired(child))
-        core.timers.set(("hard", child), core.now + child.lifetime_seconds, lambda: self.hard_expired(child))
+        # Both ends count from the end of the exchange, whenever their planes were ready.
+        begin = child.completed
+        core.timers.set(("soft", child), begin + soft, lambda: self.soft_expired(child))
+        core.timers.set(("hard", child), begin + child.lifetime_seconds, lambda: self.hard_expired(child))
         core.counters["child_sas_installed"] += 1
         core.debug("ipsec", "{}: pair {} to {} is in use", tunnel.name, child.conn_id, child.path.remote)
         tunnel.attempts = 0

@@ -66,7 +66,7 @@ def _pair(child: ChildSa, now: float) -> list[IpsecSaStatus]:
             child.transform_set,
             child.udp_encapsulation,
             child.lifetime_kilobytes * 1024,
-            max(0.0, child.created + child.lifetime_seconds - now),
+            max(0.0, (child.completed or now) + child.lifetime_seconds - now),
             child.tunnel.settings.replay_window,
             False,
             child.pfs_group,
