@@ -49,7 +49,12 @@ def _syntax(command: Command) -> str:
         name, kind, parameter = found.groups()
         return f"<{parameter}>" if kind == "number" else f"<{name.replace('_', '-')}>"
 
-    return _TYPED.sub(shown, command.syntax).replace("|", "\\|")
+    return _once(_TYPED.sub(shown, command.syntax)).replace("|", "\\|")
+
+
+def _once(syntax: str) -> str:
+    """A group that may be repeated is written once, with `…` behind it."""
+    return re.sub(r"(\[[^\[\]]*\])(?: \1)+", r"\1 …", syntax)
 
 
 def _meaning(command: Command) -> str:

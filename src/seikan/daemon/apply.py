@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from seikan.config.model import Config, Interface
 from seikan.config.plan import Action, ActionKind, inverse, plan
 from seikan.daemon.settings import engine_settings
-from seikan.daemon.view import look
+from seikan.daemon.view import View, look
 from seikan.plane.base import PlaneError
 from seikan.system.errors import AdapterError
 from seikan.system.journal import JournalSettings, Severity
@@ -18,41 +18,60 @@ if TYPE_CHECKING:
 
 _ROUTED = {ActionKind.ROUTE, ActionKind.ROUTING, ActionKind.INTERFACE, ActionKind.TUNNEL}
 _TUNNELLED = {ActionKind.CRYPTO, ActionKind.INTERFACE, ActionKind.TUNNEL}
+_NEGOTIATED = {*_TUNNELLED, ActionKind.HOSTNAME, ActionKind.LOGGING}
+
+Step = Callable[[Config], Awaitable[None]]
 
 
 class Applier:
-    """The one path of every change: typed, loaded or copied."""
+    """The one path of every change: typed, loaded or copied, or the surroundings'."""
 
     def __init__(self, router: Router) -> None:
         self._router = router
+        self._acted_on = View()
+        self._untold = False  # FRR has not taken the last configuration that it was given
+        self._again = False  # the last look at the surroundings did not come to its end
 
     async def apply(self, old: Config, new: Config) -> None:
         """All of it or nothing; raises `AdapterError` or `PlaneError` with the system as it was under `old`."""
         actions = plan(old, new)
         done: list[Action] = []
+        refused = self._router.tunnels.refusals()
         try:
             for action in actions:
                 done.append(action)
-                await self.apply_one(new, action)
-            await self._together(new, actions)
-        except (AdapterError, PlaneError, asyncio.CancelledError) as error:
-            await self._roll_back(old, tuple(done), error)
+                await self._one(new, action)
+            for step in self._steps(actions):
+                await step(new)
+            for name, text in self._router.tunnels.refusals().items():
+                if refused.get(name) != text:
+                    raise PlaneError(text)
+        except BaseException:
+            await self._guarded(old, inverse(done))
             raise
 
-    async def _roll_back(self, old: Config, done: tuple[Action, ...], error: BaseException) -> None:
-        undo = inverse(done)
-        for action in undo:
-            try:
-                await self.apply_one(old, action)
-            except (AdapterError, PlaneError) as second:
-                self._router.journal.log("SYS", 3, "ROLLBACK", f"{second}, while going back after: {error}")
-        try:
-            await self._together(old, undo)
-        except (AdapterError, PlaneError) as second:
-            self._router.journal.log("SYS", 3, "ROLLBACK", f"{second}, while going back after: {error}")
+    async def load(self, config: Config) -> list[str]:
+        """Bring up as much of a start-up configuration as can be; one line for each part that cannot."""
+        return await self._guarded(config, plan(Config(), config), tolerant=True)
 
-    async def apply_one(self, config: Config, action: Action) -> None:
-        """One action, towards `config`."""
+    async def _guarded(self, config: Config, actions: tuple[Action, ...], *, tolerant: bool = False) -> list[str]:
+        """Every step, whatever becomes of the others; each failure is logged."""
+        problems: list[str] = []
+        for action in actions:
+            await self._try(self._one(config, action, tolerant=tolerant), problems)
+        for step in self._steps(actions):
+            await self._try(step(config), problems)
+        return problems
+
+    async def _try(self, step: Awaitable[None], problems: list[str]) -> None:
+        try:
+            await step
+        except (AdapterError, PlaneError) as error:
+            problems.append(str(error))
+            self._router.journal.log("SYS", 3, "APPLY", str(error))
+
+    async def _one(self, config: Config, action: Action, *, tolerant: bool = False) -> None:
+        """One action, towards `config`; `tolerant`: a tunnel that cannot be made is kept, to be tried again."""
         router = self._router
         match action.kind:
             case ActionKind.HOSTNAME:
@@ -61,56 +80,78 @@ class Applier:
                 router.journal.configure(journal_settings(config))
             case ActionKind.TUNNEL:
                 interface = config.interfaces.get(action.key)
-                present = interface if interface is not None and interface.tunnel is not None else None
-                router.tunnels.set_interface(action.key, present)
+                if interface is not None and interface.tunnel is not None:
+                    router.tunnels.add(action.key, interface, tolerant=tolerant)
+                else:
+                    router.tunnels.remove(action.key)
+                    router.netlink.forget_device(router.tunnels.device_of(action.key))
             case ActionKind.INTERFACE:
                 old = action.old if isinstance(action.old, Interface) else None
-                interface = config.interfaces.get(action.key)
-                if interface is not None and interface.tunnel is not None:
-                    router.tunnels.set_interface(action.key, interface)
-                await router.interfaces.apply(config, old, interface)
+                await router.interfaces.apply(config, old, config.interfaces.get(action.key))
             case _:
                 pass  # taken together below, or nothing but text
 
-    async def _together(self, config: Config, actions: tuple[Action, ...]) -> None:
+    def _steps(self, actions: tuple[Action, ...]) -> list[Step]:
+        """What is done once for all actions of their kinds."""
         kinds = {action.kind for action in actions}
+        steps: list[Step] = []
         if kinds & _TUNNELLED:
-            await self.look(config)
-            await self._router.interfaces.look_again(config)
-            await self._router.interfaces.clamp(config)
-            await self.look(config)
+            steps += [self.look, self._give, self._router.interfaces.clamp]
         if kinds & _ROUTED:
-            await self._route(config)
-        if kinds & (_TUNNELLED | {ActionKind.HOSTNAME, ActionKind.LOGGING}):
-            self.configure_crypto(config)
-            self._router.tunnels.refresh()
-
-    async def _route(self, config: Config) -> None:
-        interfaces = self._router.interfaces
-        await self._router.frr.apply(config, interfaces.linux_names(config), interfaces.foreign_addresses(config))
+            steps.append(self._route)
+        if kinds & _NEGOTIATED:
+            steps.append(self._work_out)
+        return steps
 
     async def look(self, config: Config) -> None:
         """A fresh view of the system, for interfaces and tunnels alike."""
         router = self._router
         router.tunnels.configure(config)
-        view = await look(router.netlink, router.tunnels.destinations())
-        router.interfaces.view = view
+        destinations = router.tunnels.destinations()
+        router.watch(destinations)
+        view = await look(router.netlink, destinations)
+        router.interfaces.view = self._acted_on = view
         router.tunnels.resolve(view)
 
-    def configure_crypto(self, config: Config) -> None:
-        """Tell the engine its tunnels, with their ends as they are now."""
-        self._router.crypto.configure(engine_settings(config, self._router.tunnels.settings()))
+    async def _give(self, config: Config) -> None:
+        """Give interfaces what they lack, and look at what that changed."""
+        if await self._router.interfaces.look_again(config):
+            await self.look(config)
+
+    async def _route(self, config: Config) -> None:
+        interfaces = self._router.interfaces
+        self._untold = True
+        await self._router.frr.apply(config, interfaces.linux_names(config), interfaces.foreign_addresses(config))
+        self._untold = False
+
+    async def _work_out(self, config: Config) -> None:
+        """Tell the engine its tunnels, with their ends as they are now, and set every carrier."""
+        router = self._router
+        router.crypto.configure(engine_settings(config, router.tunnels.settings()))
+        router.tunnels.refresh()
 
     async def surroundings_changed(self, config: Config) -> None:
-        """Links, addresses or routes have changed: look, give what is missing, work out every tunnel."""
-        router = self._router
-        before = router.interfaces.foreign_addresses(config)
+        """Links, addresses or routes may have changed: look, give what is missing, work out every tunnel."""
+        interfaces = self._router.interfaces
+        before, foreign = self._acted_on, interfaces.foreign_addresses(config, self._acted_on)
         await self.look(config)
-        await router.interfaces.look_again(config)
-        if router.interfaces.foreign_addresses(config) != before:
+        if self._acted_on.same_as(before) and not self._again:
+            return
+        problems: list[str] = []
+        await self._try(self._give(config), problems)
+        if interfaces.foreign_addresses(config) != foreign:
+            await self._try(self._route(config), problems)
+        await self._work_out(config)
+        self._again = bool(problems)
+
+    async def retry(self, config: Config) -> None:
+        """What did not work before is tried again: tunnels that could not be made, FRR that was not there."""
+        router = self._router
+        if router.tunnels.retry():
+            self._again = True
+            await self.surroundings_changed(config)
+        if await router.frr.retry() or self._untold:
             await self._route(config)
-        self.configure_crypto(config)
-        router.tunnels.refresh()
 
 
 def journal_settings(config: Config) -> JournalSettings:

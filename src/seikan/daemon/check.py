@@ -15,7 +15,7 @@ from seikan.system.store import StartupStore
 
 
 def check(path: Path, *, strict: bool) -> int:
-    """Print everything that is wrong with a configuration; 0 where a router would start with it."""
+    """Print everything that is wrong with a configuration; 0 where nothing is an error."""
     try:
         text = StartupStore(path).read()
     except AdapterError as error:
@@ -29,7 +29,7 @@ def check(path: Path, *, strict: bool) -> int:
     for problem in problems:
         print(problem)
     fatal = [problem for problem in problems if problem.severity.fatal(strict=strict)]
-    print(f"{path}: {len(problems)} remarks, {len(fatal)} of them stop the start")
+    print(f"{path}: {len(problems)} remarks, {len(fatal)} of them errors")
     return 1 if fatal else 0
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,7 +30,7 @@ from seikan.cli.status import (
     Status,
 )
 from seikan.config.model import Interface
-from seikan.config.names import is_loopback, is_tunnel
+from seikan.config.names import is_loopback, is_tunnel, sort_key
 from seikan.config.parse import parse
 from seikan.daemon import settings
 from seikan.daemon.rates import LoadAverage, Sample
@@ -62,9 +63,14 @@ class Collector:
     # counters
 
     async def sample(self) -> None:
-        """Take the counters of every device, for the rates."""
+        """Take the counters of every device, for the rates. Raises `AdapterError`."""
+        self._sample(await self._router.netlink.links())
+
+    def _sample(self, links: Mapping[str, Link]) -> None:
         now = self._router.clock()
-        for name, link in (await self._router.netlink.links()).items():
+        for name in self._rates.keys() - links.keys():
+            del self._rates[name]
+        for name, link in links.items():
             average = self._rates.setdefault(name, LoadAverage())
             average.sample(Sample(link.octets_in, link.octets_out, link.packets_in, link.packets_out), now)
 
@@ -113,7 +119,9 @@ class Collector:
         machine = os.uname()
         startup_text = router.store.read() if Need.STARTUP in needs else None
         if needs & {Need.INTERFACES, Need.CRYPTO}:
-            router.interfaces.view = await look(router.netlink, router.tunnels.destinations())
+            # the routes are as news of them have kept them
+            router.interfaces.view = replace(await look(router.netlink, ()), routes=router.interfaces.view.routes)
+            self._sample(router.interfaces.view.links)
         return Status(
             now=now,
             time_source_synchronized=clock_synchronized(),
@@ -154,7 +162,8 @@ class Collector:
 
     def _interfaces(self) -> tuple[InterfaceStatus, ...]:
         router = self._router
-        return tuple(self._interface(interface) for interface in router.running.interfaces.values())
+        ordered = sorted(router.running.interfaces.values(), key=lambda interface: _listed(interface.name))
+        return tuple(self._interface(interface) for interface in ordered)
 
     def _interface(self, interface: Interface) -> InterfaceStatus:
         router = self._router
@@ -340,6 +349,11 @@ class Collector:
             )
             for process in found
         )
+
+
+def _listed(name: str) -> tuple[object, ...]:
+    """The order of IOS's tables of interfaces: what has a plug first, then loopbacks, then tunnels."""
+    return is_loopback(name) + 2 * is_tunnel(name), sort_key(name)
 
 
 def _hardware(name: str) -> str:

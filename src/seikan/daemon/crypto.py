@@ -61,7 +61,9 @@ class CryptoDriver:
         udp_changed: Callable[[str, bool], None],
         debug: Callable[[DebugLine], None],
         clock: Clock = time.monotonic,
+        sockets: Callable[[], IkeSockets] = lambda: IkeSockets(IKE_PORT, NAT_PORT),
     ) -> None:
+        self._make_sockets = sockets
         self._plane = plane
         self._journal = journal
         self._device_of = device_of
@@ -76,6 +78,7 @@ class CryptoDriver:
         self._sockets: IkeSockets | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pumping = False
+        self._closing = False
         self.problem: str | None = None
         self.counters: dict[str, int] = {}
         if plane is not None:
@@ -98,11 +101,12 @@ class CryptoDriver:
         self.engine.configure(settings, self._clock())
         self.pump()
         if not wanted:
+            self.problem = None
             self._silence()
 
     def start(self, tunnel: str) -> None:
         """The tunnel could carry packets if it had SAs: negotiate, unless that is under way."""
-        if self._sockets is not None:
+        if self._sockets is not None and not self._closing:
             self.engine.initiate(tunnel, self._clock())
             self.pump()
 
@@ -125,7 +129,7 @@ class CryptoDriver:
     def _listen(self) -> None:
         if self._sockets is not None:
             return
-        sockets = IkeSockets(IKE_PORT, NAT_PORT)
+        sockets = self._make_sockets()
         try:
             sockets.open(self._datagram)
         except AdapterError as error:
@@ -136,9 +140,12 @@ class CryptoDriver:
         self.problem = None
         self._sockets = sockets
         if self._plane is not None:
-            for fileno, port in sockets.nat_socket_filenos():
-                if self._plane.attach_udp(fileno, port):
-                    sockets.stop_reading(fileno)
+            try:
+                for fileno, port in sockets.nat_socket_filenos():
+                    if self._plane.attach_udp(fileno, port):
+                        sockets.stop_reading(fileno)
+            except PlaneError as error:  # behind a NAT nothing will arrive; everywhere else all is well
+                self._journal.log("CRYPTO", 3, "IKMP_SOCKET", f"ESP in UDP port {port} is not received: {error}")
         self._journal.log("CRYPTO", 6, "ISAKMP_ON_OFF", "ISAKMP is ON")
 
     def _silence(self) -> None:
@@ -149,7 +156,10 @@ class CryptoDriver:
         self._journal.log("CRYPTO", 6, "ISAKMP_ON_OFF", "ISAKMP is OFF")
 
     def close(self) -> None:
-        """Say goodbye to the peers (delete notifications) and close the ports."""
+        """Say goodbye to the peers (delete notifications) and close the ports; nothing is negotiated any more."""
+        if self._closing:
+            return
+        self._closing = True
         self.engine.close(self._clock())
         self.pump()
         if self._timer is not None:

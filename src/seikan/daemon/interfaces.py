@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from seikan.config.model import Config, Interface
 from seikan.config.names import is_loopback, is_tunnel
 from seikan.daemon.view import View
+from seikan.system.errors import AdapterError
 from seikan.system.firewall import MssClamp
 from seikan.system.netlink import Netlink
 
@@ -24,6 +25,8 @@ class Interfaces:
         self._clamp = clamp
         self._names = names
         self._device_of_tunnel = device_of_tunnel
+        self._known: set[str] = set()  # devices that are as configured, unless somebody else touched them
+        self._clamped: dict[str, int] = {}
         self.view = View()
 
     def linux_name(self, name: str) -> str:
@@ -36,14 +39,6 @@ class Interfaces:
     def primary_address(self, name: str) -> IPv4Interface | None:
         """As it is on the system."""
         return self.view.primary(self.linux_name(name))
-
-    def is_up(self, name: str) -> bool:
-        """The device is there, administratively up and has its carrier."""
-        link = self.view.links.get(self.linux_name(name))
-        return link is not None and link.up
-
-    def present(self, name: str) -> bool:
-        return self.linux_name(name) in self.view.links
 
     async def apply(self, config: Config, old: Interface | None, new: Interface | None) -> None:
         """Make one interface as `new` says. An interface that is not there yet is set up when it comes.
@@ -58,28 +53,29 @@ class Interfaces:
                 return
             await self._netlink.create_loopback(device)
         elif new is None and is_tunnel(name):
-            self._netlink.forget_device(device)
-            return
-        link = await self._netlink.link(device)
-        if link is None:
+            return  # the device goes with its tunnel
+        if await self._netlink.link(device) is None:
             return
         wanted = self._addresses(config, new) if new is not None else ()
-        for entry in await self._netlink.addresses(device):
-            if entry.ours and entry.address not in wanted:
-                await self._netlink.remove_address(device, entry.address)
+        for address in self._netlink.addresses_set(device):
+            if address not in wanted:
+                await self._netlink.remove_address(device, address)
         if new is None:
-            return
-        if new.mtu is not None and not is_tunnel(name):
-            await self._netlink.set_mtu(device, new.mtu)
-        elif old is not None and old.mtu is not None and not is_tunnel(name):
             await self._netlink.restore_mtu(device)
+            await self._netlink.restore_state(device)
+            return
         if is_tunnel(name):
             self._netlink.loosen_reverse_path(device)
+        elif new.mtu is not None:
+            await self._netlink.set_mtu(device, new.mtu)
+        else:
+            await self._netlink.restore_mtu(device)
         if new.shutdown:
             await self._netlink.set_down(device)
         else:
             await self._netlink.set_up(device)
-        for address in wanted:
+        self._known.add(device)
+        for address in wanted:  # after the device is up: the kernel takes IPv6 addresses away with `down`
             await self._netlink.add_address(device, address)
 
     def _addresses(self, config: Config, interface: Interface) -> tuple[IPv4Interface | IPv6Interface, ...]:
@@ -102,35 +98,49 @@ class Interfaces:
         primary = self.view.primary(self.linux_name(lender))
         return primary.ip if primary is not None else None
 
-    async def look_again(self, config: Config) -> None:
-        """Links came, went or got addresses: give new ones, and borrowers, what they should have."""
+    async def look_again(self, config: Config) -> bool:
+        """Links came, went or got addresses: give new ones, and borrowers, what they should have.
+
+        True where something was changed. Raises the first `AdapterError` after all were tried.
+        """
+        changed = False
+        problem: AdapterError | None = None
+        self._known.intersection_update(self.view.links)
         for interface in config.interfaces.values():
             device = self.linux_name(interface.name)
-            link = self.view.links.get(device)
-            if link is None:
+            if device not in self.view.links and not is_loopback(interface.name):
                 continue
             have = {entry.address for entry in self.view.addresses.get(device, ())}
-            ours = {entry.address for entry in self.view.addresses.get(device, ()) if entry.ours}
+            ours = set(self._netlink.addresses_set(device))
             wanted = set(self._addresses(config, interface))
-            if not wanted <= have or ours - wanted:
-                await self.apply(config, interface, interface)
+            if device not in self._known or not wanted <= have or ours - wanted:
+                changed = True
+                try:
+                    await self.apply(config, interface, interface)
+                except AdapterError as error:
+                    problem = problem or error
+        if problem is not None:
+            raise problem
+        return changed
 
-    def foreign_addresses(self, config: Config) -> dict[str, IPv4Interface]:
-        """Primary addresses that the operating system gave configured interfaces, by IOS name."""
+    def foreign_addresses(self, config: Config, view: View | None = None) -> dict[str, IPv4Interface]:
+        """Primary addresses that the operating system gave configured interfaces, by IOS name; now, or in `view`."""
+        view = self.view if view is None else view
         found = {}
         for interface in config.interfaces.values():
             if interface.address is None and interface.unnumbered is None:
-                primary = self.view.primary(self.linux_name(interface.name))
+                primary = view.primary(self.linux_name(interface.name))
                 if primary is not None:
                     found[interface.name] = primary
         return found
 
     async def clamp(self, config: Config) -> None:
         """`ip tcp adjust-mss` of all interfaces. Raises `AdapterError`."""
-        await self._clamp.set(
-            {
-                self.linux_name(interface.name): interface.adjust_mss
-                for interface in config.interfaces.values()
-                if interface.adjust_mss is not None
-            }
-        )
+        wanted = {
+            self.linux_name(interface.name): interface.adjust_mss
+            for interface in config.interfaces.values()
+            if interface.adjust_mss is not None
+        }
+        if wanted != self._clamped:
+            await self._clamp.set(wanted)
+            self._clamped = wanted

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -17,12 +19,11 @@ from typing import Any
 from seikan.cli.status import Need, Status
 from seikan.config.model import Config
 from seikan.config.parse import parse
-from seikan.config.plan import plan
 from seikan.config.validate import validate
 from seikan.daemon.apply import Applier
 from seikan.daemon.client import runtime_base
 from seikan.daemon.collect import Collector
-from seikan.daemon.crypto import CryptoDriver, DebugLine
+from seikan.daemon.crypto import IKE_PORT, NAT_PORT, CryptoDriver, DebugLine
 from seikan.daemon.interfaces import Interfaces
 from seikan.daemon.settings import engine_settings
 from seikan.daemon.terminals import Login, run_command, stamp
@@ -34,17 +35,20 @@ from seikan.system.errors import AdapterError
 from seikan.system.firewall import MssClamp
 from seikan.system.frr import Frr
 from seikan.system.frr_log import AdjacencyChange
-from seikan.system.journal import Journal
+from seikan.system.journal import Journal, Severity
 from seikan.system.netlink import Netlink
 from seikan.system.netlink_events import Change, NetlinkEvents
 from seikan.system.notify import Notifier
 from seikan.system.process import harden
 from seikan.system.store import RuntimeDirectory, StartupStore, read_interface_map
+from seikan.system.udp import IkeSockets
 
 Address = IPv4Address | IPv6Address
 
 INTERFACE_MAP = "interfaces.map"
 SETTLE = 0.05  # seconds: changes of links and routes come in bursts, one look serves a burst
+REST = 0.1  # seconds at least from one look to the next
+REST_SHARE = 4  # of the time that a look took: constant change leaves most of the processor to others
 RETRY = 5.0  # seconds between tries to get what another program holds
 
 
@@ -71,6 +75,9 @@ class Router:
         self._lock = asyncio.Lock()
         self._problems: dict[str, str] = {}
         self._settling: asyncio.TimerHandle | None = None
+        self._rest_until = 0.0
+        self._changeable = True
+        self.looks = 0  # at the surroundings, for tests of how often
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -81,29 +88,40 @@ class Router:
         text = self._read_startup()
         self._directory.acquire()
         notifier = Notifier()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._directory.release)
             if self._directory.crashed:
                 self.journal.log("SYS", 5, "RESTART", "the last run ended without cleaning up; starting anew")
-            await self._build(stack)
-            await self._load(text)
+            # first: it knows what a killed router left, and undoes it even where this one does not start
+            netlink = Netlink(self._directory.path / "ledger")
+            await netlink.open()
+            stack.push_async_callback(netlink.close)
+            clamp = MssClamp(self.name)
+            stack.push_async_callback(clamp.remove)
+            await self._try("clamp", clamp.remove(leftover=self._directory.crashed))
+            config = self._parse(text)
+            await self._build(stack, netlink, clamp)
+            await self._load(config)
+            await self._try("sweep", netlink.sweep())
             server = ControlServer(self._directory.path / "control.sock", self._serve)
             await server.open()
             stack.push_async_callback(server.close)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._stop.set)
             self._spawn(self._watchdog(notifier))
             print(f"seikan: ready ({self.name})", file=sys.stderr, flush=True)
             notifier.ready(f"{self.running.hostname} is routing")
             await self._stop.wait()
             notifier.stopping()
+            self.crypto.close()  # before all else: the peers learn it while everything still stands
             for login in list(self.logins):
                 login.end()
-            for task in self._tasks:
+            for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self.crypto.close()
+            async with self._lock:  # a change under way comes to its end
+                self._changeable = False
         notifier.close()
         self.journal.close()
         return 0
@@ -114,31 +132,41 @@ class Router:
             raise StartError(f"{self.store.path}: no such file; put the startup configuration there (it may be empty)")
         return text
 
-    async def _build(self, stack: contextlib.AsyncExitStack) -> None:
+    async def _build(self, stack: contextlib.AsyncExitStack, netlink: Netlink, clamp: MssClamp) -> None:
         names = dict(read_interface_map(self.store.path.parent / INTERFACE_MAP))
-        self.netlink = Netlink(self._directory.path / "ledger")
-        await self.netlink.open()
-        stack.push_async_callback(self.netlink.close)
         events = NetlinkEvents(self._surroundings_changed)
         events.open()
         stack.callback(events.close)
-        self.netlink.enable_forwarding(ipv6=False)
-        self.frr = Frr(
+        netlink.enable_forwarding(ipv6=False)
+        frr = Frr(
             self._directory.path / "frr",
-            f"seikan-{self.name}",
+            "seikan-" + re.sub(r"[^A-Za-z0-9_-]", "-", self.name),
             on_adjacency=self._adjacency,
             on_problem=lambda line: self._problem("frr", line),
         )
-        await self.frr.start()
-        stack.push_async_callback(self.frr.stop)
-        self.plane = self._make_plane(stack)
-        self.tunnels = Tunnels(self.plane, self._surroundings())
-        clamp = MssClamp(self.name)
-        stack.push_async_callback(clamp.remove)
-        self.interfaces = Interfaces(self.netlink, clamp, names, self.tunnels.device_of)
+        stack.push_async_callback(frr.stop)
+        await self._try("frr-start", frr.start())
+        self.compose(netlink, frr, self._make_plane(stack), clamp, names, watch=events.watch)
+        stack.callback(self.crypto.close)
+
+    def compose(
+        self,
+        netlink: Netlink,
+        frr: Frr,
+        plane: Plane | None,
+        clamp: MssClamp,
+        names: Mapping[str, str],
+        *,
+        watch: Callable[[Iterable[Address]], None],
+        sockets: Callable[[], IkeSockets] = lambda: IkeSockets(IKE_PORT, NAT_PORT),
+    ) -> None:
+        """Put the parts together. `watch` is told the destinations whose routes matter."""
+        self.netlink, self.frr, self.plane, self.watch = netlink, frr, plane, watch
+        self.tunnels = Tunnels(plane, self._surroundings())
+        self.interfaces = Interfaces(netlink, clamp, names, self.tunnels.device_of)
         self.crypto = CryptoDriver(
             engine_settings(self.running, ()),
-            self.plane,
+            plane,
             self.journal,
             device_of=self.tunnels.device_of,
             tunnel_changed=self._sa_changed,
@@ -146,9 +174,19 @@ class Router:
             udp_changed=self.tunnels.set_udp,
             debug=self._debug,
             clock=self.clock,
+            sockets=sockets,
         )
         self.collector = Collector(self)
         self.applier = Applier(self)
+
+    async def _try(self, part: str, step: Awaitable[object]) -> None:
+        """A step that the rest can do without; what it says is shown as a problem until it works."""
+        try:
+            await step
+        except (AdapterError, PlaneError) as error:
+            self._problem(part, str(error))
+        else:
+            self._problems.pop(part, None)
 
     def _make_plane(self, stack: contextlib.AsyncExitStack) -> Plane | None:
         try:
@@ -174,28 +212,29 @@ class Router:
     def _later(self, when: float, call: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(max(0.0, when - self.clock()), call)
 
-    async def _load(self, text: str) -> None:
-        """Take the startup configuration; what it gets wrong is reported, all at once."""
-        parsed = parse(text, str(self.store.path))
-        for problem in parsed.problems:
-            print(problem, file=sys.stderr, flush=True)
-        fatal = [problem for problem in parsed.problems if problem.severity.fatal(strict=self.strict)]
-        if fatal:
-            raise StartError(f"{self.store.path}: {len(fatal)} lines are wrong; nothing was started")
-        refused = await self.change(parsed.config, self.revision, by="startup")
-        for line in refused:
-            self.journal.log("SYS", 3, "CONFIG_E", f"startup configuration: {line}")
-        self.changed_at = self.changed_by = None
-        if refused:
-            await self._load_piecemeal(parsed.config)
+    def _parse(self, text: str) -> Config:
+        """Read the startup configuration; everything that it gets wrong is reported, all at once.
 
-    async def _load_piecemeal(self, config: Config) -> None:
-        """What could be done of a startup configuration of which a part could not: the daemon stays up where it can."""
-        for action in plan(self.running, config):
-            with contextlib.suppress(AdapterError, PlaneError):  # reported above, or by the part itself
-                await self.applier.apply_one(config, action)
-        self.running = config
-        self.revision += 1
+        Raises `StartError` where `--strict` forbids to start with that.
+        """
+        parsed = parse(text, str(self.store.path))
+        problems = [*parsed.problems, *validate(parsed.config)]
+        wrong = [problem for problem in problems if problem.severity.fatal(strict=True)]
+        if self.strict and wrong:
+            for problem in problems:
+                print(problem, file=sys.stderr, flush=True)
+            raise StartError(f"{self.store.path}: {len(wrong)} errors; nothing was started, as --strict asks")
+        for problem in problems:
+            severity = Severity.ERRORS if problem in wrong else Severity.WARNINGS
+            self.journal.log("SYS", severity, "CONFIG", str(problem))
+        return parsed.config
+
+    async def _load(self, config: Config) -> None:
+        """Run the startup configuration as far as it goes: the daemon stays up where it can."""
+        async with self._lock:
+            await self.applier.load(config)
+            self.running = config
+            self.revision += 1
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -205,37 +244,52 @@ class Router:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            kind = type(error).__name__
-            text = str(error) if isinstance(error, AdapterError | PlaneError) else f"internal error ({kind})"
-            self.journal.log("SYS", 2, "TASK", text)
-            if not isinstance(error, AdapterError | PlaneError):
-                asyncio.get_running_loop().call_exception_handler({"message": kind, "exception": error})
+            self.internal_error(error)
+
+    def internal_error(self, error: BaseException) -> str:
+        """Log a fault of this program by its kind and place; its text may hold anything, so it is not told."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
+        text = f"internal error ({type(error).__name__} at {place})"
+        self.journal.log("SYS", 2, "INTERNAL", text)
+        return text
 
     async def _watchdog(self, notifier: Notifier) -> None:
         """Tell the service manager that the loop turns; sample counters; try again what did not work."""
+        due = self.clock()
         while True:
             notifier.watchdog()
-            try:
-                await self.collector.sample()
-            except AdapterError as error:
-                self._problem("counters", str(error))
-            else:
-                self._problems.pop("counters", None)
-            if self.crypto.problem is not None and self.crypto.retry_listen():
-                self.tunnels.refresh()
-            await asyncio.sleep(RETRY)
+            if self.clock() >= due:
+                due = self.clock() + RETRY
+                await self._try("counters", self.collector.sample())
+                await self._try("retry", self._retry())
+            await asyncio.sleep(min(RETRY, notifier.watchdog_interval or RETRY))
+
+    async def _retry(self) -> None:
+        if self.crypto.retry_listen():
+            self.tunnels.refresh()
+        async with self._lock:
+            await self.applier.retry(self.running)
 
     # changes
 
     async def change(self, candidate: Config, revision: int, *, by: str) -> list[str]:
-        """Make `candidate` the running configuration. An empty list: done; else why not, and nothing is changed."""
+        """Make `candidate` the running configuration. An empty list: done; else why not, and nothing is changed.
+
+        Whoever asked may go away meanwhile: a change that has begun comes to its end.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._change(candidate, revision, by)))
+
+    async def _change(self, candidate: Config, revision: int, by: str) -> list[str]:
         async with self._lock:
             if revision != self.revision:
                 return ["The configuration was changed from another terminal meanwhile: enter the line again"]
+            if not self._changeable:
+                return ["The router is stopping"]
             known = set(map(str, validate(self.running)))
             problems = [problem for problem in validate(candidate) if str(problem) not in known]
             errors = [problem.text for problem in problems if problem.severity.fatal(strict=False)]
-            if errors and by != "startup":
+            if errors:
                 return errors
             try:
                 await self.applier.apply(self.running, candidate)
@@ -253,15 +307,23 @@ class Router:
 
     def _surroundings_changed(self, _changes: frozenset[Change]) -> None:
         if self._settling is None:
-            self._settling = asyncio.get_running_loop().call_later(SETTLE, self._settled)
+            loop = asyncio.get_running_loop()
+            self._settling = loop.call_later(max(SETTLE, self._rest_until - loop.time()), self._settled)
 
     def _settled(self) -> None:
         self._settling = None
         self._spawn(self._look_again())
 
     async def _look_again(self) -> None:
+        loop = asyncio.get_running_loop()
         async with self._lock:
-            await self.applier.surroundings_changed(self.running)
+            began = loop.time()
+            self.looks += 1
+            try:
+                await self._try("surroundings", self.applier.surroundings_changed(self.running))
+            finally:
+                now = loop.time()
+                self._rest_until = now + max(REST, (now - began) * REST_SHARE)
 
     def _sa_changed(self, tunnel: str, up: bool, reason: str | None) -> None:
         self.tunnels.sa_changed(tunnel, up, reason)
@@ -307,6 +369,15 @@ class Router:
 
     async def _serve(self, connection: ControlConnection) -> int:
         """One terminal, or one command, from its first octet to its last; the client's exit status."""
+        try:
+            return await self._talk(connection)
+        except AdapterError as error:
+            connection.write(f"% {error}\n", error=True)
+        except Exception as error:  # noqa: BLE001 one terminal's trouble is nobody else's
+            connection.write(f"% {self.internal_error(error)}\n", error=True)
+        return 1
+
+    async def _talk(self, connection: ControlConnection) -> int:
         hello = connection.hello
         if hello.mode == "exec":
             return await run_command(self, hello.command, connection)
@@ -325,6 +396,9 @@ def run(config: Path, name: str, *, strict: bool) -> int:
     """`seikan run`: the exit status; every reason not to start is one line on standard error."""
     if os.geteuid() != 0:
         print("seikan: run needs root, for tunnel devices, addresses and UDP port 500: use sudo", file=sys.stderr)
+        return 1
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        print(f"seikan: '{name}' cannot name a router: letters, digits, '.', '_' and '-'", file=sys.stderr)
         return 1
     harden()
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from seikan.daemon.router import Router
 
 
+PING_COLUMNS = 70  # marks in a line, as in IOS
 MAXIMUM_BACKLOG = 1 << 20  # octets that a terminal may leave unread before log lines to it are dropped
 
 
@@ -133,6 +134,8 @@ class Login:
                 raise
         except AdapterError as error:
             self._do(self.terminal.respond([f"% {error}"], done=False))
+        except Exception as error:  # noqa: BLE001 a fault in one answer must not keep the terminal waiting
+            self._do(self.terminal.respond([f"% {self._router.internal_error(error)}"], done=False))
         self._do(self.terminal.respond((), done=True))
 
     def monitor(self, on: bool) -> None:
@@ -155,6 +158,9 @@ async def run_command(router: Router, command: str, connection: ControlConnectio
             await connection.drain()
     except AdapterError as error:
         connection.write(f"% {error}\n", error=True)
+        return 1
+    except Exception as error:  # noqa: BLE001 its text may hold anything; the client gets one line
+        connection.write(f"% {router.internal_error(error)}\n", error=True)
         return 1
     return 1 if refused else 0
 
@@ -282,23 +288,27 @@ async def _ping(router: Router, request: Ping) -> AsyncIterator[str | Iterable[s
         yield ["Packet sent with the DF bit set"]
     sent = received = 0
     times: list[float] = []
+    echoes = ping.ping(
+        target, source=source, size=request.size, repeat=request.repeat, timeout=request.timeout, df=request.df
+    )
+    aborted = False
     try:
-        async for result in ping.ping(
-            target, source=source, size=request.size, repeat=request.repeat, timeout=request.timeout, df=request.df
-        ):
+        async for result in echoes:
             sent += 1
             if result.round_trip is not None:
                 received += 1
                 times.append(result.round_trip)
-            yield result.mark + ("\r\n" if sent % 70 == 0 else "")
-    finally:
-        percent = 100 * received // sent if sent else 0
-        summary = f"Success rate is {percent} percent ({received}/{sent})"
-        if times:
-            low, mean, high = min(times), sum(times) / len(times), max(times)
-            summary += f", round-trip min/avg/max = {_ms(low)}/{_ms(mean)}/{_ms(high)} ms"
-        last = ["", summary]
-    yield last
+            yield result.mark + ("\n" if sent % PING_COLUMNS == 0 and sent < request.repeat else "")
+    except asyncio.CancelledError:  # ^C: what was sent so far still has its summary
+        aborted = True
+    percent = 100 * received // sent if sent else 0
+    summary = f"Success rate is {percent} percent ({received}/{sent})"
+    if times:
+        low, mean, high = min(times), sum(times) / len(times), max(times)
+        summary += f", round-trip min/avg/max = {_ms(low)}/{_ms(mean)}/{_ms(high)} ms"
+    yield ["", summary]
+    if aborted:
+        raise asyncio.CancelledError
 
 
 def _ms(seconds: float) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
 from seikan.config.model import Config, Interface, Tunnel
@@ -16,14 +17,17 @@ from seikan.config.validate import tunnel_problems
 from seikan.daemon import settings
 from seikan.daemon.view import View
 from seikan.ike.settings import TunnelSettings
-from seikan.plane.base import Plane, TunnelCounters, TunnelParameters
+from seikan.plane.base import Plane, PlaneError, TunnelCounters, TunnelParameters
+from seikan.system.netlink import RouteLookup
 
 Address = IPv4Address | IPv6Address
 
 NONE_YET = IPv4Address(0)  # an end that is not configured or not known
 RECURSION_HOLD = 10.0  # seconds that a recursive tunnel stays down the first time; doubles up to the limit
 RECURSION_HOLD_LIMIT = 60.0
-RECURSION_FORGET = 120.0  # seconds of peace after which a recursion counts as the first again
+RECURSION_FORGET = 120.0  # seconds of peace after a hold, after which a recursion counts as the first again
+PATH_MTU_AGE = 600.0  # seconds after which a learnt path MTU is tried anew (IOS; RFC 1191 section 6.3)
+TELL_AFTER = 2.0  # seconds
 MINIMUM_MTU = 68  # RFC 791
 NOTHING_COUNTED = TunnelCounters(0, 0, 0, 0, {})
 
@@ -39,17 +43,21 @@ class TunnelState:
     remote: Address | None = None
     link_mtu: int = settings.DEFAULT_LINK_MTU
     path_mtu: int | None = None  # learnt from ICMP
+    path_mtu_until: float = 0.0
+    made: bool = False  # the plane has the device
+    refusal: str | None = None  # what the plane said when it did not do what was asked
     route_device: str | None = None  # Linux name of the way to the destination
     udp: bool = False  # a NAT is in the way
     sa_up: bool = False
     sa_reason: str | None = None
     reason: str | None = "not yet configured"
+    tell: bool = True  # whether the reason is news to whoever reads the log
+    told: str | None = None
     carrier: bool = False
     counted_from: TunnelCounters = NOTHING_COUNTED  # the device's counters when its mode was set, or cleared
     transitions: int = 0
     held_until: float = 0.0
     recursions: int = 0
-    last_recursion: float = 0.0
 
     @property
     def outer_mtu(self) -> int:
@@ -94,20 +102,17 @@ class Tunnels:
     # configuration
 
     def configure(self, config: Config) -> None:
-        """Take the configuration; `set_interface` makes or removes the devices, `refresh` the rest."""
+        """Take the configuration; `add` and `remove` make and remove the devices, `refresh` does the rest."""
         self._config = config
         for state in self._states.values():
             state.interface = config.interfaces.get(state.interface.name, state.interface)
 
-    def set_interface(self, name: str, interface: Interface | None) -> None:
-        """Create the device of a new tunnel or remove that of an old one. Raises `PlaneError`."""
+    def add(self, name: str, interface: Interface, *, tolerant: bool = False) -> None:
+        """Create a tunnel's device, or take its new configuration.
+
+        Raises `PlaneError` where the device cannot be made; `tolerant` keeps the tunnel then, for `retry`.
+        """
         state = self._states.get(name)
-        if interface is None:
-            if state is not None:
-                del self._states[name]
-                if self._plane is not None:
-                    self._plane.remove_tunnel(state.device)
-            return
         if state is not None:
             state.interface = interface
             return
@@ -115,10 +120,52 @@ class Tunnels:
         device = self.device_of(name)
         mode = settings.plane_mode(interface.tunnel.mode)
         parameters = TunnelParameters(device, mode, NONE_YET, NONE_YET, settings.DEFAULT_LINK_MTU)
-        if self._plane is not None:
-            self._plane.create_tunnel(parameters)
-        self._states[name] = TunnelState(interface, device, parameters)
+        state = TunnelState(interface, device, parameters)
+        try:
+            self._make(state)
+        except PlaneError as error:
+            if not tolerant:
+                raise
+            state.refusal = str(error)
+        self._states[name] = state
         self._log_line_protocol(name, False)
+
+    def remove(self, name: str) -> None:
+        """Remove a tunnel, its device and its SAs. Raises `PlaneError`."""
+        state = self._states.get(name)
+        if state is None:
+            return
+        del self._states[name]  # first: the engine's goodbye is no reason to start anew
+        self._around.stop(name, "the tunnel is removed")
+        try:
+            if self._plane is not None and state.made:
+                self._plane.remove_tunnel(state.device)
+        except PlaneError:
+            self._states[name] = state
+            raise
+
+    def _make(self, state: TunnelState) -> None:
+        if self._plane is not None and not state.made:
+            self._plane.create_tunnel(state.parameters)
+            state.made = True
+            state.refusal = None
+
+    def retry(self) -> bool:
+        """Try again to make the devices that could not be made; True where one was."""
+        made = False
+        for state in self._states.values():
+            if self._plane is not None and not state.made:
+                try:
+                    self._make(state)
+                except PlaneError as error:
+                    state.refusal = str(error)
+                else:
+                    made = True
+        return made
+
+    def refusals(self) -> dict[str, str]:
+        """What the plane did not do, by tunnel."""
+        return {name: state.refusal for name, state in self._states.items() if state.refusal is not None}
 
     def settings(self) -> tuple[TunnelSettings, ...]:
         """What the engine shall negotiate: every protected tunnel whose two ends are known."""
@@ -164,6 +211,10 @@ class Tunnels:
         device = self._around.linux_name(tunnel.source)
         if tunnel.destination is not None and tunnel.destination.version == 6:
             return self._view.primary_ipv6(device)
+        configured = self._config.interfaces.get(tunnel.source)
+        wanted = configured.address if configured is not None else None
+        if wanted is not None and any(entry.address == wanted for entry in self._view.addresses.get(device, ())):
+            return wanted.ip  # the kernel's own order may put a secondary first
         primary = self._view.primary(device)
         return primary.ip if primary is not None else None
 
@@ -181,7 +232,7 @@ class Tunnels:
         state = self._states.get(name)
         if state is not None and state.udp != udp:
             state.udp = udp
-            self._update_device(state)
+            self._guarded(state, self._update_device)
 
     def path_mtu(self, name: str, mtu: int) -> None:
         """ICMP told of a narrower path (RFC 1191, RFC 4301 section 8.2)."""
@@ -189,8 +240,16 @@ class Tunnels:
         if state is None or mtu >= state.outer_mtu:
             return
         state.path_mtu = max(mtu, MINIMUM_MTU)
+        state.path_mtu_until = self._around.now() + PATH_MTU_AGE
+        self._around.at(state.path_mtu_until, self._age_path_mtu)
         self._around.log("TUN", 5, "PATHMTU", f"{name}: the path to {state.remote} carries {mtu} octets only")
-        self._update_device(state)
+        self._guarded(state, self._update_device)
+
+    def _age_path_mtu(self) -> None:
+        for state in self._states.values():
+            if state.path_mtu is not None and self._around.now() >= state.path_mtu_until:
+                state.path_mtu = None
+                self._guarded(state, self._update_device)
 
     def refresh(self) -> None:
         """Work out every tunnel's state anew."""
@@ -198,6 +257,36 @@ class Tunnels:
             self._refresh_one(state)
 
     def _refresh_one(self, state: TunnelState) -> None:
+        self._guarded(state, self._work_out)
+        if state.reason is None:
+            state.told = None
+        elif state.tell and state.reason != state.told:
+            state.told = state.reason
+            self._around.at(self._around.now() + TELL_AFTER, partial(self._tell, state, state.reason))
+
+    def _tell(self, state: TunnelState, reason: str) -> None:
+        """Log why a tunnel is down, where it still is: what passes by itself in a moment is no news."""
+        if state.reason == reason and self._states.get(state.interface.name) is state:
+            text = f"{state.interface.name} cannot carry packets: {reason}"
+            self._around.log("TUN", 4, "OBSTACLE", text)
+
+    def _guarded(self, state: TunnelState, action: Callable[[TunnelState], None]) -> None:
+        """What the plane refuses takes this tunnel down, with its words as the reason, and no other."""
+        if state.made:
+            state.refusal = None
+        try:
+            action(state)
+        except PlaneError as error:
+            state.refusal = state.reason = str(error)
+            state.tell = True
+            self._around.stop(state.interface.name, state.reason)
+            if state.carrier:
+                state.carrier = False
+                state.transitions += 1
+                self._log_line_protocol(state.interface.name, False)
+
+    def _work_out(self, state: TunnelState) -> None:
+        state.tell = True
         obstacle = self._obstacle(state)
         tunnel = state.interface.tunnel
         assert tunnel is not None
@@ -209,6 +298,7 @@ class Tunnels:
                 if not state.sa_up:
                     self._around.start(name)
                     obstacle = self._around.crypto_problem() or state.sa_reason or "negotiating"
+                    state.tell = False  # the engine and the sockets log themselves
             else:
                 self._around.stop(name, obstacle)
         state.reason = obstacle
@@ -222,14 +312,18 @@ class Tunnels:
         plane_problem = self._around.plane_problem()
         if plane_problem is not None:
             return plane_problem
-        if interface.shutdown:
-            return "administratively down"
-        if tunnel.source is None:
-            return "no tunnel source is configured"
-        if state.local is None:
+        if not state.made:
+            return state.refusal
+        for missing, text in (
+            (interface.shutdown, "administratively down"),
+            (tunnel.source is None, "no tunnel source is configured"),
+            (tunnel.destination is None, "no tunnel destination is configured"),
+        ):
+            if missing:
+                state.tell = False  # somebody is just typing it
+                return text
+        if state.local is None or state.remote is None:
             return f"the tunnel source {tunnel.source} has no address"
-        if state.remote is None:
-            return "no tunnel destination is configured"
         if state.local.version != state.remote.version:
             return f"the tunnel source {state.local} and destination {state.remote} are of different IP versions"
         if isinstance(tunnel.source, str):
@@ -242,6 +336,9 @@ class Tunnels:
             return problems[0]
         if tunnel.mode.ipsec and not settings.usable_policies(self._config):
             return "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
+        own = self._view.links.get(state.device)
+        if own is not None and not own.admin_up:
+            return f"the device {state.device} was set down: ip link set {state.device} up"
         return self._route_obstacle(state, state.remote)
 
     def _route_obstacle(self, state: TunnelState, remote: Address) -> str | None:
@@ -250,23 +347,38 @@ class Tunnels:
         if route is None:
             state.route_device = None
             return f"no route to the tunnel destination {remote}"
-        if route.interface == state.device:
+        if self._recursive(state, route):
+            state.tell = False
             if now >= state.held_until:
                 self._hold(state, now)
             return f"recursive routing: the route to the tunnel destination {remote} goes through the tunnel"
         if now < state.held_until:
+            state.tell = False
             return "temporarily disabled due to recursive routing"
         state.route_device = route.interface
         state.link_mtu = route.mtu or settings.DEFAULT_LINK_MTU
         return None
 
+    def _recursive(self, state: TunnelState, route: RouteLookup | None) -> bool:
+        """Whether the way leads back into this tunnel, itself or by way of other tunnels."""
+        by_device = {other.device: other for other in self._states.values()}
+        seen: set[str] = set()
+        while route is not None and route.interface not in seen:
+            if route.interface == state.device:
+                return True
+            seen.add(route.interface)
+            other = by_device.get(route.interface)
+            if other is None or other.remote is None:
+                return False
+            route = self._view.routes.get(other.remote)
+        return False
+
     def _hold(self, state: TunnelState, now: float) -> None:
         """Take the tunnel down for a while, so that routing withdraws what it taught, then try again."""
-        if now - state.last_recursion > RECURSION_FORGET:
+        if now - state.held_until > RECURSION_FORGET:
             state.recursions = 0
         hold = min(RECURSION_HOLD * 2**state.recursions, RECURSION_HOLD_LIMIT)
         state.recursions += 1
-        state.last_recursion = now
         state.held_until = now + hold
         self._around.log("TUN", 5, "RECURDOWN", f"{state.interface.name} temporarily disabled due to recursive routing")
         self._around.at(state.held_until, self.refresh)
@@ -303,12 +415,13 @@ class Tunnels:
         state.parameters = parameters
 
     def _set_carrier(self, state: TunnelState, up: bool) -> None:
+        """The line protocol is what the device's carrier was set to. Raises `PlaneError`, and then it is down."""
         if state.carrier == up:
             return
+        if self._plane is not None and state.made:
+            self._plane.set_carrier(state.device, up)
         state.carrier = up
         state.transitions += 1
-        if self._plane is not None:
-            self._plane.set_carrier(state.device, up)
         self._log_line_protocol(state.interface.name, up)
 
     def _log_line_protocol(self, name: str, up: bool) -> None:

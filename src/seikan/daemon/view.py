@@ -33,11 +33,25 @@ class View:
                 return IPv6Address(entry.address.ip)
         return None
 
+    def same_as(self, other: View) -> bool:
+        """Whether nothing differs that decides anything: all but the counters."""
+        return (
+            self.routes == other.routes
+            and self.addresses == other.addresses
+            and {name: _state(link) for name, link in self.links.items()}
+            == {name: _state(link) for name, link in other.links.items()}
+        )
+
+
+def _state(link: Link) -> tuple[object, ...]:
+    return link.index, link.kind, link.admin_up, link.carrier, link.mtu
+
 
 async def look(netlink: Netlink, destinations: Iterable[Address]) -> View:
-    """Ask the kernel; raises `AdapterError` where it does not answer."""
+    """Ask the kernel, once for each kind of thing; raises `AdapterError` where it does not answer."""
+    links = await netlink.links()
     by_name: dict[str, list[AddressEntry]] = {}
-    for entry in await netlink.addresses():
+    for entry in await netlink.addresses(links=links):
         by_name.setdefault(entry.interface, []).append(entry)
-    routes = {destination: await netlink.route_to(destination) for destination in set(destinations)}
-    return View(await netlink.links(), {name: tuple(found) for name, found in by_name.items()}, routes)
+    routes = {destination: await netlink.route_to(destination, links=links) for destination in set(destinations)}
+    return View(links, {name: tuple(found) for name, found in by_name.items()}, routes)

@@ -124,7 +124,7 @@ class Frr:
         Where FRR is not installed the daemon goes on without routing protocols: see `problems`.
         """
         async with self._lock:
-            if not (self._programs / "zebra").exists() or not _user_exists():
+            if not self._installed():
                 self._missing = "FRR is not installed: apt-get install frr"
                 self._on_problem(self._missing)
                 return
@@ -138,6 +138,16 @@ class Frr:
             empty.touch(mode=0o600)
             os.chown(empty, user.pw_uid, user.pw_gid)
             await self._ensure("zebra", DaemonConfig({}))
+
+    async def retry(self) -> bool:
+        """Start where FRR was missing and is installed now; True where it did. Raises `AdapterError` as `start`."""
+        if self._missing is None or not self._installed():
+            return False
+        await self.start()
+        return self._missing is None
+
+    def _installed(self) -> bool:
+        return (self._programs / "zebra").exists() and _user_exists()
 
     async def apply(
         self, config: Config, names: Mapping[str, str], addresses: Mapping[str, IPv4Interface] | None = None

@@ -105,7 +105,7 @@ class Journal:
         self._now = now or (lambda: datetime.now(UTC).astimezone())
         self._synchronized = synchronized
         self._stream = sys.stderr if stream is None else stream
-        self._prefixed = "JOURNAL_STREAM" in os.environ if prefixed is None else prefixed
+        self._prefixed = _to_service_manager(self._stream) if prefixed is None else prefixed
         self._port = port
         self._ring: deque[str] = deque()
         self._ring_octets = 0
@@ -232,6 +232,15 @@ class Journal:
 
 def _takes(least: Severity | None, severity: Severity) -> bool:
     return least is not None and severity <= least
+
+
+def _to_service_manager(stream: TextIO) -> bool:
+    """Whether a stream is the journal's: JOURNAL_STREAM names its device and inode, and children inherit the name."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (AttributeError, OSError, ValueError):  # a stream in memory
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def _writable(stream: TextIO) -> bool:

@@ -6,6 +6,7 @@ Everything made or changed here is recorded and undone by `close`; what the oper
 from __future__ import annotations
 
 import errno
+import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
@@ -47,6 +48,8 @@ _MAC_OCTETS = 6
 _LOOPBACK_KINDS = ("dummy", "bridge")
 _SYSCTL = Path("/proc/sys/net")
 _REVERSE_PATH_LOOSE = "2"
+_LOST = ("lost-address", "lost-route")
+_SYSTEM_PROTOCOLS = (3, 4, 16)  # rtnetlink(7): boot (`ip route add`), static, DHCP; FRR and the kernel renew their own
 _GONE = {errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENOENT, errno.ESRCH, errno.ENXIO}
 
 
@@ -273,19 +276,58 @@ class Netlink:
     async def _set_state(self, interface: str, *, up: bool) -> None:
         link = await self._link(interface)
         if link.admin_up == up:
+            self._claim("up", interface)
             return
+        if not up:
+            await self._remember_what_goes(link)
         self._ledger.record(Entry("up", interface, before="up" if link.admin_up else "down"))
         async with _named(f"{interface} cannot be set {'up' if up else 'down'}"):
             await self._ipr.link("set", index=link.index, state="up" if up else "down")
+        if up:
+            await self._give_back(interface)
+
+    async def restore_state(self, interface: str) -> None:
+        """Let a device be up or down as it was before `set_up` and `set_down`."""
+        entry = self._ledger.find("up", interface)
+        if entry is not None:
+            await self._undo(entry)
+            await self._give_back(interface)
+
+    async def _remember_what_goes(self, link: Link) -> None:
+        """The kernel forgets the IPv6 addresses and the routes of a device that is set down: keep the system's own."""
+        for held in await self.addresses(link.name):
+            if held.address.version == 6 and not held.ours and not held.link_local:
+                self._ledger.record(Entry("lost-address", link.name, str(held.address)))
+        async with _named(f"the routes of {link.name} cannot be listed"):
+            async for message in await self._ipr.route("dump", oif=link.index):
+                if message["proto"] in _SYSTEM_PROTOCOLS and message.get("oif") == link.index:
+                    route = {name: message.get(name) for name in ("dst", "gateway", "prefsrc", "priority", "table")}
+                    route |= {"family": message["family"], "scope": message["scope"], "proto": message["proto"]}
+                    if route["dst"] is not None:
+                        route["dst"] = f"{route['dst']}/{message['dst_len']}"
+                    kept = {name: value for name, value in route.items() if value is not None}
+                    self._ledger.record(Entry("lost-route", link.name, json.dumps(kept, sort_keys=True)))
+
+    async def _give_back(self, interface: str) -> None:
+        for entry in reversed(self._ledger.entries()):  # addresses first: routes may need them
+            if entry.target == interface and entry.kind in _LOST:
+                await self._undo(entry)
 
     async def set_mtu(self, interface: str, mtu: int) -> None:
         """The device's MTU in octets; `close` sets it back on devices that are not ours."""
         link = await self._link(interface)
         if link.mtu == mtu:
+            self._claim("mtu", interface)
             return
         self._ledger.record(Entry("mtu", interface, before=str(link.mtu)))
         async with _named(f"{interface} cannot have an MTU of {mtu}"):
             await self._ipr.link("set", index=link.index, mtu=mtu)
+
+    def _claim(self, kind: str, target: str) -> None:
+        """What a killed daemon did is as this one wants it: `sweep` leaves it, `close` undoes it."""
+        entry = self._ledger.find(kind, target)
+        if entry is not None:
+            self._ledger.record(entry)
 
     async def restore_mtu(self, interface: str) -> None:
         """Give a device the MTU back that it had before `set_mtu`."""
@@ -366,7 +408,8 @@ class Netlink:
                 if link is not None:
                     await self._undo_on(link, entry)
         except NetlinkError as error:
-            if error.code not in _GONE:
+            again = entry.kind in _LOST and error.code == errno.EEXIST
+            if error.code not in _GONE and not again:
                 raise AdapterError(f"{entry.kind} of {entry.target} cannot be set back: {_reason(error)}") from None
         except OSError as error:
             if error.errno not in _GONE:
@@ -383,6 +426,12 @@ class Netlink:
             await self._ipr.link("set", index=link.index, mtu=int(entry.before))
         elif entry.kind == "up":
             await self._ipr.link("set", index=link.index, state=entry.before)
+        elif entry.kind == "lost-address":
+            address = ip_interface(entry.detail)
+            options = {"address": str(address.ip), "prefixlen": address.network.prefixlen, "flags": _IFA_F_NODAD}
+            await self._ipr.addr("add", index=link.index, **options)
+        elif entry.kind == "lost-route":
+            await self._ipr.route("add", oif=link.index, **json.loads(entry.detail))
 
     async def _link(self, interface: str) -> Link:
         link = await self.link(interface)

@@ -116,6 +116,4 @@ class NetlinkEvents:
             if kind == _RTA_DST:
                 prefix = int.from_bytes(message[offset + _ATTRIBUTE.size : offset + length], "big")
             offset += (length + 3) & ~3
-        return any(
-            family == its and (number ^ prefix) >> (width - bits) == 0 for its, width, number in self._watched
-        )
+        return any(family == its and (number ^ prefix) >> (width - bits) == 0 for its, width, number in self._watched)
