@@ -85,6 +85,11 @@ class CryptoDriver:
             asyncio.get_running_loop().add_reader(plane.fileno(), self._plane_ready)
 
     @property
+    def settings(self) -> EngineSettings:
+        """What the engine was last told."""
+        return self._settings
+
+    @property
     def listening(self) -> bool:
         """True while the IKE ports are open: ISAKMP is ON."""
         return self._sockets is not None

@@ -104,7 +104,7 @@ class Router:
             await self._try("clamp", clamp.remove(leftover=self._directory.crashed))
             config = self._parse(text)
             await self._build(stack, netlink, clamp)
-            await self._load(config)
+            await self.load(config)
             await self._try("sweep", netlink.sweep())
             server = ControlServer(self._directory.path / "control.sock", self._serve)
             await server.open()
@@ -229,7 +229,7 @@ class Router:
             self.journal.log("SYS", severity, "CONFIG", str(problem))
         return parsed.config
 
-    async def _load(self, config: Config) -> None:
+    async def load(self, config: Config) -> None:
         """Run the startup configuration as far as it goes: the daemon stays up where it can."""
         async with self._lock:
             await self.applier.load(config)

@@ -17,7 +17,7 @@ from seikan.config.validate import tunnel_problems
 from seikan.daemon import settings
 from seikan.daemon.view import View
 from seikan.ike.settings import TunnelSettings
-from seikan.plane.base import Plane, PlaneError, TunnelCounters, TunnelParameters
+from seikan.plane.base import Plane, PlaneError, TunnelCounters, TunnelMode, TunnelParameters
 from seikan.system.netlink import RouteLookup
 
 Address = IPv4Address | IPv6Address
@@ -118,9 +118,7 @@ class Tunnels:
             return
         assert interface.tunnel is not None
         device = self.device_of(name)
-        mode = settings.plane_mode(interface.tunnel.mode)
-        parameters = TunnelParameters(device, mode, NONE_YET, NONE_YET, settings.DEFAULT_LINK_MTU)
-        state = TunnelState(interface, device, parameters)
+        state = TunnelState(interface, device, _idle(device, settings.DEFAULT_LINK_MTU))
         try:
             self._make(state)
         except PlaneError as error:
@@ -293,6 +291,8 @@ class Tunnels:
         name = state.interface.name
         if obstacle is None:
             self._update_device(state)
+        elif not tunnel.mode.ipsec:
+            self._change_device(state, _idle(state.device, state.parameters.mtu))
         if tunnel.mode.ipsec:
             if obstacle is None:
                 if not state.sa_up:
@@ -404,9 +404,12 @@ class Tunnels:
             ttl=tunnel.ttl or 255,
             df=settings.df_bit(self._config),
         )
+        self._change_device(state, parameters)
+
+    def _change_device(self, state: TunnelState, parameters: TunnelParameters) -> None:
         if parameters == state.parameters:
             return
-        if self._plane is not None:
+        if self._plane is not None and state.made:
             if parameters.mode is not state.parameters.mode:
                 # what crosses the device changes its meaning: nobody may see one carrier over both
                 self._set_carrier(state, False)
@@ -427,3 +430,8 @@ class Tunnels:
     def _log_line_protocol(self, name: str, up: bool) -> None:
         word = "up" if up else "down"
         self._around.log("LINEPROTO", 5, "UPDOWN", f"Line protocol on Interface {name}, changed state to {word}")
+
+
+def _idle(device: str, mtu: int) -> TunnelParameters:
+    """A device that carries nothing: without SAs, and of no two ends that another GRE tunnel could have too."""
+    return TunnelParameters(device, TunnelMode.IPSEC, NONE_YET, NONE_YET, mtu)
