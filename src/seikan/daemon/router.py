@@ -46,7 +46,7 @@ from seikan.system.udp import IkeSockets
 Address = IPv4Address | IPv6Address
 
 INTERFACE_MAP = "interfaces.map"
-SETTLE = 0.05  # seconds: changes of links and routes come in bursts, one look serves a burst
+SETTLE = 0.02  # seconds: changes of links and routes come in bursts, one look serves a burst
 REST = 0.1  # seconds at least from one look to the next
 REST_SHARE = 4  # of the time that a look took: constant change leaves most of the processor to others
 RETRY = 5.0  # seconds between tries to get what another program holds

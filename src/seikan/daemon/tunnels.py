@@ -57,6 +57,7 @@ class TunnelState:
     counted_from: TunnelCounters = NOTHING_COUNTED  # the device's counters when its mode was set, or cleared
     transitions: int = 0
     held_until: float = 0.0
+    recursive: bool = False  # the route to the destination goes through the tunnel itself
     recursions: int = 0
 
     @property
@@ -291,15 +292,18 @@ class Tunnels:
         name = state.interface.name
         if obstacle is None:
             self._update_device(state)
-        elif not tunnel.mode.ipsec:
-            self._change_device(state, _idle(state.device, state.parameters.mtu))
+        else:
+            # before the engine says goodbye: what it sends must not go into the tunnel
+            self._set_carrier(state, False)
+            if not tunnel.mode.ipsec:
+                self._change_device(state, _idle(state.device, state.parameters.mtu))
         if tunnel.mode.ipsec:
             if obstacle is None:
                 if not state.sa_up:
                     self._around.start(name)
                     obstacle = self._around.crypto_problem() or state.sa_reason or "negotiating"
                     state.tell = False  # the engine and the sockets log themselves
-            else:
+            elif not state.recursive:  # else the peer could not be told now
                 self._around.stop(name, obstacle)
         state.reason = obstacle
         self._set_carrier(state, obstacle is None)
@@ -309,6 +313,7 @@ class Tunnels:
         interface = state.interface
         tunnel = interface.tunnel
         assert tunnel is not None
+        state.recursive = False
         plane_problem = self._around.plane_problem()
         if plane_problem is not None:
             return plane_problem
@@ -347,7 +352,8 @@ class Tunnels:
         if route is None:
             state.route_device = None
             return f"no route to the tunnel destination {remote}"
-        if self._recursive(state, route):
+        state.recursive = self._leads_back(state, route)
+        if state.recursive:
             state.tell = False
             if now >= state.held_until:
                 self._hold(state, now)
@@ -359,7 +365,7 @@ class Tunnels:
         state.link_mtu = route.mtu or settings.DEFAULT_LINK_MTU
         return None
 
-    def _recursive(self, state: TunnelState, route: RouteLookup | None) -> bool:
+    def _leads_back(self, state: TunnelState, route: RouteLookup | None) -> bool:
         """Whether the way leads back into this tunnel, itself or by way of other tunnels."""
         by_device = {other.device: other for other in self._states.values()}
         seen: set[str] = set()
