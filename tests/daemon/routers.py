@@ -86,6 +86,28 @@ class Router:
             self.startup.write_text(self.text)
         self.daemon = daemons.launch(self.name, self.startup, self.name, self.host.runtime, limit)
 
+    def start_without(self, *hidden: str) -> None:
+        """Start it where these directories are empty; `uncover` shows them again."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.startup.touch(mode=0o600)
+        self.startup.write_text(self.text)
+        mounts = "".join(f"mount -t tmpfs none {path} && " for path in hidden)
+        command = " ".join(cli_command("run", self.name, str(self.startup)))
+        with (self.directory / "log").open("ab") as log:
+            self.daemon = subprocess.Popen(
+                ["ip", "netns", "exec", self.name, "sh", "-c", f"{mounts}exec {command}"],
+                env=environment(self.host.runtime),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        until(lambda: "seikan: ready" in self.log(), 20, what=self.log)
+
+    def uncover(self, path: str) -> None:
+        assert self.daemon is not None
+        subprocess.run(["nsenter", "-t", str(self.daemon.pid), "-m", "umount", path], check=True, timeout=10)
+
     def kill(self) -> None:
         """kill -9."""
         assert self.daemon is not None

@@ -35,7 +35,7 @@ from seikan.config.parse import parse
 from seikan.daemon import settings
 from seikan.daemon.rates import LoadAverage, Sample
 from seikan.daemon.terminals import stamp
-from seikan.daemon.tunnels import NOTHING_COUNTED, TunnelState
+from seikan.daemon.tunnels import NEGOTIATING, NOTHING_COUNTED, TunnelState
 from seikan.daemon.view import look
 from seikan.ike.status import EngineStatus, IpsecSaStatus, TunnelStatus
 from seikan.plane.base import Direction, Plane, PlaneError, SaCounters, TunnelCounters
@@ -122,6 +122,7 @@ class Collector:
             # the routes are as news of them have kept them
             router.interfaces.view = replace(await look(router.netlink, ()), routes=router.interfaces.view.routes)
             self._sample(router.interfaces.view.links)
+        engine = router.crypto.engine.status(router.clock()) if needs & {Need.INTERFACES, Need.CRYPTO} else None
         return Status(
             now=now,
             time_source_synchronized=clock_synchronized(),
@@ -138,8 +139,8 @@ class Collector:
             plane=router.plane.name if router.plane is not None else "none",
             memory_kilobytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             serial=router.name,
-            interfaces=self._interfaces() if Need.INTERFACES in needs else (),
-            crypto=self._crypto(now) if Need.CRYPTO in needs else None,
+            interfaces=self._interfaces(engine) if engine is not None and Need.INTERFACES in needs else (),
+            crypto=self._crypto(engine, now) if engine is not None and Need.CRYPTO in needs else None,
             routes=await self._routes() if Need.ROUTES in needs else None,
             ospf=await self._ospf() if Need.OSPF in needs else None,
             logging=self._logging() if Need.LOGGING in needs else None,
@@ -160,12 +161,13 @@ class Collector:
 
     # interfaces
 
-    def _interfaces(self) -> tuple[InterfaceStatus, ...]:
+    def _interfaces(self, engine: EngineStatus) -> tuple[InterfaceStatus, ...]:
         router = self._router
+        errors = {tunnel.name: _last_error(tunnel) for tunnel in engine.tunnels if not tunnel.up}
         ordered = sorted(router.running.interfaces.values(), key=lambda interface: _listed(interface.name))
-        return tuple(self._interface(interface) for interface in ordered)
+        return tuple(self._interface(interface, errors.get(interface.name)) for interface in ordered)
 
-    def _interface(self, interface: Interface) -> InterfaceStatus:
+    def _interface(self, interface: Interface, negotiation: str | None) -> InterfaceStatus:
         router = self._router
         device = router.interfaces.linux_name(interface.name)
         link = router.interfaces.view.links.get(device)
@@ -217,7 +219,7 @@ class Collector:
             tunnel_source=state.local if state is not None else None,
             tunnel_mtu=state.parameters.mtu if state is not None else None,
             path_mtu=state.outer_mtu if state is not None else None,
-            down_reason=state.reason if state is not None else None,
+            down_reason=_reason(state, negotiation) if state is not None else None,
             drops=self._tunnel_counters(device).drops if state is not None else {},
             since_cleared=ago(cleared),
         )
@@ -231,9 +233,8 @@ class Collector:
 
     # crypto
 
-    def _crypto(self, now: datetime) -> CryptoStatus:
+    def _crypto(self, engine: EngineStatus, now: datetime) -> CryptoStatus:
         router = self._router
-        engine = router.crypto.engine.status(router.clock())
         by_name = {tunnel.name: tunnel for tunnel in engine.tunnels}
         tunnels = []
         for state in router.tunnels.states.values():
@@ -354,6 +355,17 @@ class Collector:
 def _listed(name: str) -> tuple[object, ...]:
     """The order of IOS's tables of interfaces: what has a plug first, then loopbacks, then tunnels."""
     return is_loopback(name) + 2 * is_tunnel(name), sort_key(name)
+
+
+def _last_error(tunnel: TunnelStatus) -> str | None:
+    """What the last negotiation ended with, and which attributes differ."""
+    differ = ", ".join(f"{row.attribute}: local {row.local}, remote {row.remote}" for row in tunnel.mismatches)
+    return f"{tunnel.last_error} ({differ})" if tunnel.last_error is not None and differ else tunnel.last_error
+
+
+def _reason(state: TunnelState, negotiation: str | None) -> str | None:
+    """Why the tunnel is down; while it negotiates, what the last attempt ended with."""
+    return negotiation if state.reason == NEGOTIATING and negotiation is not None else state.reason
 
 
 def _hardware(name: str) -> str:

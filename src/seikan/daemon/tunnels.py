@@ -27,6 +27,7 @@ RECURSION_HOLD = 10.0  # seconds that a recursive tunnel stays down the first ti
 RECURSION_HOLD_LIMIT = 60.0
 RECURSION_FORGET = 120.0  # seconds of peace after a hold, after which a recursion counts as the first again
 PATH_MTU_AGE = 600.0  # seconds after which a learnt path MTU is tried anew (IOS; RFC 1191 section 6.3)
+NEGOTIATING = "negotiating"
 TELL_AFTER = 2.0  # seconds
 MINIMUM_MTU = 68  # RFC 791
 NOTHING_COUNTED = TunnelCounters(0, 0, 0, 0, {})
@@ -301,7 +302,7 @@ class Tunnels:
             if obstacle is None:
                 if not state.sa_up:
                     self._around.start(name)
-                    obstacle = self._around.crypto_problem() or state.sa_reason or "negotiating"
+                    obstacle = self._around.crypto_problem() or state.sa_reason or NEGOTIATING
                     state.tell = False  # the engine and the sockets log themselves
             elif not state.recursive:  # else the peer could not be told now
                 self._around.stop(name, obstacle)
