@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from tests.daemon.routers import CRYPTO, OSPF, TUNNEL, Router, Sites, run_to_the_end, type_lines, until
+
+from seikan.lab.driver import cli_command, environment
 
 pytestmark = pytest.mark.netns
 
@@ -146,3 +150,48 @@ def test_a_start_that_strict_forbids_still_removes_what_was_left(sites: Sites) -
     assert "2 errors" in said
     assert system_state(r1) == before
     assert r1.startup.read_text() == text
+
+
+def begin(router: Router) -> subprocess.Popen[str]:
+    """Start a daemon and do not wait for it."""
+    command = cli_command("run", router.name, str(router.startup))
+    return router.host.start(*command, log=router.directory / "log", environment=environment(router.host.runtime))
+
+
+def wait_for(log: Path, words: str) -> None:
+    """Wait until a log says it, then empty the log."""
+    until(lambda: words in log.read_text(), 15, what=log.read_text)
+    log.write_text("")
+
+
+def test_killed_again_and_again_while_it_starts(sites: Sites) -> None:
+    sites.r3.configure(CRYPTO, TUNNEL)
+    sites.r1.configure(CRYPTO, TUNNEL, EXTRAS)
+    give_of_its_own(sites.r1)
+    before = system_state(sites.r1)
+    sites.r3.start()
+    sites.r1.directory.mkdir()
+    sites.r1.startup.write_text(sites.r1.text)
+    log = sites.r1.directory / "log"
+    log.touch()
+    for marker in ("changed state to down", "ISAKMP is ON"):
+        daemon = begin(sites.r1)
+        wait_for(log, marker)
+        daemon.kill()
+        daemon.wait()
+    daemon = begin(sites.r1)
+    wait_for(log, "changed state to down")
+    daemon.terminate()
+    assert daemon.wait(15) == 0, log.read_text()
+    assert system_state(sites.r1) == before  # the last one was asked to end while it started
+    daemon = begin(sites.r1)
+    wait_for(log, "ISAKMP is ON")
+    daemon.kill()
+    daemon.wait()
+    began = time.monotonic()
+    sites.r1.start()
+    until(lambda: sites.r1.tunnel_up() and sites.r3.tunnel_up(), 40, what=lambda: sites.r1.reason() + log.read_text())
+    print(f"killed while it started: tunnel up after {time.monotonic() - began:.2f} s")
+    assert sites.r1.stop() == 0
+    assert system_state(sites.r1) == before
+    assert list(sites.r1.host.runtime.glob("*")) == []

@@ -121,24 +121,40 @@ class Netlink:
 
     async def sweep(self) -> None:
         """After the start-up configuration is applied: undo what a killed daemon did and this one does not."""
-        for entry in self._ledger.unclaimed():
-            await self._undo(entry)
+        unclaimed = self._ledger.unclaimed()
+        lost = [entry for entry in unclaimed if entry.kind in _LOST]
+        for device in {entry.target for entry in lost}:
+            link = await self.link(device)
+            if link is not None and not link.admin_up:  # for when it is set up again
+                unclaimed = [entry for entry in unclaimed if entry not in lost or entry.target != device]
+        await self._undo_all(unclaimed)
+
+    async def _undo_all(self, entries: list[Entry]) -> None:
+        """Newest first; what the kernel forgot while a device was down comes last, addresses before routes.
+
+        Raises `AdapterError` at the end, naming what could not be set back.
+        """
+        failed: list[str] = []
+        changed = [entry for entry in entries if entry.kind not in _LOST]
+        lost = [entry for entry in reversed(entries) if entry.kind in _LOST]
+        for entry in (*changed, *sorted(lost, key=lambda entry: _LOST.index(entry.kind))):
+            try:
+                await self._undo(entry)
+            except AdapterError as error:
+                failed.append(str(error))
+        if failed:
+            raise AdapterError("; ".join(failed))
 
     async def close(self) -> None:
         """Undo everything, newest first. Raises `AdapterError` at the end, naming what could not be set back."""
         if self._ipr is None:
             return
-        failed: list[str] = []
-        for entry in self._ledger.entries():
-            try:
-                await self._undo(entry)
-            except AdapterError as error:
-                failed.append(str(error))
-        self._ipr.close()
-        self._asking.close()
-        self._ipr = None
-        if failed:
-            raise AdapterError("; ".join(failed))
+        try:
+            await self._undo_all(self._ledger.entries())
+        finally:
+            self._ipr.close()
+            self._asking.close()
+            self._ipr = None
 
     # --- questions
 
@@ -309,9 +325,8 @@ class Netlink:
                     self._ledger.record(Entry("lost-route", link.name, json.dumps(kept, sort_keys=True)))
 
     async def _give_back(self, interface: str) -> None:
-        for entry in reversed(self._ledger.entries()):  # addresses first: routes may need them
-            if entry.target == interface and entry.kind in _LOST:
-                await self._undo(entry)
+        lost = [entry for entry in self._ledger.entries() if entry.target == interface and entry.kind in _LOST]
+        await self._undo_all(lost)
 
     async def set_mtu(self, interface: str, mtu: int) -> None:
         """The device's MTU in octets; `close` sets it back on devices that are not ours."""
