@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -169,6 +170,32 @@ class PlaneContract:
             port = udp.getsockname()[1]
             assert plane.attach_udp(udp.fileno(), port) is True
             plane.add_sa(replace(association(Direction.OUT, 0x1001), encapsulation=Encapsulation(port, 4500)))
+
+    def test_a_detached_port_is_free_at_once_and_may_be_attached_again(self, plane: Plane) -> None:
+        plane.detach_udp(4500)
+        plane.create_tunnel(TUNNEL)
+        port = 0
+        for spi in (0x1001, 0x1002, 0x1003):
+            with contextlib.ExitStack() as opened:
+                for family, wildcard in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+                    udp = opened.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+                    if family == socket.AF_INET6:
+                        udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    udp.bind((wildcard, port))
+                    port = udp.getsockname()[1]
+                    assert plane.attach_udp(udp.fileno(), port) is True
+                    with pytest.raises(PlaneError, match=f"port {port} is attached already"):
+                        plane.attach_udp(udp.fileno(), port)
+                encapsulated = replace(association(Direction.OUT, spi), encapsulation=Encapsulation(port, 4500))
+                plane.add_sa(encapsulated)
+                plane.detach_udp(port)
+            with pytest.raises(PlaneError, match=f"no UDP socket of port {port}"):
+                plane.add_sa(replace(encapsulated, spi=spi + 0x1000))
+        plane.detach_udp(port)
+
+    def test_a_descriptor_that_is_no_socket_is_refused(self, plane: Plane) -> None:
+        with pytest.raises(PlaneError, match="UDP socket of port 4500 cannot be shared"):
+            plane.attach_udp(plane.fileno(), 4500)
 
     def test_nothing_to_poll_at_first(self, plane: Plane) -> None:
         assert plane.poll() == []

@@ -33,6 +33,11 @@ class PeerMain:
         self.sockets[port] = udp
         return self.plane.attach_udp(udp.fileno(), port)
 
+    def close_udp(self, port: int) -> None:
+        """Take the socket back from the plane and close it."""
+        self.plane.detach_udp(port)
+        self.sockets.pop(port).close()
+
     def send_udp(self, data: bytes, remote: str, port: int, source_port: int = 0) -> int:
         """Send from an attached socket, or from a new one; gives the port it left from."""
         if source_port in self.sockets:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from tests.plane.contract import TUNNEL, PlaneContract, association, readable
 
-from seikan.plane.base import Direction, EventKind, Lifetime, PlaneEvent
+from seikan.plane.base import Direction, Encapsulation, EventKind, Lifetime, PlaneEvent
 from seikan.plane.memory import MemoryPlane
 
 
@@ -34,6 +35,17 @@ def test_the_newest_outbound_sa_carries_and_the_one_before_takes_over(plane: Mem
     assert plane.sa_counters(Direction.OUT, 0x1001, "skt0").octets == 50
     counters = plane.tunnel_counters("skt0")
     assert (counters.packets_out, counters.octets_out, counters.drops) == (4, 350, {"no-sa": 1})
+
+
+def test_an_encapsulated_sa_without_socket_drops_and_counts(plane: MemoryPlane) -> None:
+    plane.create_tunnel(TUNNEL)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        plane.attach_udp(udp.fileno(), 4500)
+        plane.add_sa(replace(association(Direction.OUT, 0x1001), encapsulation=Encapsulation(4500, 4500)))
+        assert plane.send("skt0", 100, now=1.0)
+        plane.detach_udp(4500)
+        assert not plane.send("skt0", 100, now=2.0)
+        assert plane.tunnel_counters("skt0").drops == {"no-socket": 1}
 
 
 def test_lifetimes_are_reported_once(plane: MemoryPlane) -> None:

@@ -349,6 +349,32 @@ def test_ike_and_keepalives_on_the_nat_traversal_port(pair: Pair, ipv6: bool) ->
     assert pair.b.call("drops") == {"nat-keepalive": 1, "unknown-spi": 1}
 
 
+def test_a_port_is_given_up_under_load_and_taken_again(pair: Pair) -> None:
+    pair.tunnel(TunnelMode.IPSEC)
+    for peer in (pair.a, pair.b):
+        peer.call("open_udp", 4500)
+    pair.associate(port=4500)
+    flood = ["ip", "netns", "exec", pair.a.namespace, "ping", "-f", "-q", "-w", "30", "-s", "1300", INNER["b"]]
+    flooding = subprocess.Popen(flood, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(20):
+            before = pair.a.counters()
+            wait_until(lambda: pair.a.counters().packets_in > before.packets_in + 20, "traffic flows")  # noqa: B023
+            for peer in (pair.a, pair.b):
+                peer.call("close_udp", 4500)
+                # The system gives the port to anyone now; the plane reads only what it is given anew.
+                lost = pair.a.counters().drops.get("no-socket", 0)
+                if peer is pair.a:
+                    wait_until(lambda: pair.a.counters().drops.get("no-socket", 0) > lost, "drops are counted")  # noqa: B023
+                peer.call("open_udp", 4500)
+    finally:
+        flooding.kill()
+        flooding.wait(10)
+    assert pair.a.ping(INNER["b"]) == 3
+    assert set(pair.a.counters().drops) == {"no-socket"}
+    assert pair.b.call("drops") == {}
+
+
 def test_a_peer_that_moves_is_told_once_authenticated(pair: Pair) -> None:
     pair.tunnel(TunnelMode.IPSEC)
     for peer in (pair.a, pair.b):

@@ -17,6 +17,7 @@ drops! {
     NoSa "no-sa" "an IPsec tunnel has no outbound SA",
     HardExpired "hard-expired" "the SA's hard lifetime is used up",
     SequenceWrap "sequence-wrap" "the SA has no sequence number left",
+    NoSocket "no-socket" "the UDP socket of an encapsulated SA is not attached any more",
     NotIp "not-ip" "what came from the device is no whole IP packet",
     Segmentation "segmentation" "the device's offload header does not fit its packet",
     TooBig "too-big" "larger than the path MTU and not to be fragmented",

@@ -55,8 +55,8 @@ struct Route {
 }
 
 impl Route {
-    /// `None` where the tunnel has no outbound SA, or no socket for its path.
-    fn new(state: &State, tunnel: &Tunnel) -> Option<Self> {
+    /// Fails where the tunnel has no outbound SA, or no socket for its path.
+    fn new(state: &State, tunnel: &Tunnel) -> Result<Self, Drop> {
         let parameters = read(&tunnel.parameters).clone();
         let (sa, path) = match parameters.mode {
             Mode::Gre => {
@@ -64,7 +64,7 @@ impl Route {
                 (None, path)
             }
             Mode::Ipsec => {
-                let sa = read(&tunnel.outbound).last()?.clone();
+                let sa = read(&tunnel.outbound).last().ok_or(Drop::NoSa)?.clone();
                 let path = *read(&sa.path);
                 (Some(sa), path)
             }
@@ -74,10 +74,10 @@ impl Route {
             (None, Some(_)) => (ESP, family(path.local), 0),
             (None, None) => (GRE, family(path.local), 0),
         };
-        let sender = read(&state.senders).get(&key)?.clone();
+        let sender = read(&state.senders).get(&key).ok_or(Drop::NoSocket)?.clone();
         let ip = if path.local.is_ipv4() { 20 } else { 40 };
         let outer = ip + if path.encapsulation.is_some() { 8 } else { 0 };
-        Some(Self { parameters, sa, path, sender, outer })
+        Ok(Self { parameters, sa, path, sender, outer })
     }
 
     /// Octets before the inner packet, and of all that this plane writes for `plaintext` octets.
@@ -120,19 +120,27 @@ pub fn serve(state: &State, tunnel: &Tunnel, outbox: &mut Outbox, now: u64) -> N
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => break,
             Err(_) => {
                 // EBADFD: the device was deleted from outside. Nothing else comes from a read of TUN.
-                outbox.flush(state, tunnel, route.as_ref(), now);
+                outbox.flush(state, tunnel, route.as_ref().ok(), now);
                 return Next::Gone;
             }
         };
         outbox.accept(state, tunnel, tun, route.as_ref(), octets, now);
     }
-    outbox.flush(state, tunnel, route.as_ref(), now);
+    outbox.flush(state, tunnel, route.as_ref().ok(), now);
     Next::Wait
 }
 
 impl Outbox {
     /// Take one read of the device: cut it and lay its packets into the batch.
-    fn accept(&mut self, state: &State, tunnel: &Tunnel, tun: &Tun, route: Option<&Route>, octets: usize, now: u64) {
+    fn accept(
+        &mut self,
+        state: &State,
+        tunnel: &Tunnel,
+        tun: &Tun,
+        route: Result<&Route, &Drop>,
+        octets: usize,
+        now: u64,
+    ) {
         let drops = &tunnel.traffic.drops;
         let Some(header) = self.input[..octets].first_chunk::<VNET_HEADER>().map(VnetHeader::parse) else {
             return drops.add(Drop::NotIp, 1);
@@ -144,8 +152,9 @@ impl Outbox {
         let Ok(plan) = Plan::new(&header, &self.input[VNET_HEADER..octets]) else {
             return drops.add(Drop::Segmentation, 1);
         };
-        let Some(route) = route else {
-            return drops.add(Drop::NoSa, plan.count as u64);
+        let route = match route {
+            Ok(route) => route,
+            Err(reason) => return drops.add(*reason, plan.count as u64),
         };
         let mut df = match (route.path.local, route.parameters.df) {
             (IpAddr::V4(_), Df::Clear) => false,
@@ -267,6 +276,7 @@ fn unsent(error: SendError) -> Drop {
         SendError::NoRoute => Drop::NoRoute,
         SendError::QueueFull => Drop::SendQueueFull,
         SendError::Refused => Drop::SendFailed,
+        SendError::Closed => Drop::NoSocket,
     }
 }
 

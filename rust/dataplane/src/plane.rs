@@ -288,12 +288,50 @@ impl Plane {
         let dual = domain == libc::AF_INET6
             && crate::sys::get_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)
                 .is_ok_and(|only| only == 0);
+        let mut senders = Vec::new();
         for family in [Some(domain), dual.then_some(libc::AF_INET)].into_iter().flatten() {
             let sender = Sender::udp(family, port, socket.as_fd())
                 .map_err(|error| PlaneError(format!("no sending socket for UDP port {port}: {error}")))?;
-            write(&self.state.senders).entry((0, family, port)).or_insert(Arc::new(sender));
+            senders.push(((0, family, port), Arc::new(sender)));
         }
-        self.watch(&mut control, Source::Udp { fd: socket, port, losses: LossCounter::default() })
+        let fd = RwLock::new(Some(socket));
+        self.watch(&mut control, Source::Udp { fd, port, losses: LossCounter::default() })?;
+        for (key, sender) in senders {
+            write(&self.state.senders).entry(key).or_insert(sender);
+        }
+        Ok(())
+    }
+
+    /// Read the sockets of `port` no longer; every descriptor of the port that this plane had is closed on return.
+    pub fn detach_udp(&self, port: u16) {
+        let control = lock(&self.control);
+        let mut sources = Vec::new();
+        write(&self.state.sources).retain(|_, source| {
+            let of_port = matches!(&**source, Source::Udp { port: other, .. } if *other == port);
+            if of_port {
+                sources.push(source.clone());
+            }
+            !of_port
+        });
+        let mut senders = Vec::new();
+        write(&self.state.senders).retain(|(protocol, _, other), sender| {
+            let of_port = (*protocol, *other) == (0, port);
+            if of_port {
+                senders.push(sender.clone());
+            }
+            !of_port
+        });
+        // Both wait for a worker that is at it.
+        senders.iter().for_each(|sender| sender.close());
+        for source in sources {
+            let Source::Udp { fd, .. } = &*source else { continue };
+            let Some(fd) = write(fd).take() else { continue };
+            if let Some(pool) = &control.pool {
+                // Fails only for a descriptor that is not watched, which is what is wanted.
+                let _ = pool.unwatch(fd.as_fd());
+            }
+            socket::udp_release(fd);
+        }
     }
 
     /// Readable while `poll` has something.
@@ -403,7 +441,8 @@ impl Plane {
             Source::Tunnel(tunnel) => {
                 read(&tunnel.tun).as_ref().map_or(Ok(()), |tun| pool.watch(tun.fd(), token))?;
             }
-            Source::Raw { fd, .. } | Source::Udp { fd, .. } => pool.watch(fd.as_fd(), token)?,
+            Source::Raw { fd, .. } => pool.watch(fd.as_fd(), token)?,
+            Source::Udp { fd, .. } => read(fd).as_ref().map_or(Ok(()), |fd| pool.watch(fd.as_fd(), token))?,
         }
         Ok(())
     }

@@ -6,11 +6,13 @@
 
 use crate::address::{Outer, envelope, write_address};
 use crate::sys::{self, Envelope, Messages};
+use crate::table::{read, write};
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// The protocol numbers of GRE and ESP.
@@ -93,13 +95,24 @@ pub fn udp_receiver(fd: RawFd) -> io::Result<(OwnedFd, c_int)> {
     Ok((socket, family))
 }
 
+/// Give a duplicate up; whoever reads the socket from now on gets its datagrams one by one again.
+pub fn udp_release(socket: OwnedFd) {
+    // As in `udp_receiver`: a kernel that does not know the option joins nothing.
+    let _ = sys::set_option(socket.as_fd(), libc::SOL_UDP, libc::UDP_GRO, 0);
+}
+
 /// Two sockets for sending one protocol in one family, with DF clear and set.
 pub struct Sender {
-    clear: OwnedFd,
-    set: OwnedFd,
+    /// None once closed; a worker that holds the read lock keeps them open.
+    sockets: RwLock<Option<Sockets>>,
     udp: bool,
     /// Whether the kernel cuts large UDP sends; found out by trying.
     segmentation: AtomicBool,
+}
+
+struct Sockets {
+    clear: OwnedFd,
+    set: OwnedFd,
 }
 
 impl Sender {
@@ -109,7 +122,7 @@ impl Sender {
             let socket = sys::socket(family, libc::SOCK_RAW | libc::SOCK_NONBLOCK, c_int::from(protocol))?;
             Self::prepare(socket, family, df, 0)
         };
-        Ok(Self { clear: open(false)?, set: open(true)?, udp: false, segmentation: AtomicBool::new(false) })
+        Ok(Self::new(Sockets { clear: open(false)?, set: open(true)? }, false))
     }
 
     /// For UDP from `port`, beside the socket `wildcard` that is bound to it.
@@ -121,10 +134,18 @@ impl Sender {
             sys::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
             Self::prepare(socket, family, df, port)
         };
-        let sockets = open(false).and_then(|clear| Ok((clear, open(true)?)));
+        let sockets = open(false).and_then(|clear| Ok(Sockets { clear, set: open(true)? }));
         sys::set_option(wildcard, libc::SOL_SOCKET, libc::SO_REUSEADDR, reuse)?;
-        let (clear, set) = sockets?;
-        Ok(Self { clear, set, udp: true, segmentation: AtomicBool::new(true) })
+        Ok(Self::new(sockets?, true))
+    }
+
+    fn new(sockets: Sockets, udp: bool) -> Self {
+        Self { sockets: RwLock::new(Some(sockets)), udp, segmentation: AtomicBool::new(udp) }
+    }
+
+    /// Close the sockets, once no worker sends on them.
+    pub fn close(&self) {
+        write(&self.sockets).take();
     }
 
     fn prepare(socket: OwnedFd, family: c_int, df: bool, port: u16) -> io::Result<OwnedFd> {
@@ -152,10 +173,6 @@ impl Sender {
         sys::set_option(fd, level, freebind, 0)?;
         Ok(socket)
     }
-
-    fn socket(&self, df: bool) -> BorrowedFd<'_> {
-        if df { self.set.as_fd() } else { self.clear.as_fd() }
-    }
 }
 
 /// One sealed packet: where it lies in the batch's buffer, and its outer fields.
@@ -176,6 +193,8 @@ pub enum SendError {
     NoRoute,
     QueueFull,
     Refused,
+    /// The sender was closed meanwhile.
+    Closed,
 }
 
 /// Reused memory for sending.
@@ -212,7 +231,11 @@ impl Transmitter {
         packets: &[Outgoing],
         failed: &mut impl FnMut(&Outgoing, SendError),
     ) {
-        let fd = sender.socket(packets[0].df);
+        let guard = read(&sender.sockets);
+        let Some(sockets) = guard.as_ref() else {
+            return packets.iter().for_each(|packet| failed(packet, SendError::Closed));
+        };
+        let fd = if packets[0].df { sockets.set.as_fd() } else { sockets.clear.as_fd() };
         let done = Cell::new(0);
         while done.get() < packets.len() {
             let rest = &packets[done.get()..];

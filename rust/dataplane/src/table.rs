@@ -132,8 +132,17 @@ pub struct Tunnel {
 /// A descriptor that workers read.
 pub enum Source {
     Tunnel(Arc<Tunnel>),
-    Raw { fd: OwnedFd, protocol: u8, losses: LossCounter },
-    Udp { fd: OwnedFd, port: u16, losses: LossCounter },
+    Raw {
+        fd: OwnedFd,
+        protocol: u8,
+        losses: LossCounter,
+    },
+    /// None once the socket is detached; a worker that holds the read lock keeps the descriptor open.
+    Udp {
+        fd: RwLock<Option<OwnedFd>>,
+        port: u16,
+        losses: LossCounter,
+    },
 }
 
 /// A sender's protocol (or 0 for UDP), family and port (or 0).

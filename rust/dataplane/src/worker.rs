@@ -38,6 +38,11 @@ impl Pool {
         sys::epoll_ctl(&self.epoll, libc::EPOLL_CTL_ADD, fd, INTEREST, token)
     }
 
+    /// Serve `fd` no longer. A descriptor whose file stays open elsewhere does not leave by being closed.
+    pub fn unwatch(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        sys::epoll_ctl(&self.epoll, libc::EPOLL_CTL_DEL, fd, 0, STOP)
+    }
+
     /// Let every worker finish what it has in hand, and end.
     pub fn stop(&mut self) {
         sys::eventfd_set(&self.stop);
@@ -83,8 +88,10 @@ fn work(state: &State, epoll: &OwnedFd) {
                 rearm(fd.as_fd());
             }
             Source::Udp { fd, port, losses } => {
-                inbound::serve_udp(state, fd.as_fd(), *port, losses, &mut inbox, now);
-                rearm(fd.as_fd());
+                if let Some(fd) = read(fd).as_ref() {
+                    inbound::serve_udp(state, fd.as_fd(), *port, losses, &mut inbox, now);
+                    rearm(fd.as_fd());
+                }
             }
         }
     }

@@ -226,6 +226,10 @@ impl Plane {
         py.detach(|| self.0.attach_udp(fileno, port)).map_err(refused)
     }
 
+    fn detach_udp(&self, py: Python<'_>, port: u16) {
+        py.detach(|| self.0.detach_udp(port));
+    }
+
     fn fileno(&self) -> i32 {
         self.0.fileno()
     }

@@ -71,7 +71,9 @@ class Encapsulation:
 class Lifetime:
     """Limits of one SA; 0 is no limit. Crossing a soft one asks for a rekey, a hard one stops the SA.
 
-    Seconds are the engine's; octets and packets are the plane's, because only it counts them.
+    Seconds are the engine's; octets and packets are the plane's, because only it counts them. `soft_packets`
+    is there for SAs without extended sequence numbers: those must be rekeyed before 2^32 packets, where the
+    number would wrap and the SA stops (RFC 4303 section 3.3.3).
     """
 
     soft_octets: int = 0
@@ -215,7 +217,16 @@ class Plane(Protocol):
         """Offer a bound, wildcard UDP socket that carries both IKE and ESP (port 4500, RFC 3948).
 
         True: the plane reads it from now on and hands IKE datagrams over through `poll`; the caller
-        still sends on it. False: the caller goes on reading it itself (kernel ESP does so).
+        still sends on it. False: the caller goes on reading it itself (kernel ESP does so). A second socket of
+        a port and family before `detach_udp` is a `PlaneError`.
+        """
+
+    def detach_udp(self, port: int) -> None:
+        """Give back what `attach_udp` took: every socket of `port`, of both address families.
+
+        On return nothing of it is read here and all of the plane's descriptors for the port are closed, so that
+        it can be bound and attached again at once. Encapsulated SAs that remain drop what they should send and
+        count it as `no-socket`. Detaching what is not attached does nothing.
         """
 
     def fileno(self) -> int:

@@ -7,6 +7,7 @@ It keeps the books as the port demands and refuses what a real plane refuses; th
 from __future__ import annotations
 
 import os
+import socket
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 
@@ -63,7 +64,7 @@ class MemoryPlane:
         self._tunnels: dict[str, _Tunnel] = {}
         self._inbound: dict[int, _Sa] = {}
         self._drops: Counter[str] = Counter()
-        self._ports: set[int] = set()
+        self._attached: set[tuple[socket.AddressFamily, int]] = set()
         self._notices: deque[PlaneEvent | IkeDatagram] = deque()
         self._event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._closed = False
@@ -150,9 +151,20 @@ class MemoryPlane:
         return dict(self._drops)
 
     def attach_udp(self, fileno: int, port: int) -> bool:
-        os.fstat(fileno)
-        self._ports.add(port)
-        return self._reads_udp
+        try:
+            with socket.socket(fileno=os.dup(fileno)) as duplicate:
+                family = duplicate.family
+        except OSError as error:
+            raise PlaneError(f"the UDP socket of port {port} cannot be shared: {error}") from None
+        if not self._reads_udp:
+            return False
+        if (family, port) in self._attached:
+            raise PlaneError(f"a UDP socket of port {port} is attached already")
+        self._attached.add((family, port))
+        return True
+
+    def detach_udp(self, port: int) -> None:
+        self._attached = {(family, other) for family, other in self._attached if other != port}
 
     def fileno(self) -> int:
         return self._event
@@ -199,6 +211,9 @@ class MemoryPlane:
         known = tunnel.outbound[-1] if tunnel.outbound else None
         if tunnel.parameters.mode is TunnelMode.IPSEC and known is None:
             tunnel.drops["no-sa"] += packets
+            return False
+        if known is not None and not self._has_socket(known.sa.local, known.sa.encapsulation):
+            tunnel.drops["no-socket"] += packets
             return False
         return self._carry(tunnel, known, Direction.OUT, octets, now, packets)
 
@@ -302,8 +317,13 @@ class MemoryPlane:
 
     def _check_path(self, local: Address, remote: Address, encapsulation: Encapsulation | None) -> None:
         _same_family(local, remote)
-        if encapsulation and self._reads_udp and encapsulation.local_port not in self._ports:
+        if encapsulation and not self._has_socket(local, encapsulation):
             raise PlaneError(f"no UDP socket of port {encapsulation.local_port} for {local} is attached to the plane")
+
+
+    def _has_socket(self, local: Address, encapsulation: Encapsulation | None) -> bool:
+        family = socket.AF_INET if local.version == 4 else socket.AF_INET6
+        return encapsulation is None or not self._reads_udp or (family, encapsulation.local_port) in self._attached
 
 
 def _same_family(one: Address, other: Address) -> None:

@@ -124,6 +124,10 @@ class UserspacePlane:
             self._native.attach_udp(fileno, port)
         return True
 
+    def detach_udp(self, port: int) -> None:
+        with _plane_errors():
+            self._native.detach_udp(port)
+
     def fileno(self) -> int:
         return self._native.fileno()
 
