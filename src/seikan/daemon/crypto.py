@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
 from seikan.ike import effects as fx
@@ -31,6 +32,8 @@ Address = IPv4Address | IPv6Address
 
 IKE_PORT = 500
 NAT_PORT = 4500
+# 0.9 of the packets that a 32-bit sequence number allows (RFC 4303 section 3.3.3): time enough to rekey.
+SOFT_PACKETS = 2**32 * 9 // 10
 
 Clock = Callable[[], float]
 
@@ -156,9 +159,14 @@ class CryptoDriver:
     def _silence(self) -> None:
         if self._sockets is None:
             return
-        self._sockets.close()
-        self._sockets = None
+        self._close_sockets(self._sockets)
         self._journal.log("CRYPTO", 6, "ISAKMP_ON_OFF", "ISAKMP is OFF")
+
+    def _close_sockets(self, sockets: IkeSockets) -> None:
+        for port in {port for _, port in sockets.nat_socket_filenos()}:
+            self._on_plane(partial(_detach, port))
+        sockets.close()
+        self._sockets = None
 
     def close(self) -> None:
         """Say goodbye to the peers (delete notifications) and close the ports; nothing is negotiated any more."""
@@ -173,8 +181,7 @@ class CryptoDriver:
         if self._plane is not None:
             asyncio.get_running_loop().remove_reader(self._plane.fileno())
         if self._sockets is not None:
-            self._sockets.close()
-            self._sockets = None
+            self._close_sockets(self._sockets)
 
     # in: network, timer, plane
 
@@ -338,7 +345,11 @@ class CryptoDriver:
                     replay_window=sa.replay_window,
                     extended_sequence_numbers=sa.extended_sequence_numbers,
                     encapsulation=Encapsulation(sa.path.local_port, sa.path.remote_port) if udp else None,
-                    lifetime=Lifetime(soft_octets=sa.soft_octets, hard_octets=sa.hard_octets),
+                    lifetime=Lifetime(
+                        soft_octets=sa.soft_octets,
+                        hard_octets=sa.hard_octets,
+                        soft_packets=0 if sa.extended_sequence_numbers else SOFT_PACKETS,
+                    ),
                 )
             )
         except PlaneError as error:
@@ -361,3 +372,7 @@ class CryptoDriver:
 
     def _count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1
+
+
+def _detach(port: int, plane: Plane) -> None:
+    plane.detach_udp(port)
