@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from tests.plane.contract import TUNNEL, PlaneContract
-from tests.plane.support import ROOT, own_namespace, run, wait_until
+from tests.plane.support import LIMIT, ROOT, own_namespace, run, wait_until
 
-from seikan.plane.base import PlaneError
+from seikan.plane.base import IkeDatagram, PlaneError
 from seikan.plane.userspace import UserspacePlane
+from seikan.system.udp import NAT_PORT, IkeSockets
 
 pytestmark = pytest.mark.netns
 
@@ -83,6 +86,27 @@ def test_without_privilege_one_line_says_what_would_be_right() -> None:
     )
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("seikan.plane.base.PlaneError: no raw IPv4 socket for ESP (protocol 50): run as root"), last
+
+
+def test_ike_listens_again_after_its_last_tunnel_went(plane: UserspacePlane) -> None:
+    async def listen() -> bytes:
+        """One IKE datagram's way from the NAT traversal socket through the plane."""
+        sockets = IkeSockets()
+        sockets.open(lambda *_: None)
+        for fileno, port in sockets.nat_socket_filenos():
+            assert plane.attach_udp(fileno, port)
+            sockets.stop_reading(fileno)
+        here = ip_address("127.0.0.1")
+        assert sockets.send(b"initiate", here, NAT_PORT, here, NAT_PORT)
+        assert select.select([plane.fileno()], [], [], LIMIT)[0]
+        (datagram,) = plane.poll()
+        assert isinstance(datagram, IkeDatagram)
+        plane.detach_udp(NAT_PORT)
+        sockets.close()
+        return datagram.data
+
+    for _ in range(3):
+        assert asyncio.run(listen()) == b"initiate"
 
 
 def test_idle_workers_sleep(plane: UserspacePlane) -> None:

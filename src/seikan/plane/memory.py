@@ -320,7 +320,6 @@ class MemoryPlane:
         if encapsulation and not self._has_socket(local, encapsulation):
             raise PlaneError(f"no UDP socket of port {encapsulation.local_port} for {local} is attached to the plane")
 
-
     def _has_socket(self, local: Address, encapsulation: Encapsulation | None) -> bool:
         family = socket.AF_INET if local.version == 4 else socket.AF_INET6
         return encapsulation is None or not self._reads_udp or (family, encapsulation.local_port) in self._attached
