@@ -119,6 +119,27 @@ def test_of_two_changes_worked_out_from_the_same_configuration_the_second_is_ref
     asyncio.run(play())
 
 
+def test_a_change_comes_to_its_end_though_who_asked_has_gone(tmp_path: Path) -> None:
+    async def play() -> None:
+        bench = Bench(tmp_path)
+        router = bench.router
+        try:
+            await bench.load("hostname A\n")
+            wanted = parse("hostname B\ninterface Loopback5\n ip address 5.5.5.5 255.255.255.255\n").config
+            asked = asyncio.create_task(router.change(wanted, router.revision, by="test"))
+            await asyncio.sleep(0)
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            async with router._lock:
+                assert router.running.hostname == "B"
+                assert "Loopback5" in bench.netlink.devices
+        finally:
+            bench.close()
+
+    asyncio.run(play())
+
+
 def test_interfaces_are_listed_as_in_ios(tmp_path: Path) -> None:
     async def play() -> None:
         bench = Bench(tmp_path)

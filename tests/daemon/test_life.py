@@ -76,6 +76,7 @@ def test_an_interface_that_was_shut_down_gets_back_what_the_kernel_forgot(sites:
     r1.configure()
     give_of_its_own(r1)
     r1.start()
+    until(lambda: "default" in r1.host.ip("route"))
     before = system_state(r1)
     type_lines(r1, "conf t", "interface eth0", "shutdown", "end")
     until(lambda: "state DOWN" in r1.host.ip("link", "show", "eth0"))

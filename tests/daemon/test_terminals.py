@@ -95,15 +95,6 @@ def test_a_long_ping_wraps_as_in_ios(desk: tuple[Sites, Console]) -> None:
     assert sites.r1.exec("ping 10.1.12.77 repeat 2 timeout 1").count("..") == 1
 
 
-def test_a_client_that_goes_in_the_middle_of_its_line_does_not_stop_it(desk: tuple[Sites, Console]) -> None:
-    sites, console = desk
-    console.type("one", "conf t")
-    console.terminals["one"].send("interface Loopback55\r")
-    console.terminals["one"].close()
-    console.terminals.pop("one")
-    until(lambda: "interface Loopback55" in sites.r1.exec("show running-config"), 5)
-
-
 def test_startup_and_running_configuration(desk: tuple[Sites, Console]) -> None:
     sites, console = desk
     r1 = sites.r1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
 
 import pytest
@@ -188,6 +188,27 @@ def test_changes_are_told_by_kind(host: Host) -> None:
     assert link is not None
     assert link.admin_up
     assert not link.up
+    host.inside.call(events.close)
+
+
+def test_of_routes_only_those_to_watched_destinations_are_told(host: Host) -> None:
+    seen: list[Change] = []
+    events = NetlinkEvents(lambda changes: seen.extend(changes))
+    host.inside.call(events.open)
+    events.watch([ip_address("203.0.113.5"), ip_address("2001:db8::5")])
+    host.ip("route", "add", "198.51.100.0/24", "via", "192.0.2.2")
+    host.ip("route", "add", "203.0.113.4/32", "via", "192.0.2.2")
+    host.ip("route", "add", "203.0.113.128/25", "via", "192.0.2.2")
+    host.ip("addr", "add", "10.9.9.9/32", "dev", "lo")
+    host.inside.until(lambda: Change.ADDRESS in seen)
+    assert Change.ROUTE not in seen
+    for covering in ("203.0.113.5/32", "203.0.113.0/25", "default"):
+        seen.clear()
+        host.ip("route", "add", covering, "via", "192.0.2.2")
+        host.inside.until(lambda: Change.ROUTE in seen)
+        seen.clear()
+        host.ip("route", "del", covering)
+        host.inside.until(lambda: Change.ROUTE in seen)
     host.inside.call(events.close)
 
 

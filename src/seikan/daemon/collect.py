@@ -256,8 +256,8 @@ class Collector:
         sent = sum(count for name, count in counters.drops.items() if name.startswith(_SEND_DROPS))
         sas = tuple(self._sa(state, sa, router.plane) for sa in engine.sas) if engine is not None else ()
         error = engine.last_error if engine is not None else None
-        if error is None and not state.carrier and not (engine is not None and engine.up):
-            error = state.reason
+        if not state.carrier:
+            error = _reason(state, error)
         age = engine.last_error_age if engine is not None else None
         way = state.route_device
         return CryptoTunnel(
