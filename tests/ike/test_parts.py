@@ -98,7 +98,7 @@ def test_a_rate_is_kept_for_each_source_and_memory_is_bounded() -> None:
     assert len(limit._buckets) == 10
 
 
-def test_the_most_specific_key_wins_and_a_name_most_of_all() -> None:
+def test_the_most_specific_key_wins_and_a_name_before_a_network() -> None:
     def key(text: str, network: str | None = None, hostname: str | None = None) -> PreSharedKey:
         return PreSharedKey(Secret(text.encode()), IPv4Network(network) if network else None, hostname=hostname)
 
@@ -112,7 +112,8 @@ def test_the_most_specific_key_wins_and_a_name_most_of_all() -> None:
     assert find_key(base, B, A) == b"host"
     assert find_key(replace(base, keyrings=(elsewhere,)), B, A) == b"net"
     assert find_key(base, B, IPv4Address("192.0.2.9")) == b"all"
-    assert find_key(base, B, A, "branch.EXAMPLE") == b"name"
+    assert find_key(base, B, A, "branch.EXAMPLE") == b"host"
+    assert find_key(replace(base, keyrings=(elsewhere,)), B, A, "branch.EXAMPLE") == b"name"
     assert find_key(replace(base, keys=(), keyrings=()), B, A) is None
 
 

@@ -31,7 +31,7 @@ data = st.binary(max_size=40)
 
 attributes = st.one_of(
     st.builds(Attribute, st.integers(0, 0x7FFF), st.binary(min_size=2, max_size=2), st.just(True)),
-    st.builds(Attribute, st.integers(0, 0x7FFF), data, st.just(False)),
+    st.builds(Attribute, st.integers(0, 0x7FFF), st.binary(max_size=8), st.just(False)),
 )
 transforms = st.builds(Transform, octet, octet, st.lists(attributes, max_size=5).map(tuple))
 proposals = st.builds(Proposal, octet, octet, st.binary(max_size=16), st.lists(transforms, max_size=4).map(tuple))

@@ -11,6 +11,7 @@ from seikan.ike.effects import Address, Direction, Effect, Path, Usage
 from seikan.ike.report import engine_status
 from seikan.ike.sa import Tunnel
 from seikan.ike.settings import EngineSettings, TunnelSettings
+from seikan.ike.states import State
 from seikan.ike.status import EngineStatus
 from seikan.ike.tunnels import Tunnels
 from seikan.ike.v1.main import unanswered
@@ -84,13 +85,21 @@ class Engine:
             for tunnel in core.tunnels.values():
                 self._tear_down(tunnel, "crypto isakmp is disabled")
         self._set_tunnels(settings)
+        phase1_changed = any(
+            getattr(before, name) != getattr(settings, name) for name in ("policies", "keys", "keyrings", "identity")
+        )
         for tunnel in core.tunnels.values():
             if before.keepalive != settings.keepalive:
                 for sa in tunnel.ike_sas:
                     self._tunnels.informational.schedule_dpd(sa)
+            if phase1_changed:
+                # An exchange that runs with what was configured before can be stuck for more than a minute.
+                for sa in [sa for sa in tunnel.ike_sas if not sa.established]:
+                    self._tunnels.drop(sa)
             if not tunnel.up:
                 tunnel.last_error = tunnel.last_error_at = None
                 tunnel.mismatches = ()
+            if phase1_changed or not tunnel.up:
                 self._start_over(tunnel)
 
     def _set_tunnels(self, settings: EngineSettings) -> None:
@@ -279,7 +288,9 @@ class Engine:
             else:
                 self._no_sa(path)
             return
-        if not (sa.nat_vendor or path.remote == sa.path.remote):
+        detected = sa.state in (State.MM_KEY_EXCH, State.QM_IDLE)
+        may_move = sa.nat_remote if detected else sa.nat_vendor is not None
+        if path.remote != sa.path.remote and not may_move:
             core.counters["dropped_wrong_address"] += 1
             return
         core.debug(
@@ -338,14 +349,29 @@ class Engine:
         if aggressive and not core.settings.aggressive_mode:
             core.counters["aggressive_mode_refused"] += 1
             raise AbandonExchange("aggressive mode is off", NotifyType.UNSUPPORTED_EXCHANGE_TYPE)
-        half_open = [sa for sa in core.first_messages.values() if not sa.established]
-        if len(half_open) >= MAX_HALF_OPEN or sum(sa.tunnel is tunnel for sa in half_open) >= MAX_HALF_OPEN_OF_PEER:
-            core.counters["half_open_limit"] += 1
+        if not self._make_room(tunnel):
             return
         if self._tunnels.defer(tunnel, header.initiator_cookie):
             return
         core.debug("isakmp", "ISAKMP:(0): received packet from {} (N) NEW SA", path.remote)
         mode.respond(tunnel, header, data, path)
+
+    def _make_room(self, tunnel: Tunnel) -> bool:
+        """Whether one more half-open exchange may begin, be it in place of the oldest whose peer has shown nothing:
+        else a few forged first messages would keep the real peer out.
+        """
+        half_open = [sa for sa in self._core.first_messages.values() if not sa.established]
+        of_peer = [sa for sa in half_open if sa.tunnel is tunnel]
+        full = (
+            of_peer if len(of_peer) >= MAX_HALF_OPEN_OF_PEER else half_open if len(half_open) >= MAX_HALF_OPEN else []
+        )
+        if not full:
+            return True
+        self._core.counters["half_open_limit"] += 1
+        unproven = [sa for sa in full if sa.state in (State.MM_SA_SETUP, State.AG_INIT_EXCH)]
+        if unproven:
+            self._tunnels.drop(min(unproven, key=lambda sa: sa.created))
+        return bool(unproven)
 
     # -- plane events ------------------------------------------------------------------------------------------------
 
@@ -371,7 +397,8 @@ class Engine:
         tunnel = core.ends.get((path.local, path.remote))
         if tunnel is None:
             return
-        if path.local_port == NAT_TRAVERSAL_PORT:
+        # Nobody vouches for the packet: where the peer is known to be without a NAT, it cannot come from elsewhere.
+        if path.local_port == NAT_TRAVERSAL_PORT and tunnel.peer_behind_nat is not False:
             tunnel.heard = (path, now)
         if not core.error_replies.allow((path.remote, "spi"), now):
             return

@@ -20,14 +20,15 @@ def _candidates(settings: EngineSettings, local: Address) -> Iterator[PreSharedK
 def find_key(settings: EngineSettings, local: Address, remote: Address, host: str | None = None) -> Secret | None:
     """The key of the most specific entry for `remote`; of several alike the first, global keys before keyrings.
 
-    `host` is a name the peer gave in aggressive mode; an entry for that name is the most specific of all.
+    `host` is a name the peer gave in aggressive mode, where nothing vouches for it: an entry for that name is more
+    specific than any network, but an entry for the address itself comes first.
     """
     best: PreSharedKey | None = None
-    best_length = -1
+    best_length = -1.0
     for entry in _candidates(settings, local):
-        length = -1
+        length = -1.0
         if entry.hostname is not None:
-            length = 129 if host is not None and entry.hostname.lower() == host.lower() else -1
+            length = remote.max_prefixlen - 0.5 if host is not None and entry.hostname.lower() == host.lower() else -1
         elif entry.network is not None and remote.version == 4 and remote in entry.network:
             length = entry.network.prefixlen
         elif entry.ipv6_address is not None and remote.version == 6 and remote in entry.ipv6_address.network:

@@ -5,7 +5,6 @@ A tunnel owns its SAs, never the other way round: an SA is something a tunnel ha
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
 from seikan.config.model import IsakmpPolicy, TransformSet
@@ -21,7 +20,7 @@ from seikan.wire.payloads import SaPayload
 from seikan.wire.secret import Secret
 from seikan.wire.vendor import Vendor
 
-MAX_FINISHED = 4096  # message ids remembered for each phase 1 SA, against replay
+MAX_FINISHED = 65536  # message ids of one phase 1 SA, all remembered against replay; then it takes no more
 
 
 @dataclass(slots=True)
@@ -70,8 +69,9 @@ class IkeSa:
     expiring: bool = False
     undecryptable: bool = False
     quick: dict[int, QuickExchange] = field(default_factory=dict)
-    finished: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    finished: set[int] = field(default_factory=set)
     dpd_sequence: int = 0
+    dpd_first: int = 0  # sequence number of the first R-U-THERE that has had no answer
     dpd_waiting: bool = False
     dpd_tries: int = 0
     dpd_since: float = 0.0
@@ -115,11 +115,10 @@ class IkeSa:
             return self.path
         return replace(self.path, local_port=NAT_TRAVERSAL_PORT, remote_port=NAT_TRAVERSAL_PORT)
 
-    def finish_message(self, message_id: int) -> None:
-        """Remember a message id that must not start anything again."""
-        self.finished[message_id] = None
-        if len(self.finished) > MAX_FINISHED:
-            self.finished.popitem(last=False)
+    @property
+    def exhausted(self) -> bool:
+        """No message id can be remembered any more, so that none may be accepted."""
+        return len(self.finished) >= MAX_FINISHED
 
     def forget_exchange(self) -> None:
         """Drop what only the exchange needed."""
@@ -210,6 +209,7 @@ class Tunnel:
     need_since: float | None = None
     deferred: set[bytes] = field(default_factory=set)
     heard: tuple[Path, float] | None = None  # where ESP on a lost SA last came from through a NAT, and when
+    peer_behind_nat: bool | None = None  # as the last phase 1 SA found it
     last_error: str | None = None
     last_error_at: float | None = None
     error_vague: bool = False

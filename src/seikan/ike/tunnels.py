@@ -12,7 +12,7 @@ from dataclasses import replace
 from seikan.ike.children import RETIRE_LATER, SOFT, SOFT_OTHER, Children
 from seikan.ike.core import Core
 from seikan.ike.effects import Direction, Path, SendKeepalive, UpdateSa
-from seikan.ike.sa import IkeSa, Tunnel
+from seikan.ike.sa import MAX_FINISHED, IkeSa, Tunnel
 from seikan.ike.states import Event, State
 from seikan.ike.v1.aggressive import AggressiveMode
 from seikan.ike.v1.informational import Informational
@@ -29,6 +29,7 @@ HELD = 6.0  # seconds our first message waits while the winning peer's exchange 
 HALF_OPEN_TRUST = 5.0  # seconds an unproven exchange of the peer's address keeps us from starting our own
 MAX_BACK_OFF = 30.0  # seconds
 MAX_DEFERRED = 8
+EXPIRE_AT = MAX_FINISHED * 4 // 5  # message ids after which a phase 1 SA is replaced
 
 
 class Tunnels:
@@ -85,6 +86,16 @@ class Tunnels:
     def _gone(self, sa: IkeSa) -> None:
         self.core.lingering.pop((sa.cookie_i, sa.cookie_r), None)
         sa.keys = None
+
+    def finish_message(self, sa: IkeSa, message_id: int) -> None:
+        """Remember a message id, ours or the peer's, that must not start anything again; replace `sa` in time."""
+        sa.finished.add(message_id)
+        if not sa.established:
+            return
+        if sa.exhausted:
+            self.core.timers.set(("hard", sa), self.core.now, lambda: self._hard_expired(sa))
+        elif len(sa.finished) >= EXPIRE_AT and not sa.expiring:
+            self.core.timers.set(("soft", sa), self.core.now, lambda: self._soft_expired(sa))
 
     def delete(self, sa: IkeSa) -> None:
         """Drop a phase 1 SA and tell the peer."""

@@ -14,6 +14,7 @@ from seikan.wire.constants import IPSEC_DOI, SIT_IDENTITY_ONLY, IdentityType, Pa
 from seikan.wire.errors import BadProposalSyntax, DoiNotSupported, PayloadMalformed, SituationNotSupported
 
 GENERIC_OCTETS = 4
+MAX_NUMBER_OCTETS = 8  # of a variable attribute: lifetimes are the longest numbers in use
 _BASIC = 0x8000  # RFC 2408 section 3.3: the attribute format bit
 _GENERIC = struct.Struct(">BBH")
 
@@ -166,14 +167,17 @@ Payload = (
 
 
 def pull_attributes(buffer: Buffer) -> tuple[Attribute, ...]:
-    """Read attributes to the end of `buffer`."""
+    """Read attributes to the end of `buffer`; each is a number, and one of absurd length is malformed."""
     found = []
     while buffer.left:
         kind = buffer.pull_uint16()
         if kind & _BASIC:
             found.append(Attribute(kind & ~_BASIC, buffer.pull_bytes(2), True))
         else:
-            found.append(Attribute(kind, buffer.pull_bytes(buffer.pull_uint16()), False))
+            octets = buffer.pull_uint16()
+            if octets > MAX_NUMBER_OCTETS:
+                raise PayloadMalformed(f"attribute {kind} of {octets} octets")
+            found.append(Attribute(kind, buffer.pull_bytes(octets), False))
     return tuple(found)
 
 

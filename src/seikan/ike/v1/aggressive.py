@@ -87,14 +87,14 @@ class AggressiveMode(Phase1):
             return
         try:
             if expected is Event.RECEIVE_AM2:
-                self._message_2(sa, header, data)
+                self._message_2(sa, header, data, path)
             else:
                 self._message_3(sa, header, data, path)
         except InvalidHash:
             if not sa.undecryptable:
                 self.wrong_key(sa, 2 if expected is Event.RECEIVE_AM2 else 3, "the proof is wrong")
 
-    def _message_2(self, sa: IkeSa, header: Header, data: bytes) -> None:
+    def _message_2(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
         chain = pull_chain(header.next_payload, data, HEADER_OCTETS)
         peer, nonce = one(chain, KeyExchange).data, nonce_of(chain)
         self.accept_choice(sa, one(chain, SaPayload))
@@ -103,6 +103,7 @@ class AggressiveMode(Phase1):
         sa.publics, sa.nonces = (sa.publics[0], peer), (sa.nonces[0], nonce)
         self.derive(sa)
         self.check_proof(sa, chain)
+        self.answered(sa, path)
         proof = self.own_proof(sa, self.identity(sa))  # of message 1, before a NAT was known
         self.read_nat(sa, chain, sa.path)
         if sa.keys is None or sa.policy is None:
@@ -128,6 +129,9 @@ class AggressiveMode(Phase1):
             chain = pull_chain(header.next_payload, data, HEADER_OCTETS)
         self.check_proof(sa, chain, sa.identity_body)
         self.read_nat(sa, chain, sa.path)  # NAT-D is about the ports before the float
+        if not self.may_come_from(sa, path):
+            self.core.counters["dropped_wrong_address"] += 1
+            return
         sa.iv = iv
         self.core.timers.cancel(("retransmit", sa))
         sa.retransmission.request, sa.retransmission.sent = data, b""

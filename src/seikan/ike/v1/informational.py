@@ -40,6 +40,8 @@ class Informational:
         message_id = self.core.new_message_id(sa)
         header = header_of(sa, ExchangeType.INFORMATIONAL, message_id)
         message, _ = seal_hashed(sa.keys, phase2_iv(sa.keys, sa.iv, message_id), header, payloads)
+        # HASH(1) does not tell who made it: our own message must not be taken for the peer's.
+        self.tunnels.finish_message(sa, message_id)
         self.core.send(sa, sa.path, message)
 
     def notify(self, sa: IkeSa, kind: int, spi: int | None = None) -> None:
@@ -74,9 +76,12 @@ class Informational:
             return
         if sa.keys is None:
             return
+        if sa.exhausted:
+            self.core.counters["message_ids_exhausted"] += 1
+            return
         chain, _ = unseal(sa.keys, phase2_iv(sa.keys, sa.iv, header.message_id), header, data)
         check_hash(sa.keys, header.message_id, chain)
-        sa.finish_message(header.message_id)
+        self.tunnels.finish_message(sa, header.message_id)
         for payload in chain.payloads:
             if isinstance(payload, Delete):
                 self.tunnels.touch(sa, path)
@@ -145,7 +150,10 @@ class Informational:
         self.send(sa, [Notification(ProtocolId.ISAKMP, payload.spi, NotifyType.R_U_THERE_ACK, payload.data)])
 
     def _r_u_there_ack(self, sa: IkeSa, payload: Notification, path: Path) -> None:
-        if not sa.dpd_waiting or payload.data != sa.dpd_sequence.to_bytes(4, "big"):
+        # A slow answer to an earlier R-U-THERE of this row shows as well that the peer lives.
+        sent = range((sa.dpd_sequence - sa.dpd_first) % _SEQUENCE + 1)
+        sequence = int.from_bytes(payload.data, "big")
+        if not sa.dpd_waiting or len(payload.data) != 4 or (sequence - sa.dpd_first) % _SEQUENCE not in sent:
             self.core.counters["dpd_unexpected"] += 1
             return
         self.tunnels.touch(sa, path)
@@ -202,6 +210,7 @@ class Informational:
         sa.dpd_waiting = True
         sa.dpd_tries = 0
         sa.dpd_since = self.core.now
+        sa.dpd_first = (sa.dpd_sequence + 1) % _SEQUENCE
         self._r_u_there_send(sa)
 
     def _r_u_there_send(self, sa: IkeSa) -> None:

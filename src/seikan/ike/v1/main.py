@@ -90,6 +90,7 @@ class MainMode(Phase1):
         self.accept_choice(sa, one(chain, SaPayload))
         self.read_vendor_ids(sa, chain)
         self.tunnels.rename(sa, header.responder_cookie)
+        self.answered(sa, path)
         sa.advance(Event.RECEIVE_MM2)
         public = self.make_key_pair(sa)
         nonce = self.core.random(NONCE_OCTETS)
@@ -128,6 +129,9 @@ class MainMode(Phase1):
         number = 5 if expected is Event.RECEIVE_MM5 else 6
         if sa.keys is None:
             raise PayloadMalformed("no keys")
+        if not self.may_come_from(sa, path):
+            self.core.counters["dropped_wrong_address"] += 1
+            return
         try:
             chain, iv = unseal(sa.keys, sa.iv, header, data)
             self.check_proof(sa, chain)

@@ -40,7 +40,7 @@ NONCE_OCTETS = 32
 NONCE_LIMITS = (8, 256)  # RFC 2409 section 5
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for the next message
 MAX_HALF_OPEN = 100
-MAX_HALF_OPEN_OF_PEER = 4
+MAX_HALF_OPEN_OF_PEER = 16
 UDP = 17
 HEARD_LIFETIME = 30.0  # seconds, about as long as a NAT keeps an idle mapping
 REPEAT_KEPT = 60.0  # seconds in which the last request is answered again
@@ -110,9 +110,6 @@ class Phase1:
             self.no_key(tunnel)
             return None
         path = Path(settings.local, IKE_PORT, settings.remote, IKE_PORT)
-        # A NAT has a mapping for the peer's port 4500 only; an exchange may begin there (RFC 3947 section 4).
-        if tunnel.heard is not None and core.now - tunnel.heard[1] < HEARD_LIFETIME:
-            path = tunnel.heard[0]
         for child in tunnel.usable():
             path = child.path if child.udp_encapsulation else path
         sa = IkeSa(tunnel, Role.INITIATOR, aggressive, path, core.new_cookie(), core.now, pre_shared_key=key)
@@ -141,6 +138,30 @@ class Phase1:
         self.core.debug("isakmp", "{}: peer {} did not go on, {}", sa.label, sa.path.remote, sa.state.value)
         self.tunnels.drop(sa)
         self.tunnels.evaluate(sa.tunnel)
+
+    def way(self, sa: IkeSa) -> Path:
+        """Where to repeat a message. A NAT has a mapping for the peer's port 4500 only, and an exchange may begin
+        there (RFC 3947 section 4): the first message goes in turn to where ESP was heard from. Nothing proves that the
+        peer is there, so it goes to the configured place first and does so again.
+        """
+        heard = sa.tunnel.heard
+        first = sa.state in (State.MM_NO_STATE, State.AG_NO_STATE)
+        if first and heard is not None and sa.retransmission.tries % 2 and self.core.now - heard[1] < HEARD_LIFETIME:
+            return heard[0]
+        return sa.path
+
+    @staticmethod
+    def answered(sa: IkeSa, path: Path) -> None:
+        """The first answer tells which of the places that were tried is the peer's."""
+        if sa.tunnel.heard is not None and path == sa.tunnel.heard[0]:
+            sa.path = path
+
+    @staticmethod
+    def may_come_from(sa: IkeSa, path: Path) -> bool:
+        """Whether the message that completes phase 1 may come by `path`: only a peer behind a NAT is elsewhere."""
+        if path == sa.path or not sa.nat or path.local != sa.path.local:
+            return path == sa.path
+        return sa.nat_remote or path == sa.floated()
 
     # -- vendor IDs --------------------------------------------------------------------------------------------------
 
@@ -267,7 +288,7 @@ class Phase1:
         state.tries += 1
         self.core.counters["retransmissions"] += 1
         self.core.debug("isakmp", "{}: retransmitting phase 1 {} {}", sa.label, sa.state.value, state.tries)
-        self.core.send(sa, sa.path, state.sent)
+        self.core.send(sa, self.way(sa), state.sent)
         self.core.retransmit(("retransmit", sa), state.tries, lambda: self.repeat(sa))
 
     def answer_again(self, sa: IkeSa, path: Path) -> None:
@@ -341,6 +362,7 @@ class Phase1:
         core = self.core
         sa.advance(event)
         sa.path = path
+        sa.tunnel.peer_behind_nat = sa.nat_remote
         sa.conn_id = core.next_conn_id()
         sa.established_at = core.now
         core.timers.cancel(("half-open", sa))

@@ -141,6 +141,9 @@ class QuickMode:
         if header.message_id in sa.finished:
             core.counters["duplicates"] += 1
             return
+        if sa.exhausted:
+            core.counters["message_ids_exhausted"] += 1
+            return
         if sum(exchange.running for exchange in sa.quick.values()) >= MAX_EXCHANGES:
             core.counters["quick_mode_limit"] += 1
             return
@@ -338,7 +341,7 @@ class QuickMode:
             exchange.child.completed = self.core.now
         exchange.offered = exchange.key_pair = None
         exchange.nonces = (b"", b"")
-        exchange.ike_sa.finish_message(exchange.message_id)
+        self.tunnels.finish_message(exchange.ike_sa, exchange.message_id)
         self.core.counters["quick_modes_completed"] += 1
         self.core.timers.set(("forget", exchange), self.core.now + REPEAT_KEPT, lambda: self._forget(exchange))
 
@@ -368,7 +371,7 @@ class QuickMode:
 
     def _refuse(self, sa: IkeSa, message_id: int, exchange: QuickExchange, error: AbandonExchange | WireError) -> None:
         """Tell the authenticated peer why its message 1 was not accepted, once."""
-        sa.finish_message(message_id)
+        self.tunnels.finish_message(sa, message_id)
         self.core.counters["quick_mode_refused"] += 1
         self.core.debug("ipsec", "{}: quick mode refused: {}", sa.label, error)
         self.discard(exchange)
@@ -406,6 +409,6 @@ class QuickMode:
         self.core.timers.cancel(("retransmit", exchange))
         self.core.timers.cancel(("forget", exchange))
         exchange.ike_sa.quick.pop(exchange.message_id, None)
-        exchange.ike_sa.finish_message(exchange.message_id)
+        self.tunnels.finish_message(exchange.ike_sa, exchange.message_id)
         if exchange.child and not exchange.child.outbound_requested:
             self.tunnels.children.remove_pair(exchange.child)
