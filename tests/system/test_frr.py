@@ -144,6 +144,7 @@ def test_an_unnumbered_tunnel_from_down_to_full_and_back(routers: tuple[Router, 
     assert (learnt.code, learnt.distance, learnt.metric) == ("O", 110, 1001)
     assert learnt.next_hops == (NextHop(IPv4Address("10.1.12.2"), "Tunnel0"),)
     assert learnt.age is not None
+    assert learnt.source == IPv4Address("2.2.2.2")
     assert routes["10.1.12.0/24"].next_hops == (NextHop(None, "FastEthernet0/0"),)
     assert "10.1.12.1/32" not in routes  # the borrowed address is no network of the tunnel
     assert "10.1.12.2/32" not in routes  # nor does its lender's peer announce it
@@ -166,7 +167,11 @@ def test_an_unnumbered_tunnel_from_down_to_full_and_back(routers: tuple[Router, 
         (1, "1.1.1.1", 2),
         (1, "2.2.2.2", 2),
     }
-    assert all(any("Number of Links: 2" in line for line in lsa.detail) for lsa in status.database)
+    for lsa in status.database:
+        other = IPv4Address("2.2.2.2") if str(lsa.advertising_router) == "1.1.1.1" else IPv4Address("1.1.1.1")
+        links = {(link.kind, link.link_id, link.metric) for link in lsa.router_links}
+        assert links == {(1, other, 1000), (3, lsa.advertising_router, 1)}
+        assert (lsa.options, lsa.length, lsa.area_border, lsa.as_boundary) == (2, 48, False, False)
 
     two.namespace.ip("link", "set", "Tunnel0", "down")
     two.namespace.until(lambda: two.saw("FULL", "DOWN"))
@@ -314,10 +319,16 @@ def test_routes_of_other_kinds_and_their_lsas(routers: tuple[Router, Router]) ->
     assert (5, "10.1.12.0", None) in found
     # The borrowed address would lead the tunnel's own packets into the tunnel.
     assert (5, "10.1.12.1", None) not in found
-    assert all(lsa.detail[0].strip().startswith("LS age:") for lsa in status.database)
-    assert not any("Link States" in line for lsa in status.database for line in lsa.detail)
+    external = next(lsa for lsa in status.database if str(lsa.link_state_id) == "198.51.100.0")
+    assert (external.prefix_length, external.metric, external.metric_type, external.tag) == (24, 20, 2, 0)
+    origin = external.advertising_router
+    border = next(lsa for lsa in status.database if lsa.kind == 1 and lsa.advertising_router == origin)
+    assert (border.area_border, border.as_boundary) == (True, True)
+    assert {routes[name].source for name in ("198.51.100.0/24", "5.5.5.5/32", "0.0.0.0/0")} == {origin}
     (local,) = one.namespace.run(one.frr.ospf())
     assert set(local.areas) == {IPv4Address(0), IPv4Address(5)}
+    own = [lsa for lsa in local.database if lsa.kind == 1 and lsa.advertising_router == origin]
+    assert {(lsa.area, lsa.links) for lsa in own} == {(IPv4Address(0), 2), (IPv4Address(5), 1)}  # one for each area
     one.apply(config(1))
     two.namespace.until(lambda: not {"198.51.100.0/24", "5.5.5.5/32", "0.0.0.0/0"} & two.routes().keys())
     assert not two.saw("FULL", "DOWN")

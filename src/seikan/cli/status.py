@@ -250,8 +250,7 @@ class LsaLink:
 class Lsa:
     """One LSA header; `links` for router LSAs. `kind` is 1 router, 2 network, 3 summary, 4 ASBR summary, 5 external.
 
-    What follows `detail` is the body, wanted by `show ip ospf database router` and its like alone; `detail` holds
-    further lines to print as they are.
+    What follows `tag` is the body, wanted by `show ip ospf database router` and its like alone.
     """
 
     area: IPv4Address | None
@@ -263,7 +262,6 @@ class Lsa:
     checksum: int
     links: int | None = None
     tag: int | None = None
-    detail: tuple[str, ...] = ()
     options: int | None = None
     length: int | None = None
     router_links: tuple[LsaLink, ...] = ()

@@ -15,16 +15,16 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 from seikan.config.model import Config, OspfAuthentication, OspfProcess
 from seikan.system.errors import AdapterError
 from seikan.system.frr_diff import commands, hide_secret
 from seikan.system.frr_log import AdjacencyChange, parse_adjacency, parse_mtu_mismatch
+from seikan.system.frr_lsdb import LSA_KINDS, ROUTER, advertisers, own_router_id, parse_database
 from seikan.system.frr_render import Choices, DaemonConfig, choose, instance_name, primary_address, render
 from seikan.system.frr_state import (
-    LSA_KINDS,
     InterfaceFacts,
     Json,
     OspfAnswers,
@@ -397,12 +397,21 @@ class Frr:
         """The selected IPv4 routes. Raises `AdapterError` where zebra does not answer."""
         table = await self._json("zebra", "show ip route json")
         ospf_routes: dict[str, object] = {}
+        sources: dict[IPv4Network, IPv4Address] = {}
         for name in [name for name in self._children if name.startswith("ospfd")]:
             with contextlib.suppress(AdapterError):  # its routes then show without their kind
                 answer = await self._json(name, "show ip ospf route json")
                 ospf_routes |= answer.get("default", answer)
+                lsdb = await self._database(name)
+                sources |= advertisers(parse_database(lsdb), own_router_id(lsdb[ROUTER]))
         unnumbered = {interface.name for interface in self._config.interfaces.values() if interface.unnumbered}
-        return parse_routes(table, ospf_routes, self._ios_names, unnumbered)
+        return parse_routes(table, ospf_routes, sources, self._ios_names, unnumbered)
+
+    async def _database(self, daemon: str) -> dict[int, str]:
+        """The text of the detailed database commands by LSA kind."""
+        vty = self._children[daemon].vty
+        show = " ".join(["show ip ospf", *daemon.split("-")[1:]])
+        return {kind: await vty.command(f"{show} database {word}") for kind, word in LSA_KINDS}
 
     async def ospf(self) -> tuple[OspfStatus, ...]:
         """Every OSPF process that runs. Raises `AdapterError` where one does not answer."""
@@ -422,11 +431,8 @@ class Frr:
             interfaces=await self._json(name, f"{show} interface json"),
             neighbors=await self._json(name, f"{show} neighbor json"),
             neighbor_details=await self._json(name, f"{show} neighbor detail json"),
-            database=await self._json(name, f"{show} database json"),
+            database=await self._database(name),
         )
-        details = {
-            kind: await self._children[name].vty.command(f"{show} database {word}") for _, kind, word in LSA_KINDS
-        }
         interfaces = self._config.interfaces
         facts = {
             name: InterfaceFacts(primary_address(self._config, name, self._addresses), interface.unnumbered)
@@ -439,7 +445,7 @@ class Frr:
             kind = kind or by_area.get(area)
             return None if kind in (None, OspfAuthentication.NULL) else kind.value
 
-        return parse_ospf(number, answers, details, self._ios_names, facts, authentication)
+        return parse_ospf(number, answers, self._ios_names, facts, authentication)
 
     async def clear_ospf(self, process: int | None = None) -> None:
         """`clear ip ospf process`: adjacencies are built anew."""

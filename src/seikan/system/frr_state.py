@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from seikan.system.frr_log import ios_state
+from seikan.system.frr_lsdb import Lsa, parse_database
 
 Json = Mapping[str, Any]
 
@@ -27,7 +28,7 @@ class NextHop:
 class Route:
     """One selected route. `code` is IOS's: "C", "L", "S", "S*", "O", "O IA", "O E1", "O E2", "O*E2", "K".
 
-    `age` in seconds.
+    `age` in seconds; `source` is the router that advertises it, where that is known.
     """
 
     network: IPv4Network
@@ -37,6 +38,7 @@ class Route:
     next_hops: tuple[NextHop, ...]
     age: float | None
     selected: bool = True
+    source: IPv4Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +85,6 @@ class OspfInterfaceStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Lsa:
-    """One LSA header; `links` for router LSAs. `kind` is 1 router, 2 network, 3 summary, 4 ASBR summary, 5 external.
-
-    `detail` holds the lines of `show ip ospf database router` and its like for this LSA.
-    """
-
-    area: IPv4Address | None
-    kind: int
-    link_state_id: IPv4Address
-    advertising_router: IPv4Address
-    age: int
-    sequence: int
-    checksum: int
-    links: int | None = None
-    tag: int | None = None
-    detail: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class OspfStatus:
     process: int
     router_id: IPv4Address
@@ -140,20 +123,18 @@ _INTERFACE_STATES = {
     "Down": "DOWN",
     "Loopback": "LOOP",
 }
-# Key of `show ip ospf database json`, LSA type (RFC 2328 section 12.1.3), word of the detailed command.
-LSA_KINDS = (
-    ("routerLinkStates", 1, "router"),
-    ("networkLinkStates", 2, "network"),
-    ("summaryLinkStates", 3, "summary"),
-    ("asbrSummaryLinkStates", 4, "asbr-summary"),
-    ("asExternalLinkStates", 5, "external"),
-)
 
 
 def parse_routes(
-    table: Json, ospf_routes: Json, ios_names: Mapping[str, str], unnumbered: Collection[str]
+    table: Json,
+    ospf_routes: Json,
+    sources: Mapping[IPv4Network, IPv4Address],
+    ios_names: Mapping[str, str],
+    unnumbered: Collection[str],
 ) -> tuple[Route, ...]:
     """`show ip route json` and `show ip ospf route json` -> the selected routes, by network.
+
+    `sources` tells which router advertises each network that OSPF knows.
 
     A borrowed address is no network of the interface that borrows it, so that the host route FRR
     connects there is left out (`unnumbered` holds these interfaces' names).
@@ -173,12 +154,13 @@ def parse_routes(
             code = _CODES.get(entry["protocol"], "?")
             if code == "C" and all(hop.interface in unnumbered for hop in hops):
                 continue
+            source = None
             if code == "O":
-                code = kinds.get(prefix, code)
+                code, source = kinds.get(prefix, code), sources.get(network)
             if network.prefixlen == 0 and code != "C":
                 code = {"S": "S*", "K": "K*"}.get(code, code.replace("O ", "O*"))
             age = _seconds(entry.get("uptime", ""))
-            routes.append(Route(network, code, entry["distance"], entry["metric"], hops, age))
+            routes.append(Route(network, code, entry["distance"], entry["metric"], hops, age, source=source))
     return tuple(sorted(routes, key=lambda route: route.network))
 
 
@@ -201,27 +183,26 @@ def _seconds(text: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class OspfAnswers:
-    """The JSON of `show ip ospf` and its `interface`, `neighbor`, `neighbor detail` and `database`."""
+    """The JSON of `show ip ospf` and its `interface`, `neighbor` and `neighbor detail`.
+
+    `database` is the text of the detailed commands by LSA kind.
+    """
 
     summary: Json
     interfaces: Json
     neighbors: Json
     neighbor_details: Json
-    database: Json
+    database: Mapping[int, str]
 
 
 def parse_ospf(
     process: int,
     answers: OspfAnswers,
-    details: Mapping[int, str],
     ios_names: Mapping[str, str],
     facts: Mapping[str, InterfaceFacts],
     authentication: Callable[[str, IPv4Address], str | None],
 ) -> OspfStatus | None:
-    """One ospfd's answers; None where the process does not run yet.
-
-    `details` holds the text of the detailed database commands by LSA kind.
-    """
+    """One ospfd's answers; None where the process does not run yet."""
     summary, interfaces = _inner(answers.summary), _inner(answers.interfaces)
     if "routerId" not in summary:
         return None
@@ -237,7 +218,7 @@ def parse_ospf(
             if entry.get("ospfEnabled")
         ),
         neighbors=found,
-        database=tuple(_database(_inner(answers.database), details)),
+        database=parse_database(answers.database),
         spf_runs=max((area.get("spfExecutedCounter", 0) for area in areas.values()), default=None),
     )
 
@@ -316,37 +297,3 @@ def _interface(
         authentication=authentication(name, IPv4Address(entry["area"].split()[0])),
         mtu_mismatch_detection=not entry.get("mtuIgnore", False),
     )
-
-
-def _database(answer: Json, details: Mapping[int, str]) -> Iterator[Lsa]:
-    for key, kind, _ in LSA_KINDS:
-        blocks = {block[0]: block[1] for block in _detail_blocks(details.get(kind, ""))}
-        for area, group in [*answer.get("areas", {}).items(), (None, answer)]:
-            for entry in group.get(key, ()):
-                identity = (IPv4Address(entry["lsId"].split("/")[0]), IPv4Address(entry["advertisedRouter"]))
-                yield Lsa(
-                    area=None if area is None else IPv4Address(area.split()[0]),
-                    kind=kind,
-                    link_state_id=identity[0],
-                    advertising_router=identity[1],
-                    age=entry["lsaAge"],
-                    sequence=int(entry["sequenceNumber"], 16),
-                    checksum=int(entry["checksum"], 16),
-                    links=entry.get("numOfRouterLinks"),
-                    tag=entry.get("routeTag", entry.get("tag")),
-                    detail=blocks.get(identity, ()),
-                )
-
-
-def _detail_blocks(text: str) -> Iterator[tuple[tuple[IPv4Address, IPv4Address], tuple[str, ...]]]:
-    """Each LSA of a detailed database command starts at its age."""
-    for block in re.split(r"(?m)^(?=\s*LS age:)", text)[1:]:
-        lines = [line.rstrip() for line in block.replace("\r", "").splitlines()]
-        # The next area's heading is not part of the LSA before it.
-        heading = next((index for index, line in enumerate(lines) if "Link States" in line), len(lines))
-        lines = lines[:heading]
-        while lines and not lines[-1]:
-            lines.pop()
-        ids = re.search(r"Link State ID: ([\d.]+)", block), re.search(r"Advertising Router: ([\d.]+)", block)
-        if ids[0] is not None and ids[1] is not None:
-            yield (IPv4Address(ids[0][1]), IPv4Address(ids[1][1])), tuple(lines)

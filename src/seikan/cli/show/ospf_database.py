@@ -88,7 +88,6 @@ def _full(lsa: Lsa) -> Iterator[str]:
     if lsa.prefix_length is not None:
         yield f"  Network Mask: /{lsa.prefix_length}"
     yield from _BODIES[lsa.kind](lsa)
-    yield from lsa.detail
     yield ""
 
 
