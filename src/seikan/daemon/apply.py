@@ -127,7 +127,7 @@ class Applier:
     async def _work_out(self, config: Config) -> None:
         """Tell the engine its tunnels, with their ends as they are now, and set every carrier."""
         router = self._router
-        router.crypto.configure(engine_settings(config, router.tunnels.settings()))
+        router.crypto.configure(engine_settings(config, router.tunnels.settings(), router.address_of))
         router.tunnels.refresh()
 
     async def surroundings_changed(self, config: Config) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
+from seikan.daemon.faults import fault
 from seikan.ike import effects as fx
 from seikan.ike.engine import ClearTarget, Engine
 from seikan.ike.settings import EngineSettings
@@ -34,6 +35,7 @@ IKE_PORT = 500
 NAT_PORT = 4500
 # 0.9 of the packets that a 32-bit sequence number allows (RFC 4303 section 3.3.3): time enough to rekey.
 SOFT_PACKETS = 2**32 * 9 // 10
+FAULT_AGAIN = 10.0  # seconds from one log line of a fault to the next of the same
 
 Clock = Callable[[], float]
 
@@ -84,6 +86,7 @@ class CryptoDriver:
         self._closing = False
         self.problem: str | None = None
         self.counters: dict[str, int] = {}
+        self._told: dict[str, float] = {}  # faults, and when they were last logged
         if plane is not None:
             asyncio.get_running_loop().add_reader(plane.fileno(), self._plane_ready)
 
@@ -186,23 +189,38 @@ class CryptoDriver:
     # in: network, timer, plane
 
     def _datagram(self, data: bytes, local: Address, local_port: int, remote: Address, remote_port: int) -> None:
-        self.engine.handle_datagram(data, fx.Path(local, local_port, remote, remote_port), self._clock())
+        path = fx.Path(local, local_port, remote, remote_port)
+        self._guarded(lambda: self.engine.handle_datagram(data, path, self._clock()))
         self.pump()
 
     def _timeout(self) -> None:
         self._timer = None
-        self.engine.handle_timeout(self._clock())
+        self._guarded(lambda: self.engine.handle_timeout(self._clock()))
         self.pump()
 
     def _plane_ready(self) -> None:
         assert self._plane is not None
         for event in self._plane.poll():
-            if isinstance(event, IkeDatagram):
-                path = fx.Path(event.local, event.local_port, event.remote, event.remote_port)
-                self.engine.handle_datagram(event.data, path, self._clock())
-            else:
-                self._plane_event(event)
+            self._guarded(partial(self._event, event))
         self.pump()
+
+    def _event(self, event: PlaneEvent | IkeDatagram) -> None:
+        if isinstance(event, IkeDatagram):
+            path = fx.Path(event.local, event.local_port, event.remote, event.remote_port)
+            self.engine.handle_datagram(event.data, path, self._clock())
+        else:
+            self._plane_event(event)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """What one message or event runs into must cost no other one, nor the effects that wait."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 a fault of this program, whatever it is; told without its text
+            self._count("engine-error")
+            text, now = fault(error), self._clock()
+            if self._told.get(text, -FAULT_AGAIN) + FAULT_AGAIN <= now:
+                self._told[text] = now
+                self._journal.log("CRYPTO", 2, "INTERNAL", text)
 
     def _plane_event(self, event: PlaneEvent) -> None:
         tunnel = self._tunnel_of.get(event.tunnel) if event.tunnel is not None else None
@@ -263,7 +281,7 @@ class CryptoDriver:
         self._pumping = True
         try:
             while (effect := self.engine.poll_effect()) is not None:
-                self._carry_out(effect)
+                self._guarded(partial(self._carry_out, effect))
         finally:
             self._pumping = False
         self._arm()

@@ -9,7 +9,6 @@ import re
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
@@ -24,6 +23,7 @@ from seikan.daemon.apply import Applier
 from seikan.daemon.client import runtime_base
 from seikan.daemon.collect import Collector
 from seikan.daemon.crypto import IKE_PORT, NAT_PORT, CryptoDriver, DebugLine
+from seikan.daemon.faults import fault
 from seikan.daemon.interfaces import Interfaces
 from seikan.daemon.settings import engine_settings
 from seikan.daemon.terminals import Login, run_command, stamp
@@ -165,7 +165,7 @@ class Router:
         self.tunnels = Tunnels(plane, self._surroundings())
         self.interfaces = Interfaces(netlink, clamp, names, self.tunnels.device_of)
         self.crypto = CryptoDriver(
-            engine_settings(self.running, ()),
+            engine_settings(self.running, (), self.address_of),
             plane,
             self.journal,
             device_of=self.tunnels.device_of,
@@ -248,9 +248,7 @@ class Router:
 
     def internal_error(self, error: BaseException) -> str:
         """Log a fault of this program by its kind and place; its text may hold anything, so it is not told."""
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
-        text = f"internal error ({type(error).__name__} at {place})"
+        text = fault(error)
         self.journal.log("SYS", 2, "INTERNAL", text)
         return text
 

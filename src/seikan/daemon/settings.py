@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 
-from seikan.config.model import Config, Interface, Ipsec, IsakmpPolicy, TransformSet, Tunnel, TunnelMode
+from seikan.config.model import Config, Interface, Ipsec, IsakmpPolicy, Keyring, TransformSet, Tunnel, TunnelMode
 from seikan.ike.settings import EngineSettings, TunnelSettings
 from seikan.plane import base as plane
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, esp_plaintext_mtu
@@ -83,25 +84,34 @@ def tunnel_settings(config: Config, interface: Interface, local: Address, remote
     )
 
 
-def engine_settings(config: Config, tunnels: Iterable[TunnelSettings]) -> EngineSettings:
-    """The engine's whole view of the configuration."""
+def engine_settings(
+    config: Config, tunnels: Iterable[TunnelSettings], address_of: Callable[[str], Address | None]
+) -> EngineSettings:
+    """The engine's whole view of the configuration. `address_of` gives an interface's address as it is now."""
     isakmp = config.isakmp
     return EngineSettings(
         hostname=config.hostname,
         enabled=isakmp.enabled,
         policies=usable_policies(config),
         keys=isakmp.keys,
-        keyrings=tuple(config.keyrings.values()),
+        keyrings=tuple(_resolved(keyring, address_of) for keyring in config.keyrings.values()),
         tunnels=tuple(tunnels),
         keepalive=isakmp.keepalive,
         nat_keepalive=DEFAULT_NAT_KEEPALIVE if isakmp.nat_keepalive is None else isakmp.nat_keepalive,
         nat_transparency=config.ipsec.nat_transparency,
         fragmentation=isakmp.fragmentation,
-        aggressive_mode=isakmp.aggressive_mode or bool(isakmp.peers),
+        aggressive_mode=isakmp.aggressive_mode,
         invalid_spi_recovery=isakmp.invalid_spi_recovery,
         identity=isakmp.identity,
         session_status=config.logging.session_status,
     )
+
+
+def _resolved(keyring: Keyring, address_of: Callable[[str], Address | None]) -> Keyring:
+    """`local-address INTERFACE` as its address; where it has none the name stays, and matches no tunnel."""
+    local = keyring.local_address
+    address = address_of(local) if isinstance(local, str) else None
+    return replace(keyring, local_address=address) if isinstance(address, IPv4Address) else keyring
 
 
 def transport_mtu(config: Config, tunnel: Tunnel, link_mtu: int, *, outer_ipv6: bool, udp: bool) -> int:

@@ -28,6 +28,7 @@ RECURSION_HOLD_LIMIT = 60.0
 RECURSION_FORGET = 120.0  # seconds of peace after a hold, after which a recursion counts as the first again
 PATH_MTU_AGE = 600.0  # seconds after which a learnt path MTU is tried anew (IOS; RFC 1191 section 6.3)
 NEGOTIATING = "negotiating"
+NO_POLICY = "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
 TELL_AFTER = 2.0  # seconds
 MINIMUM_MTU = 68  # RFC 791
 NOTHING_COUNTED = TunnelCounters(0, 0, 0, 0, {})
@@ -301,13 +302,22 @@ class Tunnels:
         if tunnel.mode.ipsec:
             if obstacle is None:
                 if not state.sa_up:
-                    self._around.start(name)
-                    obstacle = self._around.crypto_problem() or state.sa_reason or NEGOTIATING
-                    state.tell = False  # the engine and the sockets log themselves
+                    obstacle = self._negotiate(state)
             elif not state.recursive:  # else the peer could not be told now
                 self._around.stop(name, obstacle)
         state.reason = obstacle
         self._set_carrier(state, obstacle is None)
+
+    def _negotiate(self, state: TunnelState) -> str:
+        """Have the engine make SAs; why there are none yet.
+
+        Without a policy nothing new is negotiated, but what was negotiated before carries packets for its lifetime.
+        """
+        if not settings.usable_policies(self._config):
+            return NO_POLICY
+        self._around.start(state.interface.name)
+        state.tell = False  # the engine and the sockets log themselves
+        return self._around.crypto_problem() or state.sa_reason or NEGOTIATING
 
     def _obstacle(self, state: TunnelState) -> str | None:
         """Why the tunnel cannot even try; one line."""
@@ -340,8 +350,6 @@ class Tunnels:
         problems = tunnel_problems(self._config, interface.name)
         if problems:
             return problems[0]
-        if tunnel.mode.ipsec and not settings.usable_policies(self._config):
-            return "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
         own = self._view.links.get(state.device)
         if own is not None and not own.admin_up:
             return f"the device {state.device} was set down: ip link set {state.device} up"
