@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
@@ -238,6 +239,100 @@ def test_keys_for_networks_and_a_second_key_for_the_same_peer() -> None:
     # 0.0.0.0 with a host mask is nobody; written without its mask it would be everybody.
     nobody = typed("crypto isakmp key D address 0.0.0.0 255.255.255.255").config
     assert "crypto isakmp key D address 0.0.0.0 255.255.255.255" in render(nobody)
+
+
+def test_no_removes_the_key_that_is_typed_and_no_other() -> None:
+    config = parse(
+        "crypto isakmp key LoopedBack!!! address 10.1.12.1\ncrypto keyring K\n"
+        " pre-shared-key address 10.0.0.0 255.0.0.0 key hunter2\n"
+    ).config
+    for lines, who in (
+        (("no crypto isakmp key WRONG address 10.1.12.1",), "10.1.12.1"),
+        (("no crypto isakmp key LoopedBack!!! address 10.1.12.9",), "10.1.12.9"),
+        (("no crypto isakmp key LoopedBack!!! hostname peer",), "peer"),
+        (("crypto keyring K", "no pre-shared-key address 10.0.0.0 255.0.0.0 key WRONG"), "10.0.0.0 255.0.0.0"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            typed(*lines, config=config)
+        assert str(caught.value) == f"No such key for {who}"
+    assert typed("no crypto isakmp key LoopedBack!!! address 10.1.12.1", config=config).config.isakmp.keys == ()
+    for ending in ("", " key", " key hunter2"):
+        line = f"no pre-shared-key address 10.0.0.0 255.0.0.0{ending}"
+        assert typed("crypto keyring K", line, config=config).config.keyrings["K"].keys == (), line
+
+
+@pytest.mark.parametrize("name", ["fa1/0", "eth0", "ens3", "Gi0/1"])
+def test_a_port_cannot_be_removed(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^Removal of physical interfaces is not permitted$"):
+        typed(f"interface {name}", f"no interface {name}")
+
+
+@pytest.mark.parametrize("name", ["lo0", "tu0", "Gi0/1.10", "Vlan1"])
+def test_an_interface_that_was_made_by_typing_it_can_be_removed(name: str) -> None:
+    assert typed(f"interface {name}", f"no interface {name}").config.interfaces == {}
+
+
+SHORT = (
+    ("crypto ipsec profile P", "set security-association replay window-size 512"),
+    ("crypto ipsec profile P", "set security-association replay disable"),
+    ("crypto ipsec profile P", "set security-association lifetime seconds 600"),
+    ("crypto ipsec profile P", "set security-association lifetime kilobytes 3000"),
+    ("crypto ipsec profile P", "set pfs group14"),
+    ("", "crypto ipsec security-association lifetime seconds 600"),
+    ("", "crypto ipsec security-association replay window-size 512"),
+    ("", "crypto isakmp keepalive 10 3 periodic"),
+    ("", "crypto isakmp nat keepalive 20"),
+    ("", "logging trap errors"),
+    ("", "banner motd #hello#"),
+    ("crypto isakmp policy 1", "encryption aes 256"),
+    ("crypto isakmp policy 1", "lifetime 600"),
+    ("crypto isakmp peer address 10.0.0.1", "set aggressive-mode client-endpoint fqdn a.example"),
+    ("interface tu0", "tunnel mode ipsec ipv4"),
+    ("interface tu0", "tunnel protection ipsec profile P"),
+    ("interface tu0", "ip ospf message-digest-key 1 md5 secret"),
+    ("interface tu0", "ip ospf authentication-key secret"),
+    ("interface tu0", "ip ospf 1 area 0"),
+    ("interface tu0", "ip mtu 1400"),
+    ("interface tu0", "keepalive 10 3"),
+    ("router ospf 1", "network 10.0.0.0 0.0.0.255 area 0"),
+    ("router ospf 1", "area 1 stub no-summary"),
+    ("router ospf 1", "area 1 authentication message-digest"),
+    ("router ospf 1", "redistribute static subnets"),
+    ("router ospf 1", "default-information originate metric 10"),
+)
+#: Where the shorter form names the object, and not only the command.
+NAMED = {
+    "ip ospf message-digest-key 1 md5 secret": 4,
+    "ip ospf 1 area 0": 3,
+    "network 10.0.0.0 0.0.0.255 area 0": 3,
+    "area 1 stub no-summary": 2,
+    "area 1 authentication message-digest": 2,
+    "redistribute static subnets": 2,
+    "banner motd #hello#": 2,
+}
+
+
+@pytest.mark.parametrize(("opener", "line"), SHORT)
+def test_no_takes_the_line_and_every_shorter_form_of_it(opener: str, line: str) -> None:
+    opened = typed(opener) if opener else typed("hostname Router")
+    assert opened.context is not None
+    held = apply_line(opened.config, opened.context, line)
+    assert held.config != opened.config
+    syntax = TABLE.match(opened.context.mode, line).command.syntax
+    keywords = len(re.split(r"[\[(<]", syntax)[0].split())
+    words = line.split()
+    for length in range(NAMED.get(line, keywords), len(words) + 1):
+        short = "no " + " ".join(words[:length])
+        assert apply_line(held.config, opened.context, short).config == opened.config, short
+
+
+def test_no_lifetime_takes_both_lifetimes_away() -> None:
+    lines = ("crypto ipsec profile P", "set security-association lifetime seconds 600")
+    config = typed(*lines, "set security-association lifetime kilobytes 3000").config
+    profile = typed("crypto ipsec profile P", "no set security-association lifetime", config=config)
+    assert profile.config.ipsec.profiles["P"] == typed("crypto ipsec profile P").config.ipsec.profiles["P"]
+    seconds = typed("crypto ipsec profile P", "no set security-association lifetime seconds", config=config)
+    assert seconds.config.ipsec.profiles["P"].lifetime_kilobytes == 3000
 
 
 def test_access_lists_keep_their_numbers() -> None:

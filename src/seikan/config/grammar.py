@@ -61,7 +61,7 @@ class Command:
 
     `handler` says what it does: a `Setting` or `Section` (`seikan.config.handlers`) in the modes of the
     configuration, a maker of requests in exec mode. `negatable` rows have `no` and `default` forms: `no` is
-    their syntax without the `no`, or None for the keywords of `syntax` with all that follows optional.
+    their syntax without the `no`, or None for `syntax` and whatever shorter form has its first keywords.
     `help` maps a keyword or `<name>` to what `?` prints. `hidden` rows work but are not listed.
     """
 
@@ -159,30 +159,30 @@ class _Compiler:
         self._tokens = tokens
         self._at = 0
         self._short = short
+        self._ends: list[int] = []  # the states at which a short form may end
         self.graph = _Graph()
 
     def compile(self) -> _Graph:
         end = self._sequence(0, top=True)
         if self._at != len(self._tokens):
             raise ValueError(f"syntax {self._syntax!r}: unbalanced brackets")
+        for state in self._ends:
+            self.graph.free(state, end)
         self.graph.names = frozenset(token.group(1) for token in self._tokens if token.group(1))
         self.graph.close(end)
         return self.graph
 
     def _sequence(self, state: int, *, top: bool = False) -> int:
-        """Items up to a closing bracket or a bar. At the top of a short form the end is reached after the keywords."""
-        shortcuts = []
-        leading = True
+        """Items up to a closing bracket or a bar. A short form may end anywhere behind its first keywords."""
+        leading = top
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
             if token.group(5) in ("]", ")", "|"):
                 break
             leading = leading and token.group(6) is not None
-            if self._short and top and not leading:
-                shortcuts.append(state)
+            if self._short and not leading:
+                self._ends.append(state)
             state = self._item(state)
-        for source in shortcuts:
-            self.graph.free(source, state)
         return state
 
     def _item(self, state: int) -> int:

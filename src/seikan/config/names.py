@@ -106,6 +106,12 @@ def is_loopback(name: str) -> bool:
     return row is not None and row.name == "Loopback"
 
 
+def is_removable(name: str) -> bool:
+    """True for what exists because it was typed, such as `Loopback0` and `FastEthernet0/0.10`; False for a port."""
+    row = type_of(name)
+    return row is not None and (not row.slots or "." in name)
+
+
 def sort_key(name: str) -> tuple[int, str, tuple[int, ...], str]:
     """The order of IOS listings: loopbacks and tunnels first, then each type by its numbers, Linux names last."""
     row = type_of(name)

@@ -11,7 +11,7 @@ from seikan.config.grammar import Command, Match
 from seikan.config.handlers import ConfigError, Section, Setting, refused, setting, with_item, without_item, write
 from seikan.config.model import Config, Interface, OspfAuthentication, OspfNetworkType, Tunnel
 from seikan.config.modes import CONFIG, INTERFACE
-from seikan.config.names import is_tunnel, sort_key
+from seikan.config.names import is_removable, is_tunnel, sort_key
 from seikan.wire.secret import Secret
 
 
@@ -36,6 +36,8 @@ def _put(config: Config, name: str, interface: Interface) -> Config:
 
 
 def _remove(config: Config, match: Match) -> Config:
+    if not is_removable(_name(match)):
+        raise ConfigError("Removal of physical interfaces is not permitted")
     if _name(match) not in config.interfaces:
         raise ConfigError(f"{_name(match)} is not configured")
     return replace(config, interfaces=without_item(config.interfaces, _name(match)))
@@ -320,7 +322,7 @@ BASE: tuple[Command, ...] = (
         },
         Setting(_set_digest_key, _remove_digest_key, _render_digest_keys),
         negatable=True,
-        no="ip ospf message-digest-key <number:number(1-255)> [md5 <key:rest>]",
+        no="ip ospf message-digest-key <number:number(1-255)> [md5 [<key:rest>]]",
     ),
     setting(
         INTERFACE,
@@ -371,7 +373,7 @@ BASE: tuple[Command, ...] = (
             _render_ospf_area,
         ),
         negatable=True,
-        no="ip ospf <process:number(1-65535)> [area <area:area>]",
+        no="ip ospf <process:number(1-65535)> [area [<area:area>]]",
     ),
     setting(INTERFACE, "shutdown", "shutdown", {"shutdown": "Shutdown the selected interface"}),
     Command(

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from seikan.config.grammar import Command, Match
-from seikan.config.handlers import ConfigError, Section, Setting, setting, switch, with_item, without_item
+from seikan.config.handlers import (
+    ConfigError,
+    Section,
+    Setting,
+    change,
+    setting,
+    switch,
+    with_item,
+    without_item,
+)
 from seikan.config.model import Config, IpsecProfile, TransformSet
 from seikan.config.modes import CONFIG, IPSEC_PROFILE, TRANSFORM
 from seikan.wire.constants import ENCRYPTIONS, GROUPS, INTEGRITIES, Encryption, Integrity
@@ -246,12 +255,23 @@ def _limits(mode: str, prefix: str, path: str, help: dict[str, str]) -> tuple[Co
     def replay(window: int) -> str:
         return f"{prefix} replay {f'window-size {window}' if window else 'disable'}"
 
+    seconds = setting(
+        mode,
+        f"{prefix} lifetime seconds <seconds:number(120-86400)>",
+        f"{path}lifetime_seconds",
+        {**help, **_LIFETIME},
+    )
+
+    def no_lifetime(target: Any, match: Match) -> Any:
+        """`no … lifetime` takes both lifetimes away, `no … lifetime seconds` the one."""
+        target = change(target, f"{path}lifetime_seconds", None)
+        return target if "seconds" in match.canonical.split() else change(target, f"{path}lifetime_kilobytes", None)
+
     return (
-        setting(
-            mode,
-            f"{prefix} lifetime seconds <seconds:number(120-86400)>",
-            f"{path}lifetime_seconds",
-            {**help, **_LIFETIME},
+        replace(
+            seconds,
+            handler=replace(cast(Setting, seconds.handler), remove=no_lifetime, reset=no_lifetime),
+            no=f"{prefix} lifetime [seconds [<seconds:number(120-86400)>]]",
         ),
         setting(
             mode,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Interface
@@ -234,11 +235,13 @@ def _with_key(keys: tuple[PreSharedKey, ...], key: PreSharedKey) -> tuple[PreSha
     return (*keys, key)
 
 
-def _without_key(keys: tuple[PreSharedKey, ...], key: PreSharedKey) -> tuple[PreSharedKey, ...]:
-    kept = tuple(held for held in keys if _peers(held) != _peers(key))
-    if len(kept) == len(keys):
-        raise ConfigError("No such pre-shared key")
-    return kept
+def _without_key(keys: tuple[PreSharedKey, ...], match: Match) -> tuple[PreSharedKey, ...]:
+    """`keys` without the one that the line names. A key that is typed has to be the one that is held."""
+    named = _pre_shared_key(match)
+    gone = [held for held in keys if _peers(held) == _peers(named)]
+    if not gone or ("key" in match.args and not hmac.compare_digest(gone[0].key, named.key)):
+        raise ConfigError(f"No such key for {_write_peers(named).partition(' ')[2]}")
+    return tuple(held for held in keys if held not in gone)
 
 
 def _add_key(config: Config, match: Match) -> Config:
@@ -247,7 +250,7 @@ def _add_key(config: Config, match: Match) -> Config:
 
 
 def _remove_key(config: Config, match: Match) -> Config:
-    keys = _without_key(config.isakmp.keys, _pre_shared_key(match))
+    keys = _without_key(config.isakmp.keys, match)
     return replace(config, isakmp=replace(config.isakmp, keys=keys))
 
 
@@ -334,11 +337,11 @@ _KEYRING: tuple[Command, ...] = (
         {"pre-shared-key": "Pre-shared key", "key": "Specify the key", **_KEY_HELP},
         Setting(
             lambda keyring, match: replace(keyring, keys=_with_key(keyring.keys, _pre_shared_key(match))),
-            lambda keyring, match: replace(keyring, keys=_without_key(keyring.keys, _pre_shared_key(match))),
+            lambda keyring, match: replace(keyring, keys=_without_key(keyring.keys, match)),
             _render_keyring_keys,
         ),
         negatable=True,
-        no=f"pre-shared-key {_PEER_SYNTAX} [key [0] <key:secret>]",
+        no=f"pre-shared-key {_PEER_SYNTAX} [key [[0] <key:secret>]]",
     ),
     refused(KEYRING, f"pre-shared-key {_PEER_SYNTAX} key (6|7) <key:rest>", ENCRYPTED),
 )

@@ -127,25 +127,26 @@ def _remove(config: Config, match: Match) -> Config:
     return replace(config, ospf=without_item(config.ospf, _process(match)))
 
 
-def _ospf_network(match: Match) -> OspfNetwork:
+def _compared(match: Match) -> tuple[IPv4Address, IPv4Address]:
+    """The address and wildcard of a `network` line; IOS keeps only the bits that are compared."""
     address, wildcard = cast(IPv4Address, match.args["address"]), cast(IPv4Address, match.args["wildcard"])
-    # IOS keeps only the bits that are compared.
-    kept = IPv4Address(int(address) & ~int(wildcard) & 0xFFFFFFFF)
-    return OspfNetwork(kept, wildcard, cast(IPv4Address, match.args["area"]))
+    return IPv4Address(int(address) & ~int(wildcard) & 0xFFFFFFFF), wildcard
 
 
 def _add_network(process: OspfProcess, match: Match) -> OspfProcess:
-    network = _ospf_network(match)
-    same = (network.address, network.wildcard)
+    same = _compared(match)
     kept = tuple(held for held in process.networks if (held.address, held.wildcard) != same)
-    return replace(process, networks=(*kept, network))
+    return replace(process, networks=(*kept, OspfNetwork(*same, cast(IPv4Address, match.args["area"]))))
 
 
 def _remove_network(process: OspfProcess, match: Match) -> OspfProcess:
-    network = _ospf_network(match)
-    if network not in process.networks:
+    def meant(held: OspfNetwork) -> bool:
+        return (held.address, held.wildcard) == _compared(match) and match.args.get("area", held.area) == held.area
+
+    kept = tuple(held for held in process.networks if not meant(held))
+    if len(kept) == len(process.networks):
         raise ConfigError("No such network statement")
-    return replace(process, networks=tuple(held for held in process.networks if held != network))
+    return replace(process, networks=kept)
 
 
 def _passive(process: OspfProcess, match: Match, passive: bool) -> OspfProcess:
@@ -180,6 +181,14 @@ def _area_authentication(process: OspfProcess, match: Match) -> OspfProcess:
     digest = "message-digest" in match.args
     kind = OspfAuthentication.MESSAGE_DIGEST if digest else OspfAuthentication.SIMPLE
     return _put_area(process, replace(_area_of(process, match), authentication=kind))
+
+
+def _remove_area_authentication(process: OspfProcess, match: Match) -> OspfProcess:
+    """`no area N` takes all lines of the area away."""
+    area = _area_of(process, match)
+    return _put_area(
+        process, replace(area, authentication=None) if "authentication" in match.args else OspfArea(area.area)
+    )
 
 
 def _area_stub(process: OspfProcess, match: Match) -> OspfProcess:
@@ -284,11 +293,11 @@ OSPF: tuple[Command, ...] = (
         {**_AREA, "authentication": "Enable authentication", "message-digest": "Use message-digest authentication"},
         Setting(
             _area_authentication,
-            lambda process, match: _put_area(process, replace(_area_of(process, match), authentication=None)),
+            _remove_area_authentication,
             _render_areas,
         ),
         negatable=True,
-        no="area <area:area> authentication [message-digest]",
+        no="area <area:area> [authentication [message-digest]]",
     ),
     Command(
         ROUTER,
@@ -352,7 +361,7 @@ OSPF: tuple[Command, ...] = (
             ),
         ),
         negatable=True,
-        no="network <address:ipv4> <wildcard:wildcard> area <area:area>",
+        no="network <address:ipv4> <wildcard:wildcard> [area [<area:area>]]",
     ),
     setting(
         ROUTER,

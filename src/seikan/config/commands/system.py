@@ -241,7 +241,7 @@ BANNERS = Command(
     },
     Setting(_set_banner, _remove_banner, _render_banners),
     negatable=True,
-    no="banner (motd|login|exec)",
+    no="banner (motd|login|exec) [<text:rest>]",
 )
 
 # --- exit and end ----------------------------------------------------------------------------------
