@@ -25,8 +25,10 @@ from seikan.cli.requests import (
     Location,
     Monitor,
     Ping,
+    Reply,
     Request,
 )
+from seikan.cli.session import Session
 from seikan.cli.shell import Wants
 from seikan.config.model import Config, Interface, TunnelMode
 
@@ -420,6 +422,28 @@ def test_without_prompts_an_error_shows_the_line() -> None:
     desk = Desk(base(), interactive=False)
     assert desk.type("show foo\n") == ("show foo\r\n     ^\r\n% Invalid input detected at '^' marker.\r\n\r\n")
     assert desk.type("show\n") == "% Incomplete command.\r\n\r\n"
+
+
+@pytest.mark.parametrize("columns", [24, 40, 60])
+@pytest.mark.parametrize("place", [0, 1, 4, 8, 11])
+def test_of_a_line_that_scrolled_an_error_shows_the_wrong_word(columns: int, place: int) -> None:
+    words = ["crypto", "ipsec", "transform-set", "A", "esp-aes", "256", "esp-sha256-hmac", *["more"] * 5]
+    words[place] = "wrong"
+    session = Session(base)
+    session.feed("configure terminal")
+    session.columns = columns
+    reply = session.feed(" ".join(words))
+    assert isinstance(reply, Reply)
+    assert reply.failed
+    shown, caret, message, _ = reply.lines
+    assert message == "% Invalid input detected at '^' marker."
+    assert max(len(shown), len(caret)) < columns
+    first_wrong = "more" if place > 7 else "wrong"
+    assert shown[caret.index("^") :].startswith(first_wrong)
+    session.columns = None
+    unlimited = session.feed(" ".join(words))
+    assert isinstance(unlimited, Reply)
+    assert len(unlimited.lines[0]) > len("R3(config)#")
 
 
 # Show

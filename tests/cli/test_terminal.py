@@ -48,6 +48,7 @@ class Fake:
     """A session that records what it is fed and answers by a table."""
 
     prompted = True
+    columns: int | None = None
     prompt = "R3#"
     wants = Wants.COMMAND
     unattended: str | None = None
@@ -360,6 +361,7 @@ def test_a_line_longer_than_the_window_scrolls_sideways() -> None:
     assert screen.column == 3
     terminal.receive(b"\r")
     assert fake.fed == [line]
+    assert fake.columns == 30
 
 
 def test_wide_width_never_scrolls() -> None:

@@ -109,7 +109,7 @@ def _configure(match: Match, view: View) -> Answer:
     def answer(line: str) -> Answer:
         if "terminal".startswith(line.strip().lower()):
             return Configure()
-        return Reply(('?Must be "terminal"',))
+        return Reply(('?Must be "terminal"',), failed=True)
 
     return Question("Configuring from terminal, memory, or network [terminal]? ", answer)
 

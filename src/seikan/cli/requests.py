@@ -20,9 +20,10 @@ Lines = Iterable[str]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Text to print as it is; lines without their end."""
+    """Text to print as it is; lines without their end. `failed`: it says why the line was refused."""
 
     lines: tuple[str, ...] = ()
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

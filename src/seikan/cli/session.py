@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from seikan.cli import help as help_text
 from seikan.cli import modifiers
+from seikan.cli.editor import NARROWEST, cells
 from seikan.cli.exec import (
     FULL_PRIVILEGE,
     PRIVILEGED_TABLE,
@@ -61,6 +62,7 @@ class Session:
         enable: Callable[[str], bool] | None = None,
     ) -> None:
         self.prompted = True
+        self.columns: int | None = None
         self.length: int | None = None
         self.width: int | None = None
         self._running = running
@@ -151,14 +153,14 @@ class Session:
         except ModifierError as error:
             if error.column is not None:
                 return self._wrong(line, LineError(Kind.INVALID, line, error.column, "", ()), indent)
-            return Reply((error.message, ""))
+            return Reply((error.message, ""), failed=True)
         return replace(answer, select=select) if isinstance(answer, Show) else Reply(tuple(select(answer.lines)))
 
     def _configure(self, line: str, context: ModeContext) -> Request:
         words = line.split(maxsplit=1)
         if words[0].lower() == "do":
             if len(words) == 1:
-                return Reply(("% Incomplete command.", ""))
+                return Reply(("% Incomplete command.", ""), failed=True)
             return self._execute(words[1], len(line) - len(words[1]))
         delimiter = _banner_delimiter(line)
         if delimiter is not None:
@@ -174,7 +176,7 @@ class Session:
             if delimiter in line:
                 return self._edit("\n".join(lines), context)
             if len(lines) > MAXIMUM_BANNER:
-                return Reply((f"% The banner has more than {MAXIMUM_BANNER} lines and is not set",))
+                return Reply((f"% The banner has more than {MAXIMUM_BANNER} lines and is not set",), failed=True)
             return Question("", more, Wants.TEXT, None)
 
         self._question = Question("", more, Wants.TEXT, None)
@@ -187,7 +189,7 @@ class Session:
         except LineError as error:
             return self._wrong(line, error)
         except ConfigError as error:
-            return Reply((f"% {error}",))
+            return Reply((f"% {error}",), failed=True)
         if result.context is None:
             self._context = None
             return ConfigureEnd()
@@ -199,9 +201,14 @@ class Session:
 
     def _wrong(self, line: str, error: LineError, indent: int = 0) -> Reply:
         """The lines for a line that is none, with the caret below the word, wherever the line is seen."""
-        if self.prompted:
-            return Reply(error.ios(len(self.prompt) + indent))
-        return Reply((line, *error.ios(0)) if error.kind is Kind.INVALID else error.ios(0))
+        if error.kind is not Kind.INVALID:
+            return Reply(error.ios(0), failed=True)
+        if not self.prompted:
+            return Reply((line, *error.ios(0)), failed=True)
+        behind = len(self.prompt) + indent
+        if self.columns is None or behind + cells(line) < self.columns:
+            return Reply(error.ios(behind), failed=True)
+        return Reply(_excerpt(line, error, self.columns), failed=True)
 
     def _act(self, answer: Answer) -> Request:
         """Do what is the session's own; everything else is the daemon's."""
@@ -236,7 +243,7 @@ class Session:
             return Reply()
         if self._check is None:
             if self._granted < FULL_PRIVILEGE:
-                return Reply(("% No password set",))
+                return Reply(("% No password set",), failed=True)
             self._privilege = FULL_PRIVILEGE
             return Reply()
         self._ask_password(self._check, PASSWORD_ATTEMPTS)
@@ -249,7 +256,7 @@ class Session:
             elif attempts > 1:
                 self._ask_password(check, attempts - 1)
             else:
-                return Reply(("% Bad secrets", ""))
+                return Reply(("% Bad secrets", ""), failed=True)
             return Reply()
 
         self._question = Question("Password: ", answer, Wants.SECRET, None)
@@ -304,6 +311,20 @@ class Session:
             if error.kind is Kind.AMBIGUOUS:
                 return error.ios(0)[0]
         return "% Unrecognized command"
+
+
+def _excerpt(line: str, error: LineError, columns: int) -> tuple[str, ...]:
+    """The part of a line around its wrong word, and the caret below: of a line that scrolled, the screen shows another
+    part.
+    """
+    room = max(columns - 1, NARROWEST)
+    start = min(max(0, error.column - room // 3), max(0, len(line) - room))
+    shown = line[start : start + room]
+    if start:
+        shown = f"$ {line[start + 2 : start + room]}"
+    if start + room < len(line):
+        shown = f"{shown[:-2]} $"
+    return (shown, *error.ios(-start))
 
 
 def _banner_delimiter(line: str) -> str | None:

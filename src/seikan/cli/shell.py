@@ -21,6 +21,7 @@ class Wants(Enum):
 
 class Shell(Protocol):
     prompted: bool  # the terminal prints prompts and echoes; where not, an error shows the line itself
+    columns: int | None  # of the screen, None: no limit; of a line that does not fit, an error shows the wrong part
 
     @property
     def prompt(self) -> str: ...

@@ -356,7 +356,11 @@ class Terminal:
 
     def _enter(self) -> None:
         self._new_line()
-        self._dispatch(self.session.feed(self._editor.text))
+        self._dispatch(self._entered())
+
+    def _entered(self) -> Request:
+        self.session.columns = self._width
+        return self.session.feed(self._editor.text)
 
     def _help(self) -> None:
         self._out.append("?\r\n")
@@ -416,9 +420,8 @@ class Terminal:
         if self._interactive:
             self._out.append(self._editor.past_end(self._room) + "^Z")
         self._new_line()
-        line = self._editor.text
         self._finish = True
-        self._dispatch(self.session.feed(line) if line.strip() else Reply())
+        self._dispatch(self._entered() if self._editor.text.strip() else Reply())
 
     def _redraw_line(self) -> None:
         self._new_line()
