@@ -19,6 +19,7 @@ DRAIN = 5.0  # seconds packets under way may still arrive on a pair the peer del
 STALE = 15.0  # seconds a restarted peer has to replace its pairs
 SOFT = (0.80, 0.08)  # of a lifetime, and jitter: when the side that began a pair replaces it
 SOFT_OTHER = (0.92, 0.04)  # when the other side does, should the first not have
+MAX_PAIRS = 8  # usable ones of a tunnel, the winner among them
 _KILOBYTE = 1024
 
 
@@ -41,6 +42,19 @@ class Children:
         """On a rekey the old pair goes on sending until the peer has surely seen our last message."""
         when = self.core.now + OUTBOUND_DELAY
         self.core.timers.set(("outbound", child), when, lambda: self.install_outbound(child))
+
+    def promote(self, leaving: ChildSa) -> bool:
+        """A pair goes: another that waits takes its place now. Whether one does, or is about to."""
+        others = [child for child in leaving.tunnel.children if child is not leaving]
+        for child in others:
+            if ("outbound", child) in self.core.timers:
+                self.install_outbound(child)
+        return any(self._coming(child) for child in others)
+
+    @staticmethod
+    def _coming(child: ChildSa) -> bool:
+        """The plane has been asked for the last that this pair lacks."""
+        return child.outbound_requested and not child.outbound_installed and not child.removed
 
     def install_outbound(self, child: ChildSa) -> None:
         """Switch the tunnel's outbound traffic to this pair."""
@@ -140,6 +154,7 @@ class Children:
     def hard_expired(self, child: ChildSa) -> None:
         if not child.removed:
             self.core.counters["child_sas_expired"] += 1
+            self.promote(child)
             self.delete_pair(child, "lifetime of the IPsec SA expired")
             self.tunnels.evaluate(child.tunnel)
 
@@ -153,6 +168,11 @@ class Children:
                 self.core.timers.cancel(key)
             elif key not in self.core.timers and winner is not None and child_replaces(winner, child):
                 self._retire_later(child, winner)
+
+        surplus = [child for child in usable if child is not winner]
+        for child in surplus[: max(0, len(usable) - MAX_PAIRS)]:
+            self.core.counters["surplus_pairs"] += 1
+            self.delete_pair(child, "too many IPsec SAs")
 
     def _retire_later(self, child: ChildSa, winner: ChildSa) -> None:
         delay = RETIRE if winner.initiator else RETIRE_LATER * (1 + self.core.fraction())
@@ -189,7 +209,7 @@ class Children:
         tunnel = child.tunnel
         if child.removed:
             return
-        if any(other.usable for other in tunnel.children if other is not child):
+        if self.promote(child) or any(other.usable for other in tunnel.children if other is not child):
             self.remove_pair(child, drain=True)
             self.tunnels.evaluate(tunnel)
         else:
@@ -208,7 +228,7 @@ class Children:
         if child.removed:
             return
         core, tunnel = self.core, child.tunnel
-        was_usable, was_inbound = child.usable, child.inbound_installed
+        was_inbound = child.inbound_installed
         child.removed = True
         for purpose in ("soft", "hard", "retire", "stale", "outbound"):
             core.timers.cancel((purpose, child))
@@ -216,12 +236,12 @@ class Children:
             core.emit(RemoveSa(tunnel.name, Direction.OUT, child.outbound_spi))
         if not was_inbound:
             tunnel.children.remove(child)
-        elif drain:
+        elif drain and sum(other.removed for other in tunnel.children) <= MAX_PAIRS:
             core.timers.set(("drain", child), core.now + DRAIN, lambda: self.drained(child))
         else:
             self.drained(child)
         child.keys.clear()
-        if was_usable and tunnel.up and not tunnel.usable():
+        if tunnel.up and not tunnel.usable() and not any(self._coming(other) for other in tunnel.children):
             tunnel.up, tunnel.up_since = False, None
             core.emit(TunnelDown(tunnel.name, reason or "no IPsec SA is left"))
             self._session(tunnel, child, "DOWN")

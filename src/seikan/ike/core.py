@@ -21,9 +21,10 @@ from seikan.wire.payloads import Notification
 
 FIRST_CONN_ID = 1001  # IOS
 ERROR_REPEAT = 300.0  # seconds in which the same error of a tunnel is logged once
-MAX_TRIES = 5
+MAX_TRIES = 9
 FIRST_RETRANSMISSION = 2.0  # seconds
 BACK_OFF = 1.8
+MAX_RETRANSMISSION = 10.0  # seconds: a network that is back is noticed within this time
 MAX_ANSWERS = 10  # how often a repeated request is answered again
 
 Completion = Callable[[str | Usage | None], None]
@@ -49,6 +50,7 @@ class Core:
         self.completions: dict[int, Completion] = {}
         self.fragments = Fragments()
         self.error_replies = RateLimit(rate=2.0, burst=10)
+        self.unproven_errors = RateLimit(rate=1 / 60, burst=3)
         self.first_message_rate = RateLimit(rate=10.0, burst=40)
         self._effect_id = 0
         self._conn_id = FIRST_CONN_ID - 1
@@ -116,11 +118,21 @@ class Core:
         mismatches: tuple[Mismatch, ...] = (),
         *,
         vague: bool = False,
+        unproven: bool = False,
     ) -> None:
         """Why a tunnel does not come up: kept for the show commands, logged once while it stays the same.
 
         A `vague` error, known only from the peer's silence or refusal, does not hide a precise one.
+        An `unproven` one, which anybody could have caused, is told seldom, and is not kept of a tunnel that is up.
         """
+        details = "; ".join(f"{row.attribute}: local {row.local}, remote {row.remote}" for row in mismatches)
+        line = f"{tunnel.name}: {text}" + (f" ({details})" if details else "")
+        if unproven and not self.unproven_errors.allow(tunnel.name, self.now):
+            self.counters["unproven_errors"] += 1
+            return
+        if unproven and tunnel.up:
+            self.log(4, mnemonic, line)
+            return
         recent = tunnel.last_error_at is not None and self.now - tunnel.last_error_at < ERROR_REPEAT
         if recent and vague and not tunnel.error_vague:
             return
@@ -130,8 +142,7 @@ class Core:
         if repeated and self.now - tunnel.error_logged_at < ERROR_REPEAT:
             return
         tunnel.error_logged_at = self.now
-        details = "; ".join(f"{row.attribute}: local {row.local}, remote {row.remote}" for row in mismatches)
-        self.log(4, mnemonic, f"{tunnel.name}: {text}" + (f" ({details})" if details else ""))
+        self.log(4, mnemonic, line)
 
     def send(self, sa: IkeSa, path: Path, data: bytes) -> None:
         """Send one message of `sa`, in fragments where it is long and the peer can put them together."""
@@ -161,4 +172,5 @@ class Core:
 
     def retransmit(self, key: tuple[str, object], delay_index: int, callback: Callable[[], None]) -> None:
         """Arm the timer of a message sent `delay_index` times before."""
-        self.timers.set(key, self.now + FIRST_RETRANSMISSION * BACK_OFF**delay_index, callback)
+        delay = min(MAX_RETRANSMISSION, FIRST_RETRANSMISSION * BACK_OFF**delay_index)
+        self.timers.set(key, self.now + delay, callback)

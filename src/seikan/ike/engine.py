@@ -311,6 +311,9 @@ class Engine:
                 self._tunnels.quick.handle(sa, header, data, path)
             case ExchangeType.INFORMATIONAL if sa.established:
                 self._tunnels.informational.handle(sa, header, data, path)
+            case ExchangeType.QUICK | ExchangeType.INFORMATIONAL if sa.state is State.AG_INIT_EXCH:
+                # The peer goes on, so its message 3 was lost: it sends that again when message 2 comes again.
+                self._tunnels.aggressive.answer_again(sa, path)
             case ExchangeType.INFORMATIONAL:
                 core.counters["unexpected_messages"] += 1
                 self._tunnels.main.unreadable_answer(sa)

@@ -19,6 +19,7 @@ from seikan.wire.constants import (
 )
 from seikan.wire.payloads import Attribute, Proposal, SaPayload, Transform, basic_attribute, number_attribute
 
+LEAST_LIFETIME = 60  # seconds, the least of IOS too; a peer that offers less gets this
 _HASH = {row.ike_v1: row for row in HASHES}
 _AUTHENTICATION: dict[int, str] = {
     AuthenticationMethod.PRE_SHARED_KEY: "pre-share",
@@ -151,7 +152,8 @@ def choose(policies: tuple[IsakmpPolicy, ...], payload: SaPayload) -> Phase1Choi
         for proposal, transform, theirs in offered:
             group = GROUP_BY_NUMBER.get(int(theirs.group))
             if group is not None and theirs.words() == words:
-                lifetime = min(policy.lifetime_seconds, theirs.lifetime or policy.lifetime_seconds)
+                offered_lifetime = max(theirs.lifetime or policy.lifetime_seconds, LEAST_LIFETIME)
+                lifetime = min(policy.lifetime_seconds, offered_lifetime)
                 answer = SaPayload((Proposal(proposal.number, proposal.protocol, proposal.spi, (transform,)),))
                 return Phase1Choice(policy, lifetime, answer)
     return None

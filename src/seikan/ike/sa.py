@@ -146,6 +146,7 @@ class ChildSa:
     lifetime_kilobytes: int
     created: float  # when its quick mode began
     peer_ranks: bool
+    peer_behind_nat: bool
     completed: float = 0.0  # when its quick mode was over
     keys: dict[str, Secret] = field(default_factory=dict, repr=False)  # until both directions are installed
     inbound_installed: bool = False

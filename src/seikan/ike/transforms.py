@@ -21,6 +21,9 @@ from seikan.wire.constants import (
 from seikan.wire.payloads import Attribute, Proposal, SaPayload, Transform, basic_attribute, number_attribute
 
 DEFAULT_LIFETIME = 28800  # seconds, RFC 2407 section 4.5
+LEAST_SECONDS = 120  # the least of IOS; what a peer offers below it costs more rekeying than it is worth
+LEAST_KILOBYTES = 2560  # as above
+MOST = 2**32 - 1  # of both units, in the four octets of the attribute
 _SPI_OCTETS = 4
 _KNOWN = frozenset(Phase2Attribute)
 _MODE_WORD = {
@@ -68,6 +71,11 @@ def usable_sets(sets: Iterable[TransformSet]) -> tuple[TransformSet, ...]:
 def smaller(one: int, other: int) -> int:
     """The smaller of two limits where 0 is no limit."""
     return min(one, other) if one and other else one or other
+
+
+def bounded(number: int, least: int) -> int:
+    """A peer's limit made one that can be kept; 0 is no limit."""
+    return min(max(number, least), MOST) if number else 0
 
 
 def _attributes(row: TransformSet, settings: TunnelSettings, mode: EncapsulationMode) -> tuple[Attribute, ...]:
@@ -194,8 +202,8 @@ def _agreed(settings: TunnelSettings, ours: TransformSet, proposal: Proposal, tr
     offered = lifetimes(transform.attributes, Phase2Attribute.LIFE_TYPE, Phase2Attribute.LIFE_DURATION)
     their_seconds = offered.get(LifeType.SECONDS, DEFAULT_LIFETIME)
     their_kilobytes = offered.get(LifeType.KILOBYTES, 0)
-    seconds = smaller(settings.lifetime_seconds, their_seconds)
-    kilobytes = smaller(settings.lifetime_kilobytes, their_kilobytes)
+    seconds = smaller(settings.lifetime_seconds, bounded(their_seconds, LEAST_SECONDS))
+    kilobytes = smaller(settings.lifetime_kilobytes, bounded(their_kilobytes, LEAST_KILOBYTES))
     return Phase2Choice(
         replace(ours, transport=False),
         proposal.spi,

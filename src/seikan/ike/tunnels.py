@@ -27,7 +27,7 @@ RESPONDER_WAIT = 3.0  # seconds a phase 1 responder leaves quick mode to the ini
 LINGER = 2.0  # seconds
 HELD = 6.0  # seconds our first message waits while the winning peer's exchange runs
 HALF_OPEN_TRUST = 5.0  # seconds an unproven exchange of the peer's address keeps us from starting our own
-MAX_BACK_OFF = 30.0  # seconds
+MAX_BACK_OFF = 8.0  # seconds, and up to a quarter more
 MAX_DEFERRED = 8
 EXPIRE_AT = MAX_FINISHED * 4 // 5  # message ids after which a phase 1 SA is replaced
 
@@ -279,7 +279,7 @@ class Tunnels:
 
     def touch(self, sa: IkeSa, path: Path | None = None) -> None:
         """A fresh, authenticated message: behind a NAT the peer may have moved, and IKE and ESP move together."""
-        if path is None or path == sa.path or not sa.nat or path.local != sa.path.local:
+        if path is None or path == sa.path or not sa.nat_remote or path.local != sa.path.local:
             return
         if path.local_port != sa.path.local_port and path.local_port == IKE_PORT:
             return
@@ -288,7 +288,7 @@ class Tunnels:
 
     def peer_moved(self, tunnel: Tunnel, path: Path) -> None:
         """Authenticated ESP came from a new address (RFC 3947 section 7)."""
-        if any(child.udp_encapsulation and child.path != path for child in tunnel.children):
+        if any(child.peer_behind_nat and child.path != path for child in tunnel.children):
             self.core.counters["peer_moved"] += 1
             self._move(tunnel, path)
 

@@ -5,6 +5,8 @@ Off unless configured: message 2 lets anybody who asks try keys at leisure.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from seikan.ike.effects import Path
 from seikan.ike.nat import detection_payloads
 from seikan.ike.policy import choose, explain, negotiable, offer
@@ -18,6 +20,21 @@ from seikan.wire.errors import PayloadMalformed, WireError
 from seikan.wire.header import HEADER_OCTETS, Header
 from seikan.wire.message import pull_chain, push_chain, push_message
 from seikan.wire.payloads import Identification, KeyExchange, Nonce, Payload, SaPayload, push_sa
+
+# What message 2 tells of the SA, and what holds only when its proof is right.
+_PROVEN = (
+    "policy",
+    "lifetime",
+    "dpd",
+    "peer_ranks",
+    "fragmentation",
+    "nat_vendor",
+    "publics",
+    "nonces",
+    "keys",
+    "iv",
+    "peer_identity",
+)
 
 
 class AggressiveMode(Phase1):
@@ -51,7 +68,7 @@ class AggressiveMode(Phase1):
         if choice is None:
             core.counters["no_proposal_chosen"] += 1
             text = f"no isakmp policy in common with peer {path.remote}"
-            core.error(tunnel, "IKMP_NO_PROPOSAL", text, explain(policies, payload))
+            core.error(tunnel, "IKMP_NO_PROPOSAL", text, explain(policies, payload), unproven=True)
             raise AbandonExchange(text)
         sa = self.begin_responder(tunnel, path, header.initiator_cookie, aggressive=True)
         host = identity_text(identity) if identity.type in (IdentityType.FQDN, IdentityType.USER_FQDN) else None
@@ -74,7 +91,8 @@ class AggressiveMode(Phase1):
         own = self.identity(sa)
         payloads: list[Payload] = [choice.answer, KeyExchange(public), Nonce(own_nonce), own, self.own_proof(sa, own)]
         payloads += [*self.vendor_ids(sa), *detection_payloads(sa, choice.policy.hash_row, path)]
-        self.send(sa, path, push_message(header_of(sa, ExchangeType.AGGRESSIVE), payloads), data, repeat=True)
+        # Whoever sent message 1 may not be where it came from: this long answer is given once, and again if asked for.
+        self.send(sa, path, push_message(header_of(sa, ExchangeType.AGGRESSIVE), payloads), data, repeat=False)
 
     def handle(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
         """Messages 2 and 3; what does not prove the key changes nothing."""
@@ -97,12 +115,15 @@ class AggressiveMode(Phase1):
     def _message_2(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
         chain = pull_chain(header.next_payload, data, HEADER_OCTETS)
         peer, nonce = one(chain, KeyExchange).data, nonce_of(chain)
-        self.accept_choice(sa, one(chain, SaPayload))
-        self.read_vendor_ids(sa, chain)
-        self.tunnels.rename(sa, header.responder_cookie)
-        sa.publics, sa.nonces = (sa.publics[0], peer), (sa.nonces[0], nonce)
-        self.derive(sa)
-        self.check_proof(sa, chain)
+        trial = replace(sa, cookie_r=header.responder_cookie)
+        self.accept_choice(trial, one(chain, SaPayload))
+        self.read_vendor_ids(trial, chain)
+        trial.publics, trial.nonces = (sa.publics[0], peer), (sa.nonces[0], nonce)
+        self.derive(trial)
+        self.check_proof(trial, chain)
+        self.tunnels.rename(sa, trial.cookie_r)
+        for name in _PROVEN:
+            setattr(sa, name, getattr(trial, name))
         self.answered(sa, path)
         proof = self.own_proof(sa, self.identity(sa))  # of message 1, before a NAT was known
         self.read_nat(sa, chain, sa.path)

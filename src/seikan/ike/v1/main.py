@@ -41,7 +41,7 @@ class MainMode(Phase1):
         if choice is None:
             core.counters["no_proposal_chosen"] += 1
             text = f"no isakmp policy in common with peer {path.remote}"
-            core.error(tunnel, "IKMP_NO_PROPOSAL", text, explain(policies, payload))
+            core.error(tunnel, "IKMP_NO_PROPOSAL", text, explain(policies, payload), unproven=True)
             raise AbandonExchange(text)
         sa = self.begin_responder(tunnel, path, header.initiator_cookie, aggressive=False)
         if sa.pre_shared_key is None:

@@ -305,12 +305,14 @@ class Phase1:
             text = f"pre-shared key for {remote} probably differs from the peer's (message 5 was not answered)"
         else:
             text = f"peer {remote} does not answer ({self.name}, {sa.state.value})"
-        self.fail(sa, text)
+        self.fail(sa, text, waited=True)
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
-    def fail(self, sa: IkeSa, text: str) -> None:
-        """The exchange is over without an SA; the tunnel tries again later. A better explanation given before stays."""
+    def fail(self, sa: IkeSa, text: str, *, waited: bool = False) -> None:
+        """The exchange is over without an SA; the tunnel tries again later, or soon where it has `waited` for it.
+        A better explanation given before stays.
+        """
         core, tunnel = self.core, sa.tunnel
         explained = tunnel.last_error_at is not None and tunnel.last_error_at >= sa.created
         core.counters["phase1_failed"] += 1
@@ -318,7 +320,7 @@ class Phase1:
         if not explained:
             core.error(tunnel, "IKMP_NO_ANSWER", text, vague=True)
         core.log(6, "IKMP_MODE_FAILURE", f"Processing of {self.name} mode failed with peer at {sa.path.remote}")
-        self.tunnels.back_off(tunnel)
+        (self.tunnels.evaluate_soon if waited else self.tunnels.back_off)(tunnel)
 
     def refused(self, sa: IkeSa, kind: int) -> None:
         """An error notify in clear: nobody vouches for it, so it only explains a failure that may follow."""

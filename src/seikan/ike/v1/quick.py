@@ -21,8 +21,11 @@ from seikan.ike.selectors import any_identity, is_any, selector_text
 from seikan.ike.states import Event, Role
 from seikan.ike.status import Mismatch
 from seikan.ike.transforms import (
+    LEAST_KILOBYTES,
+    LEAST_SECONDS,
     TUNNEL_MODES,
     Phase2Choice,
+    bounded,
     choose,
     lifetime_attributes,
     offer,
@@ -129,8 +132,8 @@ class QuickMode:
             if isinstance(payload, Notification) and payload.type == NotifyType.RESPONDER_LIFETIME:
                 attributes = pull_attributes(Buffer(payload.data))
                 limits = lifetimes(attributes, Phase2Attribute.LIFE_TYPE, Phase2Attribute.LIFE_DURATION)
-                seconds = smaller(seconds, limits.get(LifeType.SECONDS, 0))
-                kilobytes = smaller(kilobytes, limits.get(LifeType.KILOBYTES, 0))
+                seconds = smaller(seconds, bounded(limits.get(LifeType.SECONDS, 0), LEAST_SECONDS))
+                kilobytes = smaller(kilobytes, bounded(limits.get(LifeType.KILOBYTES, 0), LEAST_KILOBYTES))
         return seconds, kilobytes
 
     # -- responder ---------------------------------------------------------------------------------------------------
@@ -299,6 +302,7 @@ class QuickMode:
             kilobytes,
             exchange.created,
             sa.peer_ranks,
+            sa.nat_remote,
             keys=keys,
         )
         sa.tunnel.children.append(child)
@@ -360,7 +364,7 @@ class QuickMode:
         state, sa = exchange.retransmission, exchange.ike_sa
         if state.tries >= MAX_TRIES:
             # The peer has lost this phase 1 SA, or is gone: a new phase 1 finds out which.
-            self.fail(exchange, f"peer {sa.path.remote} does not answer (quick mode)")
+            self.fail(exchange, f"peer {sa.path.remote} does not answer (quick mode)", waited=True)
             self.tunnels.lost(sa)
             return
         state.tries += 1
@@ -378,8 +382,8 @@ class QuickMode:
         self.informational.notify(sa, error.notify, exchange.inbound_spi)
         self.tunnels.evaluate(sa.tunnel)
 
-    def fail(self, exchange: QuickExchange, text: str) -> None:
-        """The exchange is over without a pair; the tunnel tries again later."""
+    def fail(self, exchange: QuickExchange, text: str, *, waited: bool = False) -> None:
+        """The exchange is over without a pair; the tunnel tries again later, or soon where it has `waited`."""
         core, tunnel = self.core, exchange.ike_sa.tunnel
         explained = tunnel.last_error_at is not None and tunnel.last_error_at >= exchange.created
         core.counters["quick_modes_failed"] += 1
@@ -387,7 +391,7 @@ class QuickMode:
             core.error(tunnel, "IPSEC_NO_ANSWER", text, vague=True)
         core.log(6, "IKMP_MODE_FAILURE", f"Processing of Quick mode failed with peer at {exchange.ike_sa.path.remote}")
         self.discard(exchange)
-        self.tunnels.back_off(tunnel)
+        (self.tunnels.evaluate_soon if waited else self.tunnels.back_off)(tunnel)
 
     def refused(self, sa: IkeSa, kind: int, name: str, spi: bytes) -> bool:
         """An authenticated error notify: it ends the quick mode it names, or the only one under way."""
@@ -404,11 +408,13 @@ class QuickMode:
 
     def discard(self, exchange: QuickExchange) -> None:
         """End an exchange and what it had installed; its message id starts nothing again."""
-        if exchange.running:
+        running = exchange.running
+        if running:
             exchange.advance(Event.FAIL)
         self.core.timers.cancel(("retransmit", exchange))
         self.core.timers.cancel(("forget", exchange))
         exchange.ike_sa.quick.pop(exchange.message_id, None)
         self.tunnels.finish_message(exchange.ike_sa, exchange.message_id)
-        if exchange.child and not exchange.child.outbound_requested:
+        # The pair of an exchange that is over is the tunnel's, though its outbound side may still wait.
+        if running and exchange.child:
             self.tunnels.children.remove_pair(exchange.child)
