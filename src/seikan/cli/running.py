@@ -39,7 +39,7 @@ def startup_config(status: Status, args: Arguments) -> Iterable[str]:
 _HELP = {
     "running-config": "Current operating configuration",
     "startup-config": "Contents of startup configuration",
-    "all": "Configuration with defaults",
+    "all": "The same: what is not typed has its default and is not shown",
     "interface": "Show interface configuration",
 }
 

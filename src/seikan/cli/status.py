@@ -17,6 +17,9 @@ from seikan.config.model import Config, IsakmpPolicy, TransformSet
 
 Address = IPv4Address | IPv6Address
 
+# What `down_reason` and `last_error` say of a tunnel that waits for its peer before anything has failed.
+NEGOTIATING = "negotiating"
+
 
 class Need(Enum):
     """Parts of a `Status` that cost something to collect."""

@@ -307,7 +307,6 @@ ROUTES = (
     Route(IPv4Network("1.1.1.1/32"), "O", 110, 1001, (NextHop(R1, "Tunnel0"),), 12.0, source=ROUTER_1),
     Route(IPv4Network("3.3.3.3/32"), "C", 0, 0, (NextHop(None, "Loopback0"),), None),
     Route(IPv4Network("10.1.23.0/24"), "C", 0, 0, (NextHop(None, "FastEthernet1/0"),), None),
-    Route(IPv4Network("10.1.23.3/32"), "L", 0, 0, (NextHop(None, "FastEthernet1/0"),), None),
     Route(
         IPv4Network("10.9.0.0/16"),
         "O IA",
@@ -443,7 +442,7 @@ STATUS = Status(
     time_source_synchronized=False,
     uptime=3725.0,
     version="0.1.0",
-    kernel="6.1.0",
+    kernel="Linux 6.1.0",
     machine="x86_64",
     config_file="/etc/seikan/startup-config",
     running=CONFIG,

@@ -24,7 +24,7 @@ from tests.cli.show.example import (
 )
 
 from seikan.cli.show.ipsec import DETAIL
-from seikan.cli.status import CryptoStatus, Status
+from seikan.cli.status import CryptoStatus, Mismatch, Status
 
 
 def with_crypto(**changes: object) -> Status:
@@ -349,6 +349,19 @@ def test_session_detail_says_why_a_tunnel_is_down() -> None:
         "Crypto drop: no-sa 5",
         "",
     ]
+
+
+def test_session_that_has_not_failed_yet_is_not_called_a_failure() -> None:
+    waiting = replace(BROKEN, last_error="negotiating", last_error_at=None, mismatches=())
+    lines = render("show crypto session detail", with_crypto(tunnels=(waiting,)))
+    assert "Crypto state: negotiating" in lines
+    assert not [line for line in lines if line.startswith("Crypto failure")]
+
+
+def test_session_with_a_peer_that_does_not_tell_its_offer() -> None:
+    silent = Mismatch("encryption", "aes", "refused, its own offer is not known")
+    lines = render("show crypto session detail", with_crypto(tunnels=(replace(BROKEN, mismatches=(silent,)),)))
+    assert "Crypto mismatch: encryption: local aes, peer refused, its own offer is not known" in lines
 
 
 def test_session_of_a_tunnel_that_works_keeps_quiet_about_old_failures() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Interface
 
 from tests.cli.show.example import INTERFACES, STATUS, interface, render
 
@@ -161,4 +162,16 @@ def test_ip_interface_without_an_address() -> None:
     assert render(IP, STATUS, interface="Tunnel2") == [
         "Tunnel2 is administratively down, line protocol is down",
         "  Internet protocol processing disabled",
+    ]
+
+
+def test_ip_interface_names_secondary_addresses_of_other_networks_too() -> None:
+    other, same = IPv4Interface("192.168.7.1/30"), IPv4Interface("10.1.23.4/24")
+    port = replace(STATUS.running.interfaces["FastEthernet1/0"], secondary=(other,))
+    running = replace(STATUS.running, interfaces={**STATUS.running.interfaces, port.name: port})
+    interfaces = (replace(INTERFACES[0], secondary=(same, other)), *INTERFACES[1:])
+    lines = render(IP, replace(STATUS, running=running, interfaces=interfaces), interface="FastEthernet1/0")
+    assert [line for line in lines if "Secondary" in line] == [
+        "  Secondary address 192.168.7.1/30",
+        "  Secondary address 10.1.23.4/24",
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 from tests.cli.show.example import NEIGHBOR, OSPF, R1, ROUTER_1, SILENT, STATUS, render
 
 from seikan.cli.show import SHOW_COMMANDS
-from seikan.cli.show.text import FRR_SILENT
+from seikan.cli.show.text import FRR_SILENT, interface_config
 from seikan.cli.status import NextHop, Route
 from seikan.config.model import StaticRoute
 
@@ -137,6 +137,30 @@ def test_entry_that_is_not_there() -> None:
     assert render(ENTRY, STATUS, address=IPv4Address("172.31.0.1")) == ["% Network not in table"]
 
 
+def test_an_interfaces_own_addresses_are_local_routes() -> None:
+    port = replace(interface_config(STATUS, "FastEthernet1/0"), secondary=(IPv4Interface("192.168.7.1/30"),))
+    running = replace(STATUS.running, interfaces={**STATUS.running.interfaces, port.name: port})
+    connected = [
+        Route(IPv4Network(network), "C", 0, 0, (NextHop(None, name),), None)
+        for network, name in (
+            ("10.1.23.0/24", "FastEthernet1/0"),
+            ("192.168.7.0/30", "FastEthernet1/0"),
+            ("3.3.3.3/32", "Loopback0"),
+            ("203.0.113.0/24", "gone0"),
+        )
+    ]
+    status = replace(STATUS, running=running, routes=tuple(connected))
+    assert [line for line in render("show ip route connected", status) if line.startswith("L ")] == [
+        "L        10.1.23.3/32 is directly connected, FastEthernet1/0",
+        "L        192.168.7.1/32 is directly connected, FastEthernet1/0",
+    ]
+    known = Route(IPv4Network("10.1.23.3/32"), "L", 0, 0, (NextHop(None, "FastEthernet1/0"),), None)
+    again = render("show ip route connected", replace(status, routes=(*connected, known)))
+    assert len([line for line in again if "10.1.23.3/32" in line]) == 1
+    entry = render(ENTRY, status, address=IPv4Address("192.168.7.1"))
+    assert entry[0] == "Routing entry for 192.168.7.1/32"
+
+
 def test_summary_counts_every_route_once() -> None:
     lines = render("show ip route summary", STATUS)
     assert lines[3:] == [
@@ -148,7 +172,7 @@ def test_summary_counts_every_route_once() -> None:
         "Total           2           7           0           0           0",
     ]
     assert STATUS.routes is not None
-    assert len(STATUS.routes) == 9
+    assert len(STATUS.routes) == 8
 
 
 def test_protocols() -> None:

@@ -34,6 +34,19 @@ def test_version_says_what_it_is() -> None:
     assert "R3 uptime is 1 hour, 2 minutes" in lines
     assert "System restarted at 11:32:51 UTC Sun Mar 1 2026" in lines
     assert "Problem: UDP 500 is taken by charon (pid 7)" in lines
+    assert "ROM: Linux 6.1.0" in lines
+    assert "Copyright (c) 2026 the authors of Seikan, Apache-2.0" in lines
+    later = replace(STATUS, now=STATUS.now.replace(year=2031))
+    assert "Copyright (c) 2026-2031 the authors of Seikan, Apache-2.0" in render("show version", later)
+
+
+def test_inventory_is_the_host() -> None:
+    name, part, _ = render("show inventory", STATUS)
+    # What ntc-templates look for.
+    assert re.fullmatch(r'NAME: "(.*?)", DESCR: "(.*)"', name)
+    fields = re.fullmatch(r"PID:\s+(\S+)\s*,\s+VID:\s+(\S+)\s*,\s+SN:\s+(\S+)", part)
+    assert fields is not None
+    assert fields.groups() == ("SEIKAN", "V0.1.0", "4f2a")
 
 
 def test_clock() -> None:

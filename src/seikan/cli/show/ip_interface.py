@@ -14,6 +14,7 @@ from seikan.cli.show.text import (
     link_words,
     no_interface,
     pad,
+    secondary_addresses,
 )
 from seikan.cli.status import InterfaceStatus, Need, Status
 
@@ -73,7 +74,7 @@ def _interface(status: Status, interface: InterfaceStatus) -> Iterator[str]:
     yield f"  MTU is {ip_mtu(status, interface)} bytes"
     yield "  Helper address is not set"
     yield "  Directed broadcast forwarding is disabled"
-    for secondary in interface.secondary:
+    for secondary in secondary_addresses(status, interface):
         yield f"  Secondary address {secondary}"
     groups = _groups(status, interface)
     if groups:

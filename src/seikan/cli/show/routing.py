@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import groupby
 
 from seikan.cli.show.command import Arguments, ShowCommand
-from seikan.cli.show.text import FRR_SILENT, age, area_name, argument
+from seikan.cli.show.text import FRR_SILENT, age, area_name, argument, find_interface, secondary_addresses
 from seikan.cli.status import Need, NextHop, Route, Status
 from seikan.config.model import OspfProcess
 
-ROUTES = frozenset({Need.ROUTES})
+ROUTES = frozenset({Need.ROUTES, Need.INTERFACES})
 WITH_OSPF = ROUTES | {Need.OSPF}
 
 LEGEND = (
@@ -30,6 +31,7 @@ KERNEL_LEGEND = "       K - route of the operating system"
 _DEFAULT = IPv4Network((0, 0))
 _LINE = 80  # IOS breaks a line that would reach this column
 _CONNECTED = ("C", "L")
+_HOST = 32
 
 
 def classful_length(address: IPv4Address) -> int:
@@ -44,8 +46,22 @@ def _major(network: IPv4Network) -> IPv4Network:
     return network.supernet(new_prefix=length)
 
 
+def _local(status: Status, connected: Iterable[Route]) -> Iterator[Route]:
+    """The host routes of a router's own addresses, which Linux keeps in another table; a host network has none."""
+    for route in connected:
+        for hop in route.next_hops:
+            interface = find_interface(status, hop.interface or "")
+            own = () if interface is None else (interface.address, *secondary_addresses(status, interface))
+            for address in own:
+                if address is not None and address.network == route.network and route.network.prefixlen < _HOST:
+                    yield replace(route, network=IPv4Network(address.ip), code="L", next_hops=(hop,))
+
+
 def _routes(status: Status) -> list[Route]:
     selected = [route for route in status.routes or () if route.selected]
+    known = {(route.network, route.code) for route in selected}
+    connected = [route for route in selected if route.code == "C"]
+    selected += [route for route in _local(status, connected) if (route.network, route.code) not in known]
     return sorted(selected, key=lambda route: (route.network.network_address, route.network.prefixlen, route.code))
 
 

@@ -9,7 +9,7 @@ from seikan.cli.show.command import Arguments, ShowCommand
 from seikan.cli.show.ipsec import CRYPTO, chosen_tunnels
 from seikan.cli.show.isakmp import capabilities
 from seikan.cli.show.text import address_text, age, date, endpoint_text, pad, tunnel_config
-from seikan.cli.status import CryptoTunnel, IpsecSa, IsakmpSa, Status
+from seikan.cli.status import NEGOTIATING, CryptoTunnel, IpsecSa, IsakmpSa, Status
 from seikan.config.names import short
 
 _LEGEND = (
@@ -75,9 +75,11 @@ def _reasons(tunnel: CryptoTunnel) -> Iterator[str]:
     if not tunnel.protocol_up:
         if tunnel.last_error:
             when = f" at {date(tunnel.last_error_at)}" if tunnel.last_error_at else ""
-            yield f"Crypto failure: {tunnel.last_error}{when}"
+            word = "state" if tunnel.last_error == NEGOTIATING else "failure"
+            yield f"Crypto {word}: {tunnel.last_error}{when}"
         for mismatch in tunnel.mismatches:
-            yield f"Crypto mismatch: {mismatch.attribute}: local {mismatch.local}, peer offered {mismatch.remote}"
+            peer = mismatch.remote if mismatch.remote.startswith("refused") else f"offered {mismatch.remote}"
+            yield f"Crypto mismatch: {mismatch.attribute}: local {mismatch.local}, peer {peer}"
     for name, count in sorted(tunnel.drops.items()):
         if count:
             yield f"Crypto drop: {name} {count}"

@@ -29,9 +29,10 @@ def show_version(status: Status, arguments: Arguments) -> Iterator[str]:
         f"Cisco IOS Software, Linux Software (SEIKAN-{status.plane.upper()}), Version {IOS_VERSION},"
         f" RELEASE SOFTWARE (seikan-{status.version})"
     )
-    yield f"Copyright (c) {FIRST_YEAR}-{status.now.year} the authors of Seikan, Apache-2.0"
+    years = str(FIRST_YEAR) if status.now.year <= FIRST_YEAR else f"{FIRST_YEAR}-{status.now.year}"
+    yield f"Copyright (c) {years} the authors of Seikan, Apache-2.0"
     yield ""
-    yield f"ROM: Linux {status.kernel}"
+    yield f"ROM: {status.kernel}"
     yield ""
     yield f"{status.running.hostname} uptime is {long_span(status.uptime)}"
     yield f"System restarted at {date(status.now - timedelta(seconds=status.uptime))}"
@@ -44,6 +45,13 @@ def show_version(status: Status, arguments: Arguments) -> Iterator[str]:
     yield f"Processor board ID {status.serial or 'none'}"
     for problem in status.problems:
         yield f"Problem: {problem}"
+    yield ""
+
+
+def show_inventory(status: Status, arguments: Arguments) -> Iterator[str]:
+    """One part, the host: what is plugged into it is the operating system's business."""
+    yield f'NAME: "Chassis", DESCR: "Seikan on {status.kernel}, {status.machine}"'
+    yield f"PID: {'SEIKAN':<18}, VID: {f'V{status.version}':<5}, SN: {status.serial}"
     yield ""
 
 
@@ -105,6 +113,7 @@ def show_logging(status: Status, arguments: Arguments) -> Iterator[str]:
 _HELP = {
     "show": "Show running system information",
     "version": "System hardware and software status",
+    "inventory": "Show the physical inventory",
     "clock": "Display the system clock",
     "detail": "Display detailed information",
     "logging": "Show the contents of logging buffers",
@@ -112,6 +121,7 @@ _HELP = {
 
 COMMANDS: tuple[ShowCommand, ...] = (
     ShowCommand("show version", _HELP, NOTHING, show_version),
+    ShowCommand("show inventory", _HELP, NOTHING, show_inventory),
     ShowCommand("show clock", _HELP, NOTHING, show_clock),
     ShowCommand("show clock detail", _HELP, NOTHING, show_clock_detail),
     ShowCommand("show logging", _HELP, LOGGING, show_logging),

@@ -93,6 +93,13 @@ def address_of(status: Status, interface: InterfaceStatus) -> IPv4Interface | No
     return lender.address if lender is not None else interface.address
 
 
+def secondary_addresses(status: Status, interface: InterfaceStatus) -> tuple[IPv4Interface, ...]:
+    """As configured, then what the kernel calls secondary besides; the kernel does so within one network alone."""
+    configured = interface_config(status, interface.name).secondary
+    found = dict.fromkeys([*configured, *interface.secondary])
+    return tuple(address for address in found if address != interface.address)
+
+
 def find_interface(status: Status, name: str) -> InterfaceStatus | None:
     return next((row for row in status.interfaces if row.name == name), None)
 
