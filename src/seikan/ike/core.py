@@ -163,12 +163,18 @@ class Core:
 
     def send_error(self, header: Header, path: Path, kind: NotifyType) -> None:
         """Answer a message in clear with an error notify: rate-limited, and it changes nothing here."""
+        reply = Header(header.initiator_cookie, header.responder_cookie, 0, ExchangeType.INFORMATIONAL, 0, 0, 0)
+        message = push_message(reply, [Notification(1, b"", kind)])
+        stranger = (path.local, path.remote) not in self.ends
+        # Its address may be forged, and then this is what somebody else gets: never more than came, and of all seldom.
+        if stranger and (len(message) > header.length or not self.error_replies.allow("strangers", self.now)):
+            self.counters["error_replies_to_strangers_refused"] += 1
+            return
         if not self.error_replies.allow(path.remote, self.now):
             self.counters["error_replies_limited"] += 1
             return
         self.counters["error_replies"] += 1
-        reply = Header(header.initiator_cookie, header.responder_cookie, 0, ExchangeType.INFORMATIONAL, 0, 0, 0)
-        self.emit(Send(path, push_message(reply, [Notification(1, b"", kind)])))
+        self.emit(Send(path, message))
 
     def retransmit(self, key: tuple[str, object], delay_index: int, callback: Callable[[], None]) -> None:
         """Arm the timer of a message sent `delay_index` times before."""

@@ -110,8 +110,9 @@ class Engine:
             if row is None or self._ends(row) != self._ends(tunnel.settings):
                 self._tear_down(tunnel, "the tunnel's configuration has changed")
                 self._forget(tunnel)
+                able, tunnel.able = tunnel.able, False
                 if row is not None:
-                    core.tunnels[name] = Tunnel(row, able=tunnel.able)
+                    core.tunnels[name] = Tunnel(row, able=able)
                 else:
                     del core.tunnels[name]
             else:
@@ -183,6 +184,7 @@ class Engine:
         tunnel.need_since = None
         tunnel.attempts = 0
         tunnel.deferred.clear()
+        self._tunnels.forget_lingering(tunnel)
 
     def clear(
         self,

@@ -159,6 +159,12 @@ def choose(policies: tuple[IsakmpPolicy, ...], payload: SaPayload) -> Phase1Choi
     return None
 
 
+def was_offered(ours: SaPayload, answer: SaPayload) -> bool:
+    """Whether `answer` is one transform, and one of ours, whatever its lifetime."""
+    chosen = [words.words() for _, _, words in _offered(answer)]
+    return len(chosen) == 1 and chosen[0] in [words.words() for _, _, words in _offered(ours)]
+
+
 def explain(policies: tuple[IsakmpPolicy, ...], payload: SaPayload) -> tuple[Mismatch, ...]:
     """The attributes on which the closest pair of our policies and the peer's transforms differs."""
     closest: tuple[Mismatch, ...] | None = None

@@ -67,6 +67,7 @@ class IkeSa:
     nat_remote: bool = False
     peer_identity: str | None = None
     expiring: bool = False
+    held: bool = False  # its first message has waited for the peer's own exchange, and does so once
     undecryptable: bool = False
     quick: dict[int, QuickExchange] = field(default_factory=dict)
     finished: set[int] = field(default_factory=set)

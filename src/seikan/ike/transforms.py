@@ -25,6 +25,7 @@ LEAST_SECONDS = 120  # the least of IOS; what a peer offers below it costs more 
 LEAST_KILOBYTES = 2560  # as above
 MOST = 2**32 - 1  # of both units, in the four octets of the attribute
 _SPI_OCTETS = 4
+_LAST_RESERVED_SPI = 255  # RFC 4303 section 2.1
 _KNOWN = frozenset(Phase2Attribute)
 _MODE_WORD = {
     EncapsulationMode.TUNNEL: "tunnel",
@@ -171,6 +172,7 @@ def _alone(payload: SaPayload) -> list[Proposal]:
         if numbers.count(proposal.number) == 1
         and proposal.protocol == ProtocolId.ESP
         and len(proposal.spi) == _SPI_OCTETS
+        and int.from_bytes(proposal.spi, "big") > _LAST_RESERVED_SPI
     ]
 
 

@@ -83,6 +83,12 @@ class Tunnels:
         else:
             sa.keys = None
 
+    def forget_lingering(self, tunnel: Tunnel) -> None:
+        """Nothing that comes late may start a tunnel again that is to rest."""
+        for sa in [sa for sa in self.core.lingering.values() if sa.tunnel is tunnel]:
+            self.core.timers.cancel(("linger", sa))
+            self._gone(sa)
+
     def _gone(self, sa: IkeSa) -> None:
         self.core.lingering.pop((sa.cookie_i, sa.cookie_r), None)
         sa.keys = None
@@ -266,6 +272,9 @@ class Tunnels:
         self.core.counters["phase1_collisions"] += 1
         if all(unanswered(sa) for sa in own) and all(sa.cookie_i < cookie_i for sa in own):
             for sa in own:
+                if sa.held:
+                    continue
+                sa.held = True
                 mode = self.aggressive if sa.aggressive else self.main
                 when = self.core.now + HELD
                 self.core.timers.set(("retransmit", sa), when, lambda sa=sa, mode=mode: mode.repeat(sa))  # type: ignore[misc]

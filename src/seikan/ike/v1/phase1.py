@@ -12,7 +12,7 @@ from seikan.crypto.prf import same
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
 from seikan.ike.effects import Path
 from seikan.ike.nat import detect
-from seikan.ike.policy import choose, negotiable, own_offer
+from seikan.ike.policy import choose, negotiable, own_offer, was_offered
 from seikan.ike.preshared import find_key
 from seikan.ike.sa import IkeSa, Tunnel
 from seikan.ike.states import Event, Role, State
@@ -199,9 +199,8 @@ class Phase1:
     def accept_choice(self, sa: IkeSa, payload: SaPayload) -> None:
         """As initiator: the responder's choice must be one transform that we offered."""
         policies = negotiable(self.core.settings.policies)
-        transforms = sum(len(proposal.transforms) for proposal in payload.proposals)
         choice = choose(policies, payload)
-        if choice is None or transforms != 1:
+        if choice is None or sa.offered is None or not was_offered(sa.offered, payload):
             raise PayloadMalformed("the responder chose a proposal that was not offered")
         sa.policy, sa.lifetime = choice.policy, choice.lifetime
 

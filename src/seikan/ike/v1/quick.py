@@ -396,7 +396,8 @@ class QuickMode:
     def refused(self, sa: IkeSa, kind: int, name: str, spi: bytes) -> bool:
         """An authenticated error notify: it ends the quick mode it names, or the only one under way."""
         waiting = [exchange for exchange in sa.quick.values() if exchange.expects() is Event.RECEIVE_QM2]
-        named = [exchange for exchange in waiting if exchange.inbound_spi.to_bytes(4, "big") == spi]
+        running = [exchange for exchange in sa.quick.values() if exchange.running]
+        named = [exchange for exchange in running if spi in self._spis(exchange)]
         ended = named or (waiting if len(waiting) == 1 else [])
         for exchange in ended:
             mismatches = own_offer(sa.tunnel.settings, self._mode(sa)) if kind == NotifyType.NO_PROPOSAL_CHOSEN else ()
@@ -405,6 +406,12 @@ class QuickMode:
             )
             self.fail(exchange, name)
         return bool(ended)
+
+    @staticmethod
+    def _spis(exchange: QuickExchange) -> list[bytes]:
+        """The SPIs by which a notify names an exchange: ours, or that of the peer's offer."""
+        numbers = [exchange.inbound_spi, *([exchange.child.outbound_spi] if exchange.child else [])]
+        return [number.to_bytes(4, "big") for number in numbers]
 
     def discard(self, exchange: QuickExchange) -> None:
         """End an exchange and what it had installed; its message id starts nothing again."""
