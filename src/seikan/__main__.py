@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from seikan import __version__
+from seikan.system.store import name_problem
 
 DEFAULT_NAME = "router"
 
@@ -51,6 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
 
         return lab_main(given[1:])
     options = _parser().parse_args(given)
+    problem = name_problem(options.name) if "name" in options else None
+    if problem is not None:
+        print(f"seikan: --name: {problem}", file=sys.stderr)
+        return 2
     if options.command == "run":
         from seikan.daemon.router import run
 

@@ -127,6 +127,7 @@ class Applier:
     async def _work_out(self, config: Config) -> None:
         """Tell the engine its tunnels, with their ends as they are now, and set every carrier."""
         router = self._router
+        router.links.update(config, router.interfaces.view.links)
         router.crypto.configure(engine_settings(config, router.tunnels.settings(), router.address_of))
         router.tunnels.refresh()
 

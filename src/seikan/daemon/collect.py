@@ -190,7 +190,7 @@ class Collector:
             name=interface.name,
             linux_name=device,
             present=link is not None,
-            admin_up=link is not None and link.admin_up and not interface.shutdown,
+            admin_up=not interface.shutdown,
             protocol_up=link is not None and link.up and (state is None or state.carrier),
             hardware=_hardware(interface.name),
             mac=link.mac if link is not None else None,
@@ -228,7 +228,7 @@ class Collector:
         if interface.unnumbered is not None:
             return "TFTP"  # what IOS prints for a borrowed address
         if interface.address is not None:
-            return "manual" if self._router.changed_at is not None else "NVRAM"
+            return "manual" if interface.name in self._router.typed else "NVRAM"
         return "other" if has_address else "unset"
 
     # crypto
@@ -258,6 +258,8 @@ class Collector:
         error = engine.last_error if engine is not None else None
         if not state.carrier:
             error = _reason(state, error)
+        if error == NEGOTIATING:
+            error = None  # no failure yet
         age = engine.last_error_age if engine is not None else None
         way = state.route_device
         return CryptoTunnel(
@@ -364,8 +366,9 @@ def _last_error(tunnel: TunnelStatus) -> str | None:
 
 
 def _reason(state: TunnelState, negotiation: str | None) -> str | None:
-    """Why the tunnel is down; while it negotiates, what the last attempt ended with."""
-    return negotiation if state.reason == NEGOTIATING and negotiation is not None else state.reason
+    """Why the tunnel is down; while it negotiates, what the last attempt ended with, before why it has to."""
+    negotiating = state.reason in (NEGOTIATING, state.sa_reason)
+    return negotiation if negotiating and negotiation is not None else state.reason
 
 
 def _hardware(name: str) -> str:

@@ -25,6 +25,7 @@ from seikan.daemon.collect import Collector
 from seikan.daemon.crypto import IKE_PORT, NAT_PORT, CryptoDriver, DebugLine
 from seikan.daemon.faults import fault
 from seikan.daemon.interfaces import Interfaces
+from seikan.daemon.links import LinkWatch
 from seikan.daemon.settings import engine_settings
 from seikan.daemon.terminals import Login, run_command, stamp
 from seikan.daemon.tunnels import Surroundings, Tunnels
@@ -67,6 +68,7 @@ class Router:
         self.revision = 0
         self.changed_at: datetime | None = None
         self.changed_by: str | None = None
+        self.typed: set[str] = set()  # interfaces whose address was typed since the start
         self.started = time.monotonic()
         self.journal = Journal()
         self.logins: set[Login] = set()
@@ -164,6 +166,7 @@ class Router:
         self.netlink, self.frr, self.plane, self.watch = netlink, frr, plane, watch
         self.tunnels = Tunnels(plane, self._surroundings())
         self.interfaces = Interfaces(netlink, clamp, names, self.tunnels.device_of)
+        self.links = LinkWatch(self.interfaces.linux_name, self.journal.log)
         self.crypto = CryptoDriver(
             engine_settings(self.running, (), self.address_of),
             plane,
@@ -293,10 +296,17 @@ class Router:
                 await self.applier.apply(self.running, candidate)
             except (AdapterError, PlaneError) as error:
                 return [str(error)]
+            self._remember_typed(candidate)
             self.running = candidate
             self.revision += 1
             self.changed_at, self.changed_by = stamp(), by
         return []
+
+    def _remember_typed(self, candidate: Config) -> None:
+        for name, interface in candidate.interfaces.items():
+            before = self.running.interfaces.get(name)
+            if before is None or before.address != interface.address:
+                self.typed.add(name)
 
     def configured_from(self, origin: str) -> None:
         self.journal.log("SYS", 5, "CONFIG_I", f"Configured from {origin} by {origin}")
@@ -394,9 +404,6 @@ def run(config: Path, name: str, *, strict: bool) -> int:
     """`seikan run`: the exit status; every reason not to start is one line on standard error."""
     if os.geteuid() != 0:
         print("seikan: run needs root, for tunnel devices, addresses and UDP port 500: use sudo", file=sys.stderr)
-        return 1
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
-        print(f"seikan: '{name}' cannot name a router: letters, digits, '.', '_' and '-'", file=sys.stderr)
         return 1
     harden()
 

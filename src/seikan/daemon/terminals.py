@@ -58,7 +58,7 @@ class Login:
         self.dropped_lines = 0
         self._closed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._monitoring = False
+        self.monitoring = False
 
     async def serve(self) -> None:
         """Greet with the banners and the first prompt, then take what is typed until either side ends it."""
@@ -102,9 +102,9 @@ class Login:
         self._do(self.terminal.interrupt(line))
 
     def _monitor(self, on: bool) -> None:
-        if on == self._monitoring:
+        if on == self.monitoring:
             return
-        self._monitoring = on
+        self.monitoring = on
         if on:
             self._router.journal.subscribe(self._log)
         else:
@@ -197,12 +197,15 @@ async def _of_terminal(router: Router, request: Request, login: Login, revision:
     """Requests that change the configuration or the terminal itself."""
     match request:
         case Apply():
+            missing = set(router.links.missing)
             refused = await router.change(request.candidate, revision, by=login.origin)
+            seen = () if login.monitoring else router.links.missing.items()  # else it has read the log line
             if refused:
                 login.session.refused()
             else:
                 login.session.committed()
-            return [*(f"% {line}" for line in refused), *request.warnings]
+            absent = [f"% {line}" for name, line in seen if name not in missing]
+            return [*(f"% {line}" for line in refused), *request.warnings, *absent]
         case ConfigureEnd():
             router.configured_from(login.origin)
         case Debug(topic, on):

@@ -342,7 +342,10 @@ class Tunnels:
             return f"the tunnel source {tunnel.source} has no address"
         if state.local.version != state.remote.version:
             return f"the tunnel source {state.local} and destination {state.remote} are of different IP versions"
-        if isinstance(tunnel.source, str):
+        if not isinstance(tunnel.source, str):
+            if not self._view.has(state.local):
+                return f"source {state.local} is no address of this router"
+        else:
             link = self._view.links.get(self._around.linux_name(tunnel.source))
             if link is None or not link.up:
                 return f"the tunnel source {tunnel.source} is down"

@@ -33,6 +33,10 @@ class View:
                 return IPv6Address(entry.address.ip)
         return None
 
+    def has(self, address: Address) -> bool:
+        """Whether a device of this host has the address."""
+        return any(entry.address.ip == address for held in self.addresses.values() for entry in held)
+
     def same_as(self, other: View) -> bool:
         """Whether nothing differs that decides anything: all but the counters."""
         return (

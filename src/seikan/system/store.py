@@ -17,6 +17,7 @@ from seikan.system.errors import AdapterError
 
 RUNTIME_BASE = Path("/run/seikan")
 
+_ROUTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _IOS_NAME = re.compile(r"[A-Z][A-Za-z-]*\d+(/\d+)*(\.\d+)?")
 _LINUX_NAME = re.compile(r"[^\s/:]{1,15}")  # IFNAMSIZ less its NUL
 
@@ -60,8 +61,12 @@ class StartupStore:
         except OSError as error:
             raise AdapterError(f"{self.path} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
-            line = self.path.read_bytes()[: error.start].count(b"\n") + 1
-            raise AdapterError(f"{self.path}, line {line}: not UTF-8 text") from None
+            before = error.object[: error.start].decode().split("\n")
+            where = f"line {len(before)}, column {len(before[-1]) + 1}"
+            octet = error.object[error.start]
+            raise AdapterError(
+                f"{self.path}, {where}: octet 0x{octet:02X} is not UTF-8 text: save the file as UTF-8"
+            ) from None
 
     def write(self, text: str) -> None:
         write_atomically(self.path, text)
@@ -107,6 +112,13 @@ def read_interface_map(path: Path) -> Mapping[str, str]:
     """The table of interface names; empty where there is no file."""
     text = StartupStore(path).read()
     return {} if text is None else parse_interface_map(text, str(path))
+
+
+def name_problem(name: str) -> str | None:
+    """Why `name` cannot be a router's, one line; it becomes a directory, a namespace of FRR and a table of nftables."""
+    if _ROUTER_NAME.fullmatch(name):
+        return None
+    return f"{name!r} cannot name a router: 1 to 32 letters, digits, '_', '.' and '-', the first a letter or digit"
 
 
 class RuntimeDirectory:
