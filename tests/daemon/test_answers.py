@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,8 +22,10 @@ from seikan.config.model import Interface
 from seikan.config.parse import parse
 from seikan.daemon.terminals import Login, run_command
 from seikan.lab.driver import cli_command, environment
+from seikan.system import ping
 from seikan.system.control import ControlConnection, Hello
 from seikan.system.journal import Journal
+from seikan.system.ping import PingResult
 
 SECRET = "the-key-itself"
 
@@ -35,10 +37,12 @@ class FakeConnection:
         self.hello = Hello("terminal")
         self.columns, self.rows, self.backlog = 80, 0, 0
         self.on_resize: object = None
-        self.shown = ""
+        self.shown = self.errors = ""
 
     def write(self, data: bytes | str, *, error: bool = False) -> None:
-        self.shown += data.decode() if isinstance(data, bytes) else data
+        text = data.decode() if isinstance(data, bytes) else data
+        self.shown += text
+        self.errors += text if error else ""
 
     async def drain(self) -> None:
         """Nothing waits."""
@@ -93,6 +97,62 @@ def test_a_fault_in_a_command_without_terminal(tmp_path: Path, monkeypatch: pyte
             bench.close()
         assert connection.shown.startswith("% internal error (ZeroDivisionError at ")
         assert SECRET not in connection.shown
+
+    asyncio.run(play())
+
+
+COMMANDS = {
+    "exit": (1, "% This command needs a terminal"),
+    "conf t": (1, "% This command needs a terminal"),
+    "configure": (1, "% This command needs a terminal"),
+    "debug crypto isakmp": (1, "% This command needs a terminal"),
+    "terminal monitor": (1, "% This command needs a terminal"),
+    "show ip interfce": (1, "show ip interfce\n        ^\n% Invalid input detected at '^' marker.\n"),
+    "show": (1, "% Incomplete command."),
+    "show crypto ipsec profile NONE": (1, "% There is no IPsec profile NONE"),
+    "ping 192.0.2.300": (1, "ping 192.0.2.300\n     ^\n% Invalid"),
+    "copy /nowhere/file running-config": (1, "% Error opening /nowhere/file"),
+    "show clock": (0, ""),
+    "show running-config": (0, ""),
+    "clear crypto sa": (0, ""),
+}
+
+
+@pytest.mark.parametrize(("command", "status", "error"), [(line, *rest) for line, rest in COMMANDS.items()])
+def test_the_exit_status_of_a_command_without_terminal(command: str, status: int, error: str, tmp_path: Path) -> None:
+    async def play() -> None:
+        bench = Bench(tmp_path)
+        connection = FakeConnection()
+        try:
+            await bench.load("hostname A\nbanner motd #\n% not an error\n#\n")
+            assert await run_command(bench.router, command, cast(ControlConnection, connection)) == status
+        finally:
+            bench.close()
+        assert connection.errors.startswith(error)
+        assert bool(connection.errors) == bool(status)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(("times", "status"), [([None, None], 1), ([None, 0.002], 0)])
+def test_a_ping_without_any_answer_has_failed(
+    times: list[float | None], status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def echoes(*_: object, **__: object) -> AsyncIterator[PingResult]:
+        for round_trip in times:
+            yield PingResult("." if round_trip is None else "!", round_trip)
+
+    monkeypatch.setattr(ping, "ping", echoes)
+
+    async def play() -> None:
+        bench = Bench(tmp_path)
+        connection = FakeConnection()
+        try:
+            assert await run_command(bench.router, "ping 192.0.2.1", cast(ControlConnection, connection)) == status
+        finally:
+            bench.close()
+        assert f"Success rate is {0 if status else 50} percent" in connection.shown
+        assert connection.errors == ""
 
     asyncio.run(play())
 

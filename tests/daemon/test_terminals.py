@@ -92,7 +92,7 @@ def test_a_long_ping_wraps_as_in_ios(desk: tuple[Sites, Console]) -> None:
     assert [len(row) for row in answer if set(row) == {"!"}] == [70, 70]
     after = answer[answer.index("!" * 70) + 2 :]
     assert after[0].startswith("Success rate is 100 percent (140/140)") or after[0] == ""
-    assert sites.r1.exec("ping 10.1.12.77 repeat 2 timeout 1").count("..") == 1
+    assert sites.r1.exec("ping 10.1.12.77 repeat 2 timeout 1", check=False).count("..") == 1
 
 
 def test_startup_and_running_configuration(desk: tuple[Sites, Console]) -> None:

@@ -142,19 +142,37 @@ class Login:
         self._monitor(on)
 
 
+class Failure(list[str]):
+    """Lines of an answer that tell that what was asked for did not work."""
+
+
+NEEDS_TERMINAL = "% This command needs a terminal: log in with `seikan cli`"
+
+
 async def run_command(router: Router, command: str, connection: ControlConnection) -> int:
-    """`seikan exec`: one line, its answer, and 0, or 1 where it was refused."""
+    """`seikan exec`: one line, its answer, and 0; or 1 where it was refused, failed, or needs a terminal.
+
+    What says why goes to standard error.
+    """
     session = Session(lambda: router.running)
+    session.prompted = False
     request = session.feed(command)
     while session.unattended is not None:
         request = session.feed(session.unattended)
-    refused = isinstance(request, Reply) and any(line.lstrip().startswith("% ") for line in request.lines)
+    if session.configuring or isinstance(request, Apply | ConfigureEnd | Debug | Monitor | Close):
+        connection.write(f"{NEEDS_TERMINAL}\n", error=True)
+        return 1
+    refused = isinstance(request, Reply) and request.failed
+    failed = refused
     try:
         async for part in execute(router, request, None, router.revision):
             if isinstance(part, str):
                 connection.write(part)
             else:
-                connection.write("".join(f"{line}\n" for line in part))
+                lines = list(part)
+                wrong = refused or next((line for line in lines if line), "").startswith("%")
+                failed = failed or wrong or isinstance(part, Failure)
+                connection.write("".join(f"{line}\n" for line in lines), error=wrong)
             await connection.drain()
     except AdapterError as error:
         connection.write(f"% {error}\n", error=True)
@@ -162,7 +180,7 @@ async def run_command(router: Router, command: str, connection: ControlConnectio
     except Exception as error:  # noqa: BLE001 its text may hold anything; the client gets one line
         connection.write(f"% {router.internal_error(error)}\n", error=True)
         return 1
-    return 1 if refused else 0
+    return 1 if failed else 0
 
 
 async def execute(
@@ -188,7 +206,7 @@ async def execute(
             yield await _clear(router, request)
         case _:
             if login is None:
-                yield ["% This command needs a terminal: log in with `seikan cli`"]
+                yield [NEEDS_TERMINAL]
             else:
                 yield await _of_terminal(router, request, login, revision)
 
@@ -309,7 +327,7 @@ async def _ping(router: Router, request: Ping) -> AsyncIterator[str | Iterable[s
     if times:
         low, mean, high = min(times), sum(times) / len(times), max(times)
         summary += f", round-trip min/avg/max = {_ms(low)}/{_ms(mean)}/{_ms(high)} ms"
-    yield ["", summary]
+    yield ["", summary] if received else Failure(["", summary])
     if aborted:
         raise asyncio.CancelledError
 
