@@ -22,6 +22,18 @@ def test_problems_name_file_line_column_word_and_what_was_expected() -> None:
     assert not first.severity.fatal(strict=False)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    parsed = parse("\ufeffhostname R7\r\n")
+    assert (parsed.config.hostname, parsed.problems) == ("R7", ())
+
+
+def test_a_mask_with_gaps_is_refused_at_the_mask() -> None:
+    (problem,) = parse("crypto isakmp key hunter2 address 10.1.12.0 255.255.255.25\n").problems
+    assert problem.column == 45
+    assert "expected a mask such as 255.255.255.0" in problem.text
+    assert "hunter2" not in repr(problem)
+
+
 def test_problems_show_no_secret() -> None:
     text = (
         "crypto isakmp key 6 hunter2 address 10.0.0.1\ncrypto isakmp key hunter2 adress 10.0.0.1\n"

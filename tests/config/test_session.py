@@ -58,6 +58,8 @@ CARETS = (
     ("config-isakmp", "encr aes 512", 9, "512"),
     ("config-isakmp", "group 24", 6, "24"),
     ("ipsec-profile", "set pfs group22", 8, "group22"),
+    ("config", "crypto isakmp key K address 10.1.12.0 255.255.255.25", 38, "255.255.255.25"),
+    ("conf-keyring", "pre-shared-key address 10.1.12.0 255.0.255.0 key K", 33, "255.0.255.0"),
 )
 
 
@@ -208,6 +210,73 @@ def test_weak_choices_warn_with_their_rfc() -> None:
     assert "RFC 8247" in typed("crypto isakmp policy 1", "hash md5").warnings[0]
     assert "RFC 8221" in typed("crypto isakmp policy 1", "encr 3des").warnings[0]
     assert typed("crypto isakmp policy 1", "group 19").warnings == ()
+
+
+NEVER = "% Warning: crypto isakmp policy 1 is never negotiated: "
+
+
+def test_a_policy_that_loses_its_use_warns_at_once_and_only_then() -> None:
+    config = parse(ACCEPTANCE).config
+    for line, why in (
+        ("no group", "group 1 (the default of IOS) is refused by RFC 8247: type group 14 or higher"),
+        ("group 1", "group 1 (the default of IOS) is refused by RFC 8247: type group 14 or higher"),
+        ("encr des", "encryption des (the default of IOS) is refused by RFC 8247: type encryption aes"),
+        ("default auth", "authentication rsa-sig is not available: type authentication pre-share"),
+    ):
+        result = typed("crypto isakmp policy 1", line, config=config)
+        assert result.warnings == (NEVER + why,), line
+        assert result.context is not None
+        left = apply_line(result.config, result.context, "exit")
+        assert (left.warnings, left.context) == ((), ModeContext()), line
+    again = typed("crypto isakmp policy 1", "no group", "no authentication", "exit", config=config)
+    assert again.warnings[0].startswith(NEVER + "group 1")
+    assert "; authentication rsa-sig" in again.warnings[0]
+    mended = typed("crypto isakmp policy 1", "no group", "group 19", "exit", config=config)
+    assert mended.warnings == ()
+
+
+@pytest.mark.parametrize("leave", ["exit", "end", "hostname R9", "crypto isakmp policy 2"])
+def test_a_policy_that_was_never_finished_warns_when_its_mode_is_left(leave: str) -> None:
+    building = typed("crypto isakmp policy 1")
+    assert building.warnings == ()
+    for line in ("encr aes", "auth pre-share", "lifetime 600"):
+        assert building.context is not None
+        building = apply_line(building.config, building.context, line)
+        assert building.warnings == (), line
+    assert building.context is not None
+    left = apply_line(building.config, building.context, leave)
+    assert len(left.warnings) == 1
+    assert left.warnings[0].startswith(NEVER + "group 1")
+    # Looking at it again without a change says nothing.
+    assert typed("crypto isakmp policy 1", leave, config=building.config).warnings == ()
+    gone = apply_line(building.config, building.context, "no crypto isakmp policy 1")
+    assert gone.warnings == ()
+
+
+def test_the_mtu_of_a_tunnel_with_ospf_warns() -> None:
+    config = parse(ACCEPTANCE).config
+    for line in ("ip mtu 1300", "mtu 1400"):
+        (warning,) = typed("interface tu0", line, config=config).warnings
+        assert "Tunnel0 runs OSPF: both ends must have the same MTU" in warning
+    set_ = typed("interface tu0", "ip mtu 1300", config=config).config
+    assert typed("interface tu0", "ip mtu 1300", config=set_).warnings == ()
+    assert "same MTU" in typed("interface tu0", "no ip mtu", config=set_).warnings[0]
+    assert typed("interface tu0", "ip ospf mtu-ignore", "ip mtu 1300", config=config).warnings == ()
+    assert typed("interface fa1/0", "ip mtu 1300", config=config).warnings == ()
+    passive = typed("router ospf 1", "passive-interface tu0", "interface tu0", "ip mtu 1300", config=config)
+    assert passive.warnings == ()
+    assert typed("no router ospf 1", "interface tu0", "ip mtu 1300", config=config).warnings == ()
+    assert "same MTU" in typed("interface tu3", "ip ospf 1 area 0", "ip mtu 1300", config=config).warnings[0]
+
+
+def test_pfs_without_a_group() -> None:
+    result = typed("crypto ipsec profile P", "set pfs")
+    assert result.config.ipsec.profiles["P"].pfs_group == 14
+    text = "set pfs without a group takes group14 (IOS takes group1): the peer must have the same"
+    assert result.warnings == (f"% Warning: {text}",)
+    assert "set pfs group14" in render(result.config)
+    (problem,) = parse("crypto ipsec profile P\n set pfs\n", "r1.cfg").problems
+    assert str(problem) == f"r1.cfg:2:2: warning: 'set pfs': {text}"
 
 
 def test_missing_references_warn_when_they_are_typed() -> None:

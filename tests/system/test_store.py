@@ -39,7 +39,7 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path: Path, monkeypatch: pyte
 
 def test_unreadable_text_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "c").write_bytes(b"hostname R1\ninterface \xff\n")
-    with pytest.raises(AdapterError, match="line 2: not UTF-8"):
+    with pytest.raises(AdapterError, match="line 2, column 11: octet 0xFF is not UTF-8"):
         StartupStore(tmp_path / "c").read()
 
 

@@ -1,8 +1,8 @@
 """The types of arguments that a command's syntax may name: how `?` shows them and how words become values.
 
-A placeholder is `<name:type>` or `<name:type(parameter)>`. Values: ipv4 and mask and wildcard are
-`IPv4Address`, ipv6 `IPv6Address`, prefix6 `IPv6Interface`, area `IPv4Address`, interface a canonical
-name, secret a `Secret`, number an `int`, the others `str`.
+A placeholder is `<name:type>` or `<name:type(parameter)>`. Values: ipv4, mask, netmask (a mask without
+gaps) and wildcard are `IPv4Address`, ipv6 `IPv6Address`, prefix6 `IPv6Interface`, area `IPv4Address`,
+interface a canonical name, secret a `Secret`, number an `int`, the others `str`.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ class ArgumentType:
     """One row of the table of types.
 
     `rank` decides where several types fit the same word: the lower wins. `take` returns None where
-    the words do not fit.
+    the words do not fit. `meant` says more than `display` where a word was refused.
     """
 
     name: str
     display: str
     rank: int
     take: Callable[[str, Sequence[Word], str], Taken | None]  # (line, words from here on, parameter)
+    meant: str = ""
 
     def shown(self, parameter: str) -> str:
         """What `?` prints for it."""
@@ -67,6 +68,17 @@ def _quad(text: str) -> IPv4Address | None:
 def _take_quad(_line: str, words: Sequence[Word], _parameter: str) -> Taken | None:
     address = _quad(words[0].text)
     return None if address is None else Taken(address, 1, str(address))
+
+
+def contiguous(mask: IPv4Address) -> bool:
+    """True for a mask whose set bits are all in front."""
+    inverted = ~int(mask) & 0xFFFFFFFF
+    return inverted & (inverted + 1) == 0
+
+
+def _take_netmask(_line: str, words: Sequence[Word], _parameter: str) -> Taken | None:
+    mask = _quad(words[0].text)
+    return None if mask is None or not contiguous(mask) else Taken(mask, 1, str(mask))
 
 
 def _take_ipv6(_line: str, words: Sequence[Word], _parameter: str) -> Taken | None:
@@ -153,6 +165,7 @@ ARGUMENT_TYPES: dict[str, ArgumentType] = {
         ArgumentType("number", "<number>", 0, _take_number),
         ArgumentType("ipv4", "A.B.C.D", 0, _take_quad),
         ArgumentType("mask", "A.B.C.D", 0, _take_quad),
+        ArgumentType("netmask", "A.B.C.D", 0, _take_netmask, "a mask such as 255.255.255.0"),
         ArgumentType("wildcard", "A.B.C.D", 0, _take_quad),
         ArgumentType("ipv6", "X:X:X:X::X", 0, _take_ipv6),
         ArgumentType("prefix6", "X:X:X:X::X/<0-128>", 0, _take_prefix6),

@@ -441,7 +441,7 @@ def _refuse(threads: Sequence[_Thread], line: str, word: Word) -> NoReturn:
 
 def _expected(threads: Sequence[_Thread]) -> tuple[str, ...]:
     found = {
-        edge.keyword or (edge.type.shown(edge.parameter) if edge.type else "")
+        edge.keyword or (edge.type.meant or edge.type.shown(edge.parameter) if edge.type else "")
         for thread in threads
         if not thread.command.hidden
         for edge in thread.edges()

@@ -34,7 +34,8 @@ class Setting:
     """A line that sets part of the object its mode is about (the whole `Config` in global mode).
 
     `remove` does the `no` form and `reset` the `default` form (None: as `no`). `render` gives the lines that
-    recreate the object's part. Any of them may raise ConfigError.
+    recreate the object's part. Any of them may raise ConfigError. `warn` is for whoever types the line, `note`
+    for the reader of a file too.
     """
 
     apply: Callable[[Any, Match], Any]
@@ -42,6 +43,7 @@ class Setting:
     render: Callable[[Any], Iterable[str]] = _nothing
     reset: Callable[[Any, Match], Any] | None = None
     warn: Callable[[Match], Iterable[str]] = _no_warning
+    note: Callable[[Match], Iterable[str]] = _no_warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def setting(
     initial: object = None,
     off: object = ...,
     warn: Callable[[Match], Iterable[str]] = _no_warning,
+    note: Callable[[Match], Iterable[str]] = _no_warning,
 ) -> Command:
     """A row that sets one field, at the dotted `path`.
 
@@ -172,6 +175,7 @@ def setting(
         reset=lambda target, _match: change(target, path, before),
         render=render,
         warn=warn,
+        note=note,
     )
     return Command(mode, syntax, help, handler, negatable=True)
 

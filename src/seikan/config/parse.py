@@ -15,6 +15,8 @@ from seikan.config.session import TABLE, ModeContext, apply_line
 
 __all__ = ["Parsed", "Problem", "Severity", "parse"]
 
+_BYTE_ORDER_MARK = "\ufeff"  # some editors put it in front of UTF-8 text
+
 #: What IOS prints above a configuration, and the exec commands around it, which people copy with it.
 _COPIED = re.compile(
     r"(Building configuration\.\.\.|Current configuration ?: \d+ bytes|Using \d+ (out of \d+ )?bytes.*"
@@ -52,7 +54,7 @@ class _Reader:
         self._unknown: list[tuple[int, str]] = []  # the unknown lines around this one: indent, text
 
     def read(self, text: str) -> Parsed:
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        lines = text.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n").replace("\r", "\n").split("\n")
         at = 0
         while at < len(lines):
             number = at + 1

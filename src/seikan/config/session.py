@@ -10,8 +10,8 @@ from seikan.config.commands import TABLE
 from seikan.config.grammar import Command, LineError, Match
 from seikan.config.handlers import ConfigError, Keeping, Leave, Refused, Section, Setting, Stored
 from seikan.config.model import Config, StoredLine
-from seikan.config.modes import CONFIG, EXEC, STORED
-from seikan.config.validate import missing_references
+from seikan.config.modes import CONFIG, EXEC, INTERFACE, ISAKMP, STORED
+from seikan.config.validate import missing_references, mtu_warnings, unusable_policy
 
 __all__ = ["SECTIONS", "TABLE", "LineResult", "ModeContext", "apply_line", "kept_by"]
 
@@ -22,11 +22,15 @@ SECTIONS: dict[str, Section] = {
 
 @dataclass(frozen=True, slots=True)
 class ModeContext:
-    """Where a session is: its mode, the key of the object the mode is about, and the lines of the modes around it."""
+    """Where a session is: its mode, the key of the object the mode is about, and the lines of the modes around it.
+
+    `unfinished` is True where a line changed the object, which is of no use yet: whoever leaves its mode is warned.
+    """
 
     mode: str = CONFIG
     key: Any = None
     path: tuple[str, ...] = ()
+    unfinished: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,10 @@ def apply_line(config: Config, context: ModeContext, line: str) -> LineResult:
 
     Raises LineError where the line is no command here, ConfigError where it cannot be done.
     """
+    return _told(config, context, _apply(config, context, line))
+
+
+def _apply(config: Config, context: ModeContext, line: str) -> LineResult:
     text = line.strip()
     if not text or text.startswith("!"):
         return LineResult(config, context)
@@ -69,6 +77,35 @@ def apply_line(config: Config, context: ModeContext, line: str) -> LineResult:
     return _set(config, here, match, handler)
 
 
+def _told(before: Config, context: ModeContext, result: LineResult) -> LineResult:
+    """With the warning that an ISAKMP policy is never negotiated: at once where a line took the use from a policy
+    that had one, and when the mode is left where a policy was built up without ever coming to be of use.
+    """
+    left, entered = _policy_in(context), _policy_in(result.context)
+    warnings = result.warnings
+    if left is not None and left != entered and context.unfinished:
+        warnings = (*warnings, *_never(result.config, left))
+    if entered is None:
+        return replace(result, warnings=warnings)
+    assert result.context is not None
+    was, now = _never(before, entered), _never(result.config, entered)
+    unfinished = bool(now) and (was != now or (left == entered and context.unfinished))
+    if now and not was and entered in before.isakmp.policies:
+        warnings, unfinished = now, False
+    return replace(result, warnings=warnings, context=replace(result.context, unfinished=unfinished))
+
+
+def _policy_in(context: ModeContext | None) -> int | None:
+    """The policy that the mode is about."""
+    return context.key if context is not None and context.mode == ISAKMP else None
+
+
+def _never(config: Config, priority: int) -> tuple[str, ...]:
+    policy = config.isakmp.policies.get(priority)
+    why = None if policy is None else unusable_policy(policy)
+    return () if why is None else (f"% Warning: {why}",)
+
+
 def _match(context: ModeContext, line: str) -> Match:
     """A section that takes any words leaves what is a global command to global mode, unless a file indents it."""
     if context.mode == STORED and not line[0].isspace():
@@ -91,15 +128,19 @@ def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -
     if target is None:
         raise ConfigError("this object was removed meanwhile: leave its mode")
     warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     if not match.negation:
         changed = handler.apply(target, match)
-        warnings = tuple(handler.warn(match))
+        notices = tuple(handler.note(match))
+        warnings = (*handler.warn(match), *notices)
     elif match.negation == "default" and handler.reset is not None:
         changed = handler.reset(target, match)
     else:
         changed = handler.remove(target, match)
     after = changed if section is None else section.put(config, context.key, changed)
-    return LineResult(after, context, _warned(config, after, warnings))
+    if context.mode == INTERFACE:
+        warnings = (*warnings, *mtu_warnings(config.interfaces[context.key], after, context.key))
+    return LineResult(after, context, _warned(config, after, warnings), notices)
 
 
 def _section(config: Config, match: Match, handler: Section) -> LineResult:

@@ -102,14 +102,41 @@ def _unknown_sets(config: Config, profile: IpsecProfile) -> list[str]:
     return [name for name in profile.transform_sets if name not in known and name != _DEFAULT_SET]
 
 
+# --- OSPF ------------------------------------------------------------------------------------------
+
+
+def mtu_warnings(before: Interface, config: Config, name: str) -> tuple[str, ...]:
+    """What to know where the MTU of a tunnel with OSPF neighbors has changed (RFC 2328 section 10.6)."""
+    interface = config.interfaces[name]
+    changed = (before.mtu, before.ip_mtu) != (interface.mtu, interface.ip_mtu)
+    if not changed or interface.tunnel is None or interface.ospf.mtu_ignore or not _meets_neighbors(config, interface):
+        return ()
+    return (f"{name} runs OSPF: both ends must have the same MTU, or neighbors stay in EXSTART (ip ospf mtu-ignore)",)
+
+
+def _meets_neighbors(config: Config, interface: Interface) -> bool:
+    """Whether the interface is in an area of some process and not passive there."""
+    lender = config.interfaces.get(interface.unnumbered or "", interface)
+    held = [address for address in (lender.address, *lender.secondary) if address is not None]
+    for process in config.ospf.values():
+        named = interface.ospf.process == process.process or any(
+            (int(address.ip) ^ int(network.address)) & ~int(network.wildcard) == 0
+            for address in held
+            for network in process.networks
+        )
+        if named and (interface.name in process.passive_interfaces) == process.passive_default:
+            return True
+    return False
+
+
 # --- strength --------------------------------------------------------------------------------------
 
 
 def _policies(config: Config) -> Iterator[str]:
     for policy in config.isakmp.policies.values():
-        never = list(never_negotiated(policy))
-        if never:
-            yield f"crypto isakmp policy {policy.priority} is never negotiated: {'; '.join(never)}"
+        never = unusable_policy(policy)
+        if never is not None:
+            yield never
         rows = [(f"hash {policy.hash_row.ios}", policy.hash_row.weak)]
         if policy.encryption_row is not None:
             rows.append((f"encryption {policy.encryption_row.ios_policy}", policy.encryption_row.weak))
@@ -118,6 +145,12 @@ def _policies(config: Config) -> Iterator[str]:
         for what, why in rows:
             if why:
                 yield f"crypto isakmp policy {policy.priority}: {what} is weak: {why}"
+
+
+def unusable_policy(policy: IsakmpPolicy) -> str | None:
+    """That and why a policy is never negotiated; None where it is."""
+    never = list(never_negotiated(policy))
+    return f"crypto isakmp policy {policy.priority} is never negotiated: {'; '.join(never)}" if never else None
 
 
 def never_negotiated(policy: IsakmpPolicy) -> Iterable[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from typing import cast
 
+from seikan.config.arguments import contiguous
 from seikan.config.grammar import Command, Match
 from seikan.config.handlers import ConfigError, Section, Setting, refused, setting, with_item, without_item, write
 from seikan.config.model import Config, Interface, OspfAuthentication, OspfNetworkType, Tunnel
@@ -58,12 +59,6 @@ _INTERFACE = Section(
     header=lambda interface: f"interface {interface.name}",
     title=lambda name: f"interface {name}",
 )
-
-
-def contiguous(mask: IPv4Address) -> bool:
-    """True for a mask whose set bits are all in front."""
-    inverted = ~int(mask) & 0xFFFFFFFF
-    return inverted & (inverted + 1) == 0
 
 
 def _typed_address(match: Match) -> IPv4Interface:

@@ -236,8 +236,17 @@ def _set_names(profile: IpsecProfile, match: Match) -> IpsecProfile:
     return replace(profile, transform_sets=tuple(dict.fromkeys(names)))
 
 
+_DEFAULT_PFS_GROUP = 14
+
+
 def _pfs_group(match: Match) -> int:
-    return int(match.canonical.split()[2].removeprefix("group"))
+    named = match.canonical.removeprefix("set pfs").strip()
+    return int(named.removeprefix("group")) if named else _DEFAULT_PFS_GROUP
+
+
+def _note_pfs(match: Match) -> Iterable[str]:
+    if match.canonical == "set pfs":
+        yield f"set pfs without a group takes group{_DEFAULT_PFS_GROUP} (IOS takes group1): the peer must have the same"
 
 
 def _warn_pfs(match: Match) -> Iterable[str]:
@@ -338,7 +347,7 @@ _PROFILE: tuple[Command, ...] = (
     ),
     setting(
         IPSEC_PROFILE,
-        f"set pfs ({'|'.join(f'group{number}' for number in _GROUPS)})",
+        f"set pfs [{'|'.join(f'group{number}' for number in _GROUPS)}]",
         "pfs_group",
         {
             **_SET,
@@ -351,6 +360,7 @@ _PROFILE: tuple[Command, ...] = (
         read=_pfs_group,
         text=lambda number: f"set pfs group{number}",
         warn=_warn_pfs,
+        note=_note_pfs,
     ),
     setting(
         IPSEC_PROFILE,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Interface
 from typing import cast
 
-from seikan.config.commands.interface import ENCRYPTED, contiguous
+from seikan.config.commands.interface import ENCRYPTED
 from seikan.config.grammar import Command, Match
 from seikan.config.handlers import (
     ConfigError,
@@ -200,8 +200,6 @@ def _pre_shared_key(match: Match) -> PreSharedKey:
     if address is not None:
         # `address 0.0.0.0` without a mask is every peer.
         mask = cast(IPv4Address, args.get("mask", IPv4Address(0 if int(address) == 0 else 0xFFFFFFFF)))
-        if not contiguous(mask):
-            raise ConfigError(f"Bad mask {mask} for address {address}")
         network = IPv4Network(f"{address}/{mask}", strict=False)
     return PreSharedKey(
         key=cast(Secret, args.get("key", Secret())),
@@ -259,7 +257,7 @@ def _render_keys(config: Config) -> Iterable[str]:
         yield f"crypto isakmp key {write(key.key)} {_write_peers(key)}" + (" no-xauth" if key.no_xauth else "")
 
 
-_PEER_SYNTAX = "(address (<address:ipv4> [<mask:mask>]|ipv6 <prefix:prefix6>)|hostname <hostname:host>)"
+_PEER_SYNTAX = "(address (<address:ipv4> [<mask:netmask>]|ipv6 <prefix:prefix6>)|hostname <hostname:host>)"
 _KEY_HELP = {
     "address": "define shared key with IP address",
     "hostname": "define shared key with hostname",

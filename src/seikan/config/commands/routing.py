@@ -7,7 +7,8 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import cast
 
-from seikan.config.commands.interface import contiguous, write_area
+from seikan.config.arguments import contiguous
+from seikan.config.commands.interface import write_area
 from seikan.config.grammar import Command, Match
 from seikan.config.handlers import ConfigError, Section, Setting, setting, with_item, without_item
 from seikan.config.model import Config, OspfArea, OspfAuthentication, OspfNetwork, OspfProcess, StaticRoute
