@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 import struct
+import subprocess
+import sys
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
-from seikan.lab.capture import read, revealing, summary
+from seikan.lab.capture import Capture, read, revealing, summary
 from seikan.lab.topology import LabError
+from seikan.lab.wait import wait_until
 
 OUTER = (IPv4Address("10.1.12.1"), IPv4Address("10.1.23.3"))
 INNER = IPv4Address("3.3.3.3")
@@ -73,3 +78,32 @@ def test_a_file_that_is_no_capture_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"something else entirely, and long enough")
     with pytest.raises(LabError, match=r"x\.pcap is not a capture"):
         list(read(path))
+
+
+BURST = 400
+SEND = f"""
+import socket
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for number in range({BURST}):
+    out.sendto(bytes(1400), ("127.0.0.2", 9))
+"""
+
+
+@pytest.mark.netns
+def test_a_burst_is_taken_whole(tmp_path: Path, tool: Callable[[str], str]) -> None:
+    tool("tcpdump")
+    name = f"seikan-capture-{secrets.token_hex(4)}"
+    subprocess.run(["ip", "netns", "add", name], check=True, timeout=10)
+    try:
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True, timeout=10)
+        wire = Capture(name, "lo", tmp_path / "burst.pcap")
+        try:
+            wire.wait_listening()
+            command = ["ip", "netns", "exec", name, sys.executable, "-c", SEND]
+            subprocess.run(command, timeout=20, check=False)  # the port is closed, which the last sends may be told
+            wait_until(lambda: sum(packet.kind == "UDP" for packet in read(wire.path)) >= BURST, 5)
+        finally:
+            wire.stop()
+        assert sum(packet.kind == "UDP" for packet in read(wire.path)) == BURST
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True, timeout=10)

@@ -95,10 +95,12 @@ def test_a_lab_stays_survives_a_killed_daemon_and_is_taken_down(
     up = lab_command("up", "vti", "--name", name)
     output, _ = up.communicate(timeout=LAB_SECONDS)
     assert up.returncode == 0, output
-    assert "lab cli R1" in output
-    assert "lab down" in output
+    assert f"lab cli R1 --name {name}" in output
+    assert f"lab down --name {name}" in output
     lab = Lab.load(name)
     assert "QM_IDLE" in execute(lab, "R3", "show crypto isakmp sa")
+    unquoted, _ = lab_command("exec", "R3", "show", "crypto", "isakmp", "sa", "--name", name).communicate(timeout=60)
+    assert "QM_IDLE" in unquoted
     for router in ("R3", "R1"):
         execute(lab, router, "write memory")
         daemon = daemon_of(lab, router)

@@ -23,6 +23,9 @@ _ETHERNET_HEADER = 14
 _ETHERTYPE_IPV4 = 0x0800
 _ETHERTYPE_ARP = 0x0806
 _PROTOCOL_NAMES = {1: "ICMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "ESP", 89: "OSPF"}
+# tcpdump's ring has a slot of the snapshot's size for each frame: whole ones of 256 KiB would leave it eight.
+_SNAPSHOT = "2048"  # octets
+_BUFFER = "8192"  # KiB
 _ISAKMP_PORT = 500
 _NAT_TRAVERSAL_PORT = 4500
 
@@ -56,7 +59,9 @@ class Capture:
                             device,
                             "-n",
                             "-s",
-                            "0",
+                            _SNAPSHOT,
+                            "-B",
+                            _BUFFER,
                             "-U",
                             "--immediate-mode",
                             "-Z",

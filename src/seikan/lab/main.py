@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
 
     execute = commands.add_parser("exec", help="run one command on a router")
     execute.add_argument("router")
-    execute.add_argument("line", metavar="LINE", help='for example "show ip ospf neighbor"')
+    execute.add_argument("words", metavar="LINE", nargs="+", help='for example "show ip ospf neighbor"')
     execute.add_argument("--name", help="the lab (default: the only one)")
 
     commands.add_parser("list", help="the labs on this host")
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
             case "cli":
                 return _client(options.name, options.router, "cli")
             case "exec":
-                return _client(options.name, options.router, "exec", options.line)
+                return _client(options.name, options.router, "exec", " ".join(options.words))
             case "list":
                 return _list()
             case _:
@@ -106,7 +106,7 @@ def _up(topology: str, name: str | None, *, once: bool, bare: bool) -> int:
         _out(f"lab {lab.id}: {'it works' if proved else 'the proof FAILED'}; taken down")
     else:
         program = _program()
-        which = f" --name {lab.id}" if len(Lab.all()) > 1 else ""
+        which = f" --name {lab.id}" if name is not None or len(Lab.all()) > 1 else ""
         routers = " or ".join(f"{program} lab cli {router.name}{which}" for router in lab.topology.routers)
         _out(f"lab {lab.id}: {'it runs' if proved else 'it runs, but the proof FAILED'}")
         _out(f"  log in      {routers}")

@@ -78,7 +78,7 @@ def policy(router: str, peer: str) -> tuple[Action, ...]:
 
 
 def look_at_policy(router: str) -> tuple[Action, ...]:
-    """The show commands of step 1, one of them from inside configuration mode."""
+    """The show commands of step 1, one of them from inside configuration mode, and each of the output modifiers."""
     return (
         Type(router, "do show crypto isakmp policy", PROFILE, (r"Diffie-Hellman group:\s+#14", r"86400 seconds")),
         Type(router, "end", "#"),
@@ -91,6 +91,17 @@ def look_at_policy(router: str) -> tuple[Action, ...]:
             "#",
             (r"^crypto isakmp policy 1", r"^crypto ipsec profile ProtectTheTunnel"),
         ),
+        Type(
+            router, "show run | include ^crypto", "#", (r"\A(crypto .*\n)*crypto ipsec profile ProtectTheTunnel\n*\Z",)
+        ),
+        Type(router, "show run | exclude crypto", "#", (r"^interface Loopback0", r"\A(?![\s\S]*crypto)")),
+        Type(
+            router,
+            "show run | section crypto isakmp policy",
+            "#",
+            (r"\Acrypto isakmp policy 1\n( \S.*\n?)*\n*\Z", r"^ group 14"),
+        ),
+        Type(router, "show run | count ^crypto isakmp", "#", (r"= 2$",)),
         Type(router, "conf t", CONFIG),
     )
 
@@ -99,6 +110,7 @@ def tunnel(router: str, wan: str, peer: str, *, explore: bool) -> tuple[Action, 
     """Step 2: the tunnel, still GRE; `explore` asks `?` and Tab on the way."""
     exploring: tuple[Action, ...] = (
         Press(router, "ip unnumbered ?", "ip unnumbered ", (r"FastEthernet", r"Loopback")),
+        Press(router, "ip unnumbered l?", "ip unnumbered l", (r"Loopback",)),
         Press(router, "ip unnum\t", "ip unnumbered "),
     )
     return (
