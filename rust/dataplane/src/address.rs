@@ -42,13 +42,13 @@ const CMSG_HEADER: usize = size_of::<libc::cmsghdr>();
 const CMSG_ALIGN: usize = align_of::<libc::cmsghdr>();
 
 fn push_control(envelope: &mut Envelope, level: c_int, kind: c_int, data: &[u8]) {
-    let at = envelope.control_octets.next_multiple_of(CMSG_ALIGN);
+    let at = envelope.control_octets;
     let length = CMSG_HEADER + data.len();
     envelope.control[at..at + 8].copy_from_slice(&length.to_ne_bytes());
     envelope.control[at + 8..at + 12].copy_from_slice(&level.to_ne_bytes());
     envelope.control[at + 12..at + 16].copy_from_slice(&kind.to_ne_bytes());
     envelope.control[at + CMSG_HEADER..at + length].copy_from_slice(data);
-    envelope.control_octets = at + length;
+    envelope.control_octets = at + length.next_multiple_of(CMSG_ALIGN);
 }
 
 /// Outer fields of what is sent.
@@ -60,35 +60,26 @@ pub struct Outer {
     pub ttl: u8,
 }
 
-/// TOS and TTL of what leaves by a plane's socket where the message names no others.
-pub const DEFAULT_TOS: u8 = 0;
-pub const DEFAULT_TTL: u8 = 255;
-
 /// Where to and how a message goes: destination, source, TOS, TTL, and the size of UDP segments.
-///
-/// What the socket does by itself is left out: the source alone fits into what the kernel keeps on its stack
-/// for control messages, more is allocated for every packet.
 pub fn envelope(outer: &Outer, segment: Option<u16>) -> Envelope {
     let mut envelope = Envelope::default();
     envelope.address_octets = write_address(&mut envelope.address, outer.remote);
-    let (tos, ttl) = match outer.local {
+    let (tos, ttl) = (c_int::from(outer.tos).to_ne_bytes(), c_int::from(outer.ttl).to_ne_bytes());
+    match outer.local {
         IpAddr::V4(local) => {
             // in_pktinfo: interface index, source, unused.
             let mut info = [0; 12];
             info[4..8].copy_from_slice(&local.octets());
             push_control(&mut envelope, libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
-            ((libc::IPPROTO_IP, libc::IP_TOS), (libc::IPPROTO_IP, libc::IP_TTL))
+            push_control(&mut envelope, libc::IPPROTO_IP, libc::IP_TOS, &tos);
+            push_control(&mut envelope, libc::IPPROTO_IP, libc::IP_TTL, &ttl);
         }
         IpAddr::V6(local) => {
             let mut info = [0; 20];
             info[..16].copy_from_slice(&local.octets());
             push_control(&mut envelope, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
-            ((libc::IPPROTO_IPV6, libc::IPV6_TCLASS), (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT))
-        }
-    };
-    for ((level, kind), value, default) in [(tos, outer.tos, DEFAULT_TOS), (ttl, outer.ttl, DEFAULT_TTL)] {
-        if value != default {
-            push_control(&mut envelope, level, kind, &c_int::from(value).to_ne_bytes());
+            push_control(&mut envelope, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, &tos);
+            push_control(&mut envelope, libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, &ttl);
         }
     }
     if let Some(octets) = segment {
@@ -166,21 +157,6 @@ mod tests {
             let envelope = envelope(&outer, Some(1400));
             assert!(envelope.control_octets <= envelope.control.len());
             assert_eq!(read_control(&envelope).tos, 0xb9);
-        }
-    }
-
-    #[test]
-    fn a_source_alone_fits_the_kernels_stack() {
-        /// `ctl` of `____sys_sendmsg` in net/socket.c: a header and an `in6_pktinfo`.
-        const STACK: usize = CMSG_HEADER + 20;
-        for (local, remote) in [("192.0.2.1", "192.0.2.2:0"), ("2001:db8::1", "[2001:db8::2]:0")] {
-            let outer =
-                Outer { local: local.parse().unwrap(), remote: remote.parse().unwrap(), tos: 0, ttl: DEFAULT_TTL };
-            let control = envelope(&outer, None);
-            assert!(control.control_octets <= STACK);
-            assert_eq!(read_control(&control).tos, DEFAULT_TOS);
-            let marked = envelope(&Outer { tos: 2, ..outer }, None);
-            assert!(marked.control_octets > STACK);
         }
     }
 

@@ -4,7 +4,7 @@
 //! sending: with DF set and clear. They are bound to an address that nothing is ever sent to, and
 //! each message names its true source; so the kernel gives them no copy of what arrives.
 
-use crate::address::{DEFAULT_TTL, Outer, envelope, write_address};
+use crate::address::{Outer, envelope, write_address};
 use crate::sys::{self, Envelope, Messages};
 use crate::table::{read, write};
 use std::cell::Cell;
@@ -54,8 +54,9 @@ fn widen(fd: BorrowedFd<'_>) {
     }
 }
 
-/// Ask for what comes with received packets: destination and TOS.
+/// Ask for what comes with received packets: destination, TOS, losses.
 fn annotate(fd: BorrowedFd<'_>, family: c_int) -> io::Result<()> {
+    sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
     if family == libc::AF_INET6 {
         sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
         sys::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1)?;
@@ -64,11 +65,6 @@ fn annotate(fd: BorrowedFd<'_>, family: c_int) -> io::Result<()> {
     let result = sys::set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
         .and_then(|()| sys::set_option(fd, libc::IPPROTO_IP, libc::IP_RECVTOS, 1));
     if family == libc::AF_INET { result } else { Ok(()) }
-}
-
-/// Ask for the number of packets that a full queue lost.
-fn count_losses(fd: BorrowedFd<'_>) -> io::Result<()> {
-    sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
 }
 
 /// A raw socket that receives one protocol.
@@ -84,11 +80,7 @@ pub fn raw_receiver(protocol: u8, family: c_int) -> io::Result<OwnedFd> {
         io::Error::new(error.kind(), format!("no raw {ip} socket for {name} (protocol {protocol}): {hint} ({error})"))
     })?;
     widen(socket.as_fd());
-    count_losses(socket.as_fd())?;
-    // With IPv4 the packet's own header comes too and says it all.
-    if family == libc::AF_INET6 {
-        annotate(socket.as_fd(), family)?;
-    }
+    annotate(socket.as_fd(), family)?;
     Ok(socket)
 }
 
@@ -97,7 +89,6 @@ pub fn udp_receiver(fd: RawFd) -> io::Result<(OwnedFd, c_int)> {
     let socket = sys::duplicate(fd)?;
     let family = sys::get_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_DOMAIN)?;
     widen(socket.as_fd());
-    count_losses(socket.as_fd())?;
     annotate(socket.as_fd(), family)?;
     // Before Linux 5.0 datagrams come one by one, which works as well.
     let _ = sys::set_option(socket.as_fd(), libc::SOL_UDP, libc::UDP_GRO, 1);
@@ -160,11 +151,10 @@ impl Sender {
     fn prepare(socket: OwnedFd, family: c_int, df: bool, port: u16) -> io::Result<OwnedFd> {
         let fd = socket.as_fd();
         widen(fd);
-        let (level, freebind, ttl) = match family {
-            libc::AF_INET => (libc::IPPROTO_IP, libc::IP_FREEBIND, libc::IP_TTL),
-            _ => (libc::IPPROTO_IPV6, IPV6_FREEBIND, libc::IPV6_UNICAST_HOPS),
+        let (level, freebind) = match family {
+            libc::AF_INET => (libc::IPPROTO_IP, libc::IP_FREEBIND),
+            _ => (libc::IPPROTO_IPV6, IPV6_FREEBIND),
         };
-        sys::set_option(fd, level, ttl, c_int::from(DEFAULT_TTL))?;
         let discover = if df { libc::IP_PMTUDISC_DO } else { libc::IP_PMTUDISC_DONT };
         if family == libc::AF_INET {
             sys::set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discover)?;
