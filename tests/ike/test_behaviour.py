@@ -519,7 +519,7 @@ def test_half_open_exchanges_are_bounded_and_expire() -> None:
         world.b.engine.handle_datagram(number.to_bytes(8, "big") + data[8:], path, world.now + number)
     status = world.b.engine.status(world.now)
     responders = [sa for sa in status.isakmp_sas if not sa.initiator]
-    assert 1 <= len(responders) <= 16
+    assert 1 <= len(responders) <= 4
     assert status.counters["half_open_limit"] > 50
 
 
