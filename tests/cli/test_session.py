@@ -446,6 +446,28 @@ def test_of_a_line_that_scrolled_an_error_shows_the_wrong_word(columns: int, pla
     assert len(unlimited.lines[0]) > len("R3(config)#")
 
 
+@pytest.mark.parametrize(
+    ("line", "failed"),
+    [
+        ("show", True),
+        ("c", True),
+        ("show crypto isakmp nonsense", True),
+        ("show history | include (", True),
+        ("show history | x", True),
+        ("", False),
+        ("! a remark", False),
+        ("show history", False),
+        ("terminal length 0", False),
+        ("enable", False),
+    ],
+)
+def test_a_refused_line_is_told_from_an_answer(line: str, failed: bool) -> None:
+    reply = Session(base).feed(line)
+    assert isinstance(reply, Reply)
+    assert reply.failed == failed
+    assert failed == any("%" in said for said in reply.lines)
+
+
 # Show
 
 
