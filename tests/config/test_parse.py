@@ -14,12 +14,62 @@ from seikan.config.validate import tunnel_problems, validate
 def test_problems_name_file_line_column_word_and_what_was_expected() -> None:
     parsed = parse("hostname R1\ninterface Tunnel0\n tunnel mode ipsec ipv5\nfrobnicate\n", "r1.cfg")
     first, second = parsed.problems
-    assert str(first) == "r1.cfg:3:20: unknown: unknown line 'tunnel mode ipsec ipv5': at 'ipv5', expected ipv4 or ipv6"
+    assert str(first) == "r1.cfg:3:20: unknown: 'tunnel mode ipsec ipv5': at 'ipv5', expected ipv4 or ipv6"
     assert (first.line, first.column, first.word, first.expected) == (3, 20, "ipv5", ("ipv4", "ipv6"))
-    assert str(second) == "r1.cfg:4:1: unknown: unknown line 'frobnicate': at 'frobnicate'"
+    assert str(second) == "r1.cfg:4:1: unknown: 'frobnicate': at 'frobnicate', no command of this router"
     assert first.severity is Severity.UNKNOWN
     assert first.severity.fatal(strict=True)
     assert not first.severity.fatal(strict=False)
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "shown"),
+    [
+        ("interface Tunnel0", "shutdwn", "'shutdwn': at 'shutdwn', expected shutdown"),
+        ("router ospf 1", "netwrk 10.0.0.0 0.0.0.255 area 0", "at 'netwrk', expected network"),
+        ("router ospf 1", "hostnme X", "at 'hostnme', expected hostname"),
+        ("crypto ipsec profile P", "set pfss", "at 'pfss', expected pfs, security-association or transform-set"),
+        ("crypto isakmp policy 1", "authentication pre-shared", "at 'pre-shared', expected pre-share, rsa-encr or"),
+        ("interface Tunnel0", "ip adress 10.0.0.1 255.0.0.0", "at 'adress', expected address, "),
+        ("interface Tunnel0", "ip unnumbered FastEthernt1/0", "expected an interface such as FastEthernet0/0"),
+    ],
+)
+def test_the_word_that_was_meant_comes_first(section: str, line: str, shown: str) -> None:
+    (problem,) = parse(f"{section}\n {line}\n").problems
+    assert shown in problem.text
+
+
+def test_a_password_behind_authentication_stays_hidden() -> None:
+    for line in ("authentication hunter2", "standby 1 authentication hunter2", "authentication pre-share hunter2"):
+        assert "hunter2" not in parse(f"frobnicate\n{line}\n").problems[-1].text, line
+
+
+def test_what_is_wrong_between_lines_has_the_line_of_its_section() -> None:
+    text = (
+        "interface Tunnel0\n tunnel source fa1/0\n tunnel destination 10.0.0.1\n tunnel mode ipsec ipv4\n"
+        " tunnel protection ipsec profile P\ncrypto isakmp policy 1\n group 14\n!\n"
+        "crypto ipsec profile P\n set transform-set NONE\ninterface fa0/0\n ip address 10.0.0.1 255.0.0.0\n"
+        "interface fa0/1\n ip address 10.0.0.2 255.0.0.0\n"
+    )
+    parsed = parse(text, "r1.cfg")
+    shown = [str(problem) for problem in validate(parsed.config, parsed.places)]
+    assert shown[0].startswith("r1.cfg:13: error: 10.0.0.0 overlaps with FastEthernet0/0")
+    assert "r1.cfg:9: warning: crypto ipsec profile P: transform set NONE does not exist" in shown
+    assert any(line.startswith("r1.cfg:1: warning: Tunnel0: tunnel source FastEthernet1/0") for line in shown)
+    assert any(line.startswith("r1.cfg:6: warning: crypto isakmp policy 1 is never negotiated") for line in shown)
+    # Without the file there is no place to name.
+    assert str(validate(parsed.config)[0]).startswith("error: 10.0.0.0 overlaps")
+
+
+def test_many_misread_lines_keep_a_tunnel_down_with_one_warning() -> None:
+    wrong = "".join(f"crypto isakmp policy {number}\n encr aes-gcm 256\n" for number in range(1, 13))
+    texts = [problem.text for problem in validate(parse(ACCEPTANCE + wrong).config) if "down" in problem.text]
+    assert texts == [
+        "Tunnel0 stays down: 12 lines are not understood, the first is 'encr aes-gcm 256': correct or remove them"
+    ]
+    other = "interface Tunnel1\n tunnel mode ipsec ipv4\ninterface Tunnel2\n tunnel mode ipsec ipv4\n"
+    texts = [problem.text for problem in validate(parse(ACCEPTANCE + other).config)]
+    assert texts == ["Tunnel1, Tunnel2 stay down: tunnel mode ipsec ipv4 needs tunnel protection ipsec profile"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:

@@ -170,7 +170,7 @@ ARGUMENT_TYPES: dict[str, ArgumentType] = {
         ArgumentType("ipv6", "X:X:X:X::X", 0, _take_ipv6),
         ArgumentType("prefix6", "X:X:X:X::X/<0-128>", 0, _take_prefix6),
         ArgumentType("area", "<0-4294967295>", 0, _take_area),
-        ArgumentType("interface", "interface", 1, _take_interface),
+        ArgumentType("interface", "interface", 1, _take_interface, "an interface such as FastEthernet0/0"),
         ArgumentType("host", "Hostname or A.B.C.D", 2, _take_host),
         ArgumentType("word", "WORD", 3, _take_word),
         ArgumentType("secret", "WORD", 3, _take_secret),

@@ -289,6 +289,9 @@ class Table:
                     raise
                 if furthest is None or error.column > furthest.column:
                     furthest = error
+                elif error.column == furthest.column and furthest.kind is Kind.INVALID:
+                    expected = tuple(dict.fromkeys((*furthest.expected, *error.expected)))
+                    furthest = LineError(furthest.kind, line, furthest.column, furthest.word, expected)
         assert furthest is not None
         raise furthest
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from seikan.config.commands.system import split_delimiter
 from seikan.config.grammar import Kind, LineError
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config, StoredLine
 from seikan.config.modes import CONFIG, STORED
-from seikan.config.problem import Problem, Severity, expectation, without_secrets
+from seikan.config.problem import Places, Problem, Severity, expectation, without_secrets
 from seikan.config.session import TABLE, ModeContext, apply_line
 
 __all__ = ["Parsed", "Problem", "Severity", "parse"]
@@ -30,6 +31,7 @@ class Parsed:
 
     config: Config
     problems: tuple[Problem, ...]
+    places: Places
 
 
 def parse(text: str, source: str = "", base: Config | None = None) -> Parsed:
@@ -51,6 +53,7 @@ class _Reader:
         self._problems: list[Problem] = []
         self._header = 0  # the indent of the section's first line
         self._body: int | None = None  # the indent of its other lines, None before the first
+        self._sections: dict[str, int] = {}  # each section's title and its first line
         self._unknown: list[tuple[int, str]] = []  # the unknown lines around this one: indent, text
 
     def read(self, text: str) -> Parsed:
@@ -65,7 +68,7 @@ class _Reader:
                 continue
             more, at = _banner(line, lines, at)
             self._line(line if more is None else more, number)
-        return Parsed(self._config, tuple(self._problems))
+        return Parsed(self._config, tuple(self._problems), Places(self._source, MappingProxyType(self._sections)))
 
     def _line(self, line: str, number: int) -> None:
         indent = len(line) - len(line.lstrip(" "))
@@ -93,6 +96,8 @@ class _Reader:
         if context != self._context or context.mode == CONFIG:
             self._header = indent
             self._body = None
+            for title in context.path[:1]:
+                self._sections.setdefault(title, number)
         self._config, self._context = result.config, context
 
     def _leave(self, indent: int) -> None:
@@ -111,16 +116,16 @@ class _Reader:
     def _not_understood(self, line: str, indent: int, number: int, error: LineError) -> None:
         shown = without_secrets(line)
         word = error.word if error.word and error.word in shown.split() else ""
-        expected = expectation(error.expected)
+        # Of all the words that may begin a line only those help that are like it.
+        expected = expectation(error.expected, error.word, only_near=error.column <= indent)
         if error.kind is Kind.AMBIGUOUS:
-            what = f"{word!r} is ambiguous: {expected}"
+            what = f"{word!r} is ambiguous: {expectation(error.expected, '')}"
         elif error.kind is Kind.INCOMPLETE:
-            what = f"incomplete, expected {expected}"
+            what = f"incomplete, expected {expectation(error.expected, '')}"
         else:
-            what = (f"at {word!r}" if word else f"at column {error.column + 1}") + (
-                f", expected {expected}" if expected and error.column > indent else ""
-            )
-        self._problem(number, error.column + 1, word, error.expected, f"unknown line {shown!r}: {what}")
+            what = f"at {word!r}" if word else f"at column {error.column + 1}"
+            what += f", expected {expected}" if expected else ", no command of this router"
+        self._problem(number, error.column + 1, word, error.expected, f"{shown!r}: {what}")
         if self._context.mode != CONFIG and indent <= self._header and _fits_outside(self._context.mode, line):
             self._context = ModeContext()
         self._keep(line, indent)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 
 
 class Severity(Enum):
@@ -41,7 +44,22 @@ class Problem:
         return f"{where}: {self.severity.value}: {self.text}" if where else f"{self.severity.value}: {self.text}"
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a file has the sections of its configuration: a section's title and its line, from 1."""
+
+    file: str = ""
+    lines: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def problem(self, severity: Severity, about: str, text: str) -> Problem:
+        """A problem of the section with the title `about`."""
+        line = self.lines.get(about, 0)
+        return Problem(severity, text, self.file if line else "", line)
+
+
 _SHOWN = 6
+_SIMILAR = 3
+_ALIKE = 0.65  # of 1, the same; lower, and words that only share letters are named
 #: Words of IOS behind which a secret may stand.
 _REVEALING = frozenset(
     (
@@ -51,21 +69,37 @@ _REVEALING = frozenset(
 )
 
 
+_AUTHENTICATIONS = ("pre-share", "rsa-sig", "rsa-encr")
+
+
 def without_secrets(line: str) -> str:
     """The line up to the first word behind which a secret may stand."""
     words = line.split()
+    if words[:1] == ["authentication"] and len(words) == 2 and _nearest(words[1], _AUTHENTICATIONS):
+        return " ".join(words)  # the method of an ISAKMP policy, perhaps misspelt; elsewhere a password may follow
     for at, word in enumerate(words):
         if word.lower() in _REVEALING and at + 1 < len(words):
             return " ".join([*words[: at + 1], "…"])
     return " ".join(words)
 
 
-def expectation(expected: tuple[str, ...]) -> str:
-    """`aes, des or 3des`, shortened where there is much."""
+def expectation(expected: tuple[str, ...], word: str, *, only_near: bool = False) -> str:
+    """`aes, des or 3des`: what is most like `word` first, and shortened where there is much.
+
+    With `only_near` just what is like it, empty where nothing is.
+    """
+    near = _nearest(word, expected)
+    expected = tuple(near) if only_near else (*near, *(held for held in expected if held not in near))
     if not expected:
         return ""
-    shown = ["the end of the line" if word == "<cr>" else word for word in expected]
+    shown = ["the end of the line" if held == "<cr>" else held for held in expected]
     if len(shown) > _SHOWN:
         shown = [*shown[:_SHOWN], "…"]
         return ", ".join(shown)
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
+
+
+def _nearest(word: str, candidates: tuple[str, ...]) -> list[str]:
+    """The candidates that a misspelt `word` may have meant, the most likely first."""
+    likeness = {held: difflib.SequenceMatcher(None, held.lower(), word.lower()).ratio() for held in candidates}
+    return sorted((held for held in likeness if likeness[held] >= _ALIKE), key=lambda held: -likeness[held])[:_SIMILAR]

@@ -7,19 +7,27 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from seikan.config.model import Config, Interface, IpsecProfile, IsakmpPolicy, StoredLine, TunnelMode
 from seikan.config.names import type_of
-from seikan.config.problem import Problem, Severity, without_secrets
+from seikan.config.problem import Places, Problem, Severity, without_secrets
 from seikan.wire.constants import GROUP_BY_NUMBER
 
 _DEFAULT_SET = "default"
+_NAMED = 3  # how many tunnels a warning names
 
 
-def validate(config: Config) -> tuple[Problem, ...]:
-    """Errors, which refuse a change, and warnings; empty for a configuration without fault."""
-    errors = (Problem(Severity.ERROR, text) for text in (*_overlaps(config), *_unnumbered(config)))
+_Found = Iterator[tuple[str, str]]  # the title of the section that it is about, and the text
+
+
+def validate(config: Config, places: Places | None = None) -> tuple[Problem, ...]:
+    """Errors, which refuse a change, and warnings; empty for a configuration without fault.
+
+    With the `places` of the file that was read each problem names the line of its section.
+    """
+    at = Places() if places is None else places
+    errors = (at.problem(Severity.ERROR, *found) for found in (*_overlaps(config), *_unnumbered(config)))
     warnings = (
-        Problem(Severity.WARNING, text)
-        for text in (
-            *missing_references(config),
+        at.problem(Severity.WARNING, *found)
+        for found in (
+            *_missing(config),
             *_same_tunnels(config),
             *_policies(config),
             *_weak_ipsec(config),
@@ -29,10 +37,14 @@ def validate(config: Config) -> tuple[Problem, ...]:
     return (*errors, *warnings)
 
 
+def _interface(name: str) -> str:
+    return f"interface {name}"
+
+
 # --- addresses -------------------------------------------------------------------------------------
 
 
-def _overlaps(config: Config) -> Iterator[str]:
+def _overlaps(config: Config) -> _Found:
     """Networks are nested or apart, so in order of address only those that are still open can hold the next."""
     owned: list[tuple[IPv4Network, int, str, IPv4Interface]] = []
     for at, interface in enumerate(config.interfaces.values()):
@@ -48,19 +60,20 @@ def _overlaps(config: Config) -> Iterator[str]:
         for other in around:
             (_, _, first, _), (network, _, second, held) = sorted((other, entry), key=lambda pair: pair[1])
             if first != second:
-                yield f"{network.network_address} overlaps with {first} ({second} has {held})"
+                yield _interface(second), f"{network.network_address} overlaps with {first} ({second} has {held})"
             elif other[3].ip == entry[3].ip:
-                yield f"{first} has {held.ip} twice"
+                yield _interface(first), f"{first} has {held.ip} twice"
         around.append(entry)
 
 
-def _unnumbered(config: Config) -> Iterator[str]:
+def _unnumbered(config: Config) -> _Found:
     for interface in config.interfaces.values():
         lender = config.interfaces.get(interface.unnumbered or "")
         if lender is not None and lender.unnumbered is not None:
             yield (
+                _interface(interface.name),
                 f"{interface.name}: ip unnumbered {lender.name} cannot borrow from an interface that is itself "
-                f"unnumbered: choose {lender.unnumbered}"
+                f"unnumbered: choose {lender.unnumbered}",
             )
 
 
@@ -69,23 +82,25 @@ def _unnumbered(config: Config) -> Iterator[str]:
 
 def missing_references(config: Config) -> tuple[str, ...]:
     """Names that are used and not configured; IOS accepts them in this order, so they are warnings."""
-    return tuple(_missing(config))
+    return tuple(text for _, text in _missing(config))
 
 
-def _missing(config: Config) -> Iterator[str]:
+def _missing(config: Config) -> _Found:
     for profile in config.ipsec.profiles.values():
         for name in _unknown_sets(config, profile):
-            yield f"crypto ipsec profile {profile.name}: transform set {name} does not exist"
+            title = f"crypto ipsec profile {profile.name}"
+            yield title, f"{title}: transform set {name} does not exist"
     for interface in config.interfaces.values():
+        title = _interface(interface.name)
         if interface.unnumbered is not None and _absent(config, interface.unnumbered):
-            yield f"{interface.name}: ip unnumbered {interface.unnumbered}: that interface is not configured"
+            yield title, f"{interface.name}: ip unnumbered {interface.unnumbered}: that interface is not configured"
         tunnel = interface.tunnel
         if tunnel is None:
             continue
         if isinstance(tunnel.source, str) and _absent(config, tunnel.source):
-            yield f"{interface.name}: tunnel source {tunnel.source}: that interface is not configured"
+            yield title, f"{interface.name}: tunnel source {tunnel.source}: that interface is not configured"
         if tunnel.protection is not None and tunnel.protection not in config.ipsec.profiles:
-            yield f"{interface.name}: {_no_profile(tunnel.protection)}"
+            yield title, f"{interface.name}: {_no_profile(tunnel.protection)}"
 
 
 def _no_profile(name: str) -> str:
@@ -132,11 +147,12 @@ def _meets_neighbors(config: Config, interface: Interface) -> bool:
 # --- strength --------------------------------------------------------------------------------------
 
 
-def _policies(config: Config) -> Iterator[str]:
+def _policies(config: Config) -> _Found:
     for policy in config.isakmp.policies.values():
+        title = f"crypto isakmp policy {policy.priority}"
         never = unusable_policy(policy)
         if never is not None:
-            yield never
+            yield title, never
         rows = [(f"hash {policy.hash_row.ios}", policy.hash_row.weak)]
         if policy.encryption_row is not None:
             rows.append((f"encryption {policy.encryption_row.ios_policy}", policy.encryption_row.weak))
@@ -144,7 +160,7 @@ def _policies(config: Config) -> Iterator[str]:
             rows.append((f"group {policy.group_row.number}", policy.group_row.weak))
         for what, why in rows:
             if why:
-                yield f"crypto isakmp policy {policy.priority}: {what} is weak: {why}"
+                yield title, f"{title}: {what} is weak: {why}"
 
 
 def unusable_policy(policy: IsakmpPolicy) -> str | None:
@@ -163,24 +179,26 @@ def never_negotiated(policy: IsakmpPolicy) -> Iterable[str]:
         yield f"authentication {policy.authentication or 'rsa-sig'} is not available: type authentication pre-share"
 
 
-def _weak_ipsec(config: Config) -> Iterator[str]:
+def _weak_ipsec(config: Config) -> _Found:
     for transform_set in config.ipsec.transform_sets.values():
+        title = f"crypto ipsec transform-set {transform_set.name}"
         row = transform_set.encryption
         if row is not None and row.weak:
-            yield f"crypto ipsec transform-set {transform_set.name}: {row.ios_transform} is weak: {row.weak}"
+            yield title, f"{title}: {row.ios_transform} is weak: {row.weak}"
         integrity = transform_set.integrity
         if integrity is not None and integrity.weak:
-            yield f"crypto ipsec transform-set {transform_set.name}: {integrity.ios} is weak: {integrity.weak}"
+            yield title, f"{title}: {integrity.ios} is weak: {integrity.weak}"
     for profile in config.ipsec.profiles.values():
+        title = f"crypto ipsec profile {profile.name}"
         group = GROUP_BY_NUMBER.get(profile.pfs_group or 0)
         if group is not None and group.weak:
-            yield f"crypto ipsec profile {profile.name}: set pfs group{group.number} is weak: {group.weak}"
+            yield title, f"{title}: set pfs group{group.number} is weak: {group.weak}"
 
 
 # --- tunnels ---------------------------------------------------------------------------------------
 
 
-def _same_tunnels(config: Config) -> Iterator[str]:
+def _same_tunnels(config: Config) -> _Found:
     seen: dict[object, str] = {}
     for interface in config.interfaces.values():
         tunnel = interface.tunnel
@@ -188,17 +206,29 @@ def _same_tunnels(config: Config) -> Iterator[str]:
             continue
         identity = (tunnel.source, tunnel.destination, tunnel.mode, tunnel.key)
         if identity in seen:
-            yield f"{interface.name} has the same source, destination, mode and key as {seen[identity]}"
+            text = f"{interface.name} has the same source, destination, mode and key as {seen[identity]}"
+            yield _interface(interface.name), text
         seen.setdefault(identity, interface.name)
 
 
-def _downed(config: Config) -> Iterator[str]:
-    """Why tunnels stay down, but for what is said elsewhere."""
+def _downed(config: Config) -> _Found:
+    """Why tunnels stay down, but for what is said elsewhere; once for all tunnels with the same cause."""
     known = set(missing_references(config))
+    down: dict[str, list[str]] = {}
     for interface in config.interfaces.values():
-        for text in tunnel_problems(config, interface.name):
+        if interface.tunnel is None:
+            continue
+        misread = _misread(config, interface)
+        reasons = [_not_understood(line) for line in misread]
+        if len(misread) > 1:
+            first = without_secrets(misread[0].text)
+            reasons = [f"{len(misread)} lines are not understood, the first is '{first}': correct or remove them"]
+        for text in dict.fromkeys((*reasons, *_incomplete(config, interface))):
             if f"{interface.name}: {text}" not in known:
-                yield f"{interface.name} stays down: {text}"
+                down.setdefault(text, []).append(interface.name)
+    for text, names in down.items():
+        listed = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        yield _interface(names[0]), f"{listed} {'stays' if len(names) == 1 else 'stay'} down: {text}"
 
 
 def tunnel_problems(config: Config, name: str) -> tuple[str, ...]:
@@ -211,7 +241,8 @@ def tunnel_problems(config: Config, name: str) -> tuple[str, ...]:
     interface = config.interfaces.get(name)
     if interface is None or interface.tunnel is None:
         return ()
-    return tuple(dict.fromkeys((*_misread(config, interface), *_incomplete(config, interface))))
+    reasons = (_not_understood(line) for line in _misread(config, interface))
+    return tuple(dict.fromkeys((*reasons, *_incomplete(config, interface))))
 
 
 def _incomplete(config: Config, interface: Interface) -> Iterator[str]:
@@ -240,23 +271,26 @@ def _incomplete(config: Config, interface: Interface) -> Iterator[str]:
             yield f"IPsec profile {profile.name}: transform set {missing} does not exist"
 
 
-def _misread(config: Config, interface: Interface) -> Iterator[str]:
-    unknown = [line for line in config.stored if line.unknown]
-    if not unknown:
-        return
-    title = f"interface {interface.name}"
-    for line in unknown:
-        if (
-            line.path[:1] == (title,)
-            and (len(line.path) > 1 or _begins(line.text, "tunnel") or _begins(line.text, "crypto"))
-        ) or (not line.path and _begins(line.text, "interface", interface.name)):
-            yield _not_understood(line)
-    tunnel = interface.tunnel
-    if tunnel is None or tunnel.protection is None:
-        return
-    for line in unknown:
-        if _concerns(config, line, tunnel.protection, tunnel.destination):
-            yield _not_understood(line)
+def _misread(config: Config, interface: Interface) -> list[StoredLine]:
+    """The lines that were not understood and may have been about this tunnel or its protection."""
+    title, tunnel = _interface(interface.name), interface.tunnel
+    profile = None if tunnel is None else tunnel.protection
+    return [
+        line
+        for line in config.stored
+        if line.unknown
+        and (
+            _of_tunnel(line, interface.name, title)
+            or (tunnel is not None and profile is not None and _concerns(config, line, profile, tunnel.destination))
+        )
+    ]
+
+
+def _of_tunnel(line: StoredLine, name: str, title: str) -> bool:
+    if not line.path:
+        return _begins(line.text, "interface", name)
+    crypto = _begins(line.text, "tunnel") or _begins(line.text, "crypto")
+    return line.path[0] == title and (len(line.path) > 1 or crypto)
 
 
 def _not_understood(line: StoredLine) -> str:
