@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv6Interface
 
 from tests.cli.show.example import INTERFACES, STATUS, interface, render
 
@@ -174,4 +174,16 @@ def test_ip_interface_names_secondary_addresses_of_other_networks_too() -> None:
     assert [line for line in lines if "Secondary" in line] == [
         "  Secondary address 192.168.7.1/30",
         "  Secondary address 10.1.23.4/24",
+    ]
+
+
+def test_ipv6_interface_brief() -> None:
+    own = (IPv6Interface("2001:db8:1::1/64"), IPv6Interface("fe80::5eff:fe00:5303/64"))
+    interfaces = (replace(INTERFACES[0], ipv6_addresses=own), INTERFACES[4])
+    assert render("show ipv6 interface brief [<interface:interface>]", replace(STATUS, interfaces=interfaces)) == [
+        "FastEthernet1/0            [up/up]",
+        "    FE80::5EFF:FE00:5303",
+        "    2001:DB8:1::1",
+        "Tunnel2                    [administratively down/down]",
+        "    unassigned",
     ]

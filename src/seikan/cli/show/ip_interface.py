@@ -8,6 +8,7 @@ from seikan.cli.show.command import Arguments, ShowCommand
 from seikan.cli.show.interfaces import INTERFACES
 from seikan.cli.show.text import (
     address_of,
+    address_text,
     argument,
     chosen_interfaces,
     interface_config,
@@ -107,9 +108,22 @@ def show_ip_interface(status: Status, arguments: Arguments) -> Iterator[str]:
         yield from _interface(status, interface)
 
 
+def show_ipv6_brief(status: Status, arguments: Arguments) -> Iterator[str]:
+    """Link-local addresses first, as in IOS."""
+    for interface in chosen_interfaces(status, arguments):
+        state, protocol = link_words(interface)
+        yield f"{pad(interface.name, 27)}[{state}/{protocol}]"
+        addresses = sorted(interface.ipv6_addresses, key=lambda address: not address.is_link_local)
+        for address in addresses:
+            yield f"    {address_text(address.ip)}"
+        if not addresses:
+            yield "    unassigned"
+
+
 _HELP = {
     "show": "Show running system information",
     "ip": "IP information",
+    "ipv6": "IPv6 information",
     "interface": "IP interface status and configuration",
     "brief": "Brief summary of IP status and configuration",
 }
@@ -119,4 +133,5 @@ COMMANDS: tuple[ShowCommand, ...] = (
     ShowCommand("show ip interface brief <interface:interface>", _HELP, INTERFACES, show_brief),
     ShowCommand("show ip interface [<interface:interface>]", _HELP, WITH_OSPF, show_ip_interface),
     ShowCommand("show ip interface <interface:interface> brief", _HELP, INTERFACES, show_brief),
+    ShowCommand("show ipv6 interface brief [<interface:interface>]", _HELP, INTERFACES, show_ipv6_brief),
 )

@@ -24,7 +24,7 @@ DETAIL: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("#pkts no sa (send) {}, #pkts invalid sa (rcv) {}", ("no-sa",), ("unknown-spi", "encapsulation-mismatch")),
     (
         "#pkts encaps failed (send) {}, #pkts decaps failed (rcv) {}",
-        ("too-big", "no-route", "not-ip", "segmentation"),
+        ("too-big", "no-route", "no-socket", "recursion", "not-ip", "segmentation"),
         ("malformed", "inner-malformed", "ecn-ce-not-ect", "hard-expired"),
     ),
     ("#pkts invalid prot (recv) {}, #pkts verify failed: {}", ("next-header",), ("authentication-failure",)),
