@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
@@ -35,6 +35,7 @@ IKE_PORT = 500
 NAT_PORT = 4500
 # 0.9 of the packets that a 32-bit sequence number allows (RFC 4303 section 3.3.3): time enough to rekey.
 SOFT_PACKETS = 2**32 * 9 // 10
+CARRIER_HOLD = 1.0  # seconds that a pair which was cleared may stay until another has taken its place
 FAULT_AGAIN = 10.0  # seconds from one log line of a fault to the next of the same
 
 Clock = Callable[[], float]
@@ -127,9 +128,55 @@ class CryptoDriver:
         self.pump()
 
     def clear(self, target: ClearTarget, *, conn_id: int | None = None, peer: Address | None = None) -> None:
-        """`clear crypto …`: delete the SAs; the tunnels come up anew."""
-        self.engine.clear(target, self._clock(), conn_id=conn_id, peer=peer)
+        """`clear crypto …`: replace the SAs.
+
+        A pair that carries packets goes when a new one has come, and at the latest after `CARRIER_HOLD`: up to then
+        the line protocol stays as it is, and so does what routing has learnt over it.
+        """
+        now = self._clock()
+        if target is ClearTarget.ISAKMP:
+            self.engine.clear(target, now, conn_id=conn_id, peer=peer)
+            self.pump()
+            return
+        remotes = {tunnel.name: tunnel.remote for tunnel in self._settings.tunnels}
+        pairs = {name: spis for name, spis in self._inbound().items() if peer in (None, remotes.get(name))}
+        for name in remotes:
+            if name not in pairs and peer in (None, remotes[name]):
+                self.engine.clear(target, now, tunnel=name)
+        if target is ClearTarget.SESSION:
+            for name in pairs:
+                self.engine.clear(ClearTarget.ISAKMP, now, tunnel=name)
+        for name, spis in pairs.items():
+            for spi in spis:
+                self.engine.expire(name, spi, fx.Direction.IN, False, now)
         self.pump()
+        if pairs:
+            asyncio.get_running_loop().call_later(CARRIER_HOLD, self._finish_clear, pairs)
+
+    def _finish_clear(self, pairs: Mapping[str, frozenset[int]]) -> None:
+        """Let the old pairs go where there is a new one; where there is none, all of the tunnel's."""
+        if self._closing:
+            return
+        present = self._inbound()
+        for name, old in pairs.items():
+            left = present.get(name, frozenset())
+            if left <= old:
+                self.engine.clear(ClearTarget.SA, self._clock(), tunnel=name)
+                continue
+            for spi in old & left:
+                self.engine.expire(name, spi, fx.Direction.IN, True, self._clock())
+        self.pump()
+
+    def _inbound(self) -> dict[str, frozenset[int]]:
+        """SPIs of the SAs that a tunnel receives on, by tunnel; tunnels without one are left out.
+
+        Of a new pair the inbound SA comes first; the engine sends on the pair once the old one leaves, or before.
+        """
+        found = {
+            tunnel.name: frozenset(sa.spi for sa in tunnel.sas if sa.inbound)
+            for tunnel in self.engine.status(self._clock()).tunnels
+        }
+        return {name: spis for name, spis in found.items() if spis}
 
     def retry_listen(self) -> bool:
         """Try again to open ports that were taken; True once they are open."""

@@ -433,6 +433,12 @@ class Tunnels:
                 self._set_carrier(state, False)
                 state.counted_from = self._plane.tunnel_counters(state.device)
             self._plane.update_tunnel(parameters)
+        if state.carrier and parameters.mtu != state.parameters.mtu:
+            text = (
+                f"{state.interface.name}: the IP MTU is now {parameters.mtu} octets, not {state.parameters.mtu}; "
+                "OSPF forms its adjacencies anew, and the other end must have the same"
+            )
+            self._around.log("TUN", 5, "MTU", text)
         state.parameters = parameters
 
     def _set_carrier(self, state: TunnelState, up: bool) -> None:

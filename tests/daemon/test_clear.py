@@ -1,0 +1,56 @@
+"""`clear crypto …` and a new MTU while OSPF runs over the tunnel."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from tests.daemon.routers import CRYPTO, OSPF, TUNNEL, Router, Sites, type_lines, until
+
+from seikan.daemon.crypto import CARRIER_HOLD
+
+pytestmark = pytest.mark.netns
+
+
+def spis(router: Router) -> set[str]:
+    return set(re.findall(r"spi: 0x([0-9A-F]+)\(", router.exec("show crypto ipsec sa | include spi: 0x")))
+
+
+def carrier_changes(router: Router) -> str:
+    return router.host.run("cat", "/sys/class/net/Tunnel0/carrier_changes")
+
+
+def test_clear_costs_no_adjacency_and_a_dead_peer_is_down_at_once(sites: Sites) -> None:
+    r1, r3 = sites.r1, sites.r3
+    for router in (r1, r3):
+        router.configure(CRYPTO, TUNNEL, OSPF)
+    sites.start()
+    until(lambda: r1.host.answers("3.3.3.3", "1.1.1.1"), 30, what=r1.log)
+    until(lambda: all("to FULL" in router.log() for router in (r1, r3)), 20)
+    before = [(carrier_changes(router), router.log().count("ADJCHG")) for router in (r1, r3)]
+    for command in ("clear crypto sa", "clear crypto session"):
+        old = spis(r1)
+        cookies = r1.exec("show crypto isakmp sa")
+        r1.exec(command)
+        until(lambda old=old: spis(r1) and not spis(r1) & old, CARRIER_HOLD + 2)
+        assert r1.host.answers("3.3.3.3", "1.1.1.1")
+        assert (r1.exec("show crypto isakmp sa") != cookies) == (command == "clear crypto session")
+    old = spis(r3)
+    type_lines(r3, "clear crypto sa peer 10.1.12.1")
+    until(lambda: spis(r3) and not spis(r3) & old, CARRIER_HOLD + 2)
+    assert r3.tunnel_up()
+    assert [(carrier_changes(router), router.log().count("ADJCHG")) for router in (r1, r3)] == before, (
+        r1.log() + r3.log()
+    )
+    # ospfd resets an interface whose MTU has changed; its carrier stays
+    type_lines(r1, "conf t", "interface tunnel 0", "ip mtu 1300", "end")
+    until(lambda: r1.log().count("ADJCHG") > before[0][1], 10)
+    assert "%TUN-5-MTU: Tunnel0: the IP MTU is now 1300 octets" in r1.log()
+    assert carrier_changes(r1) == before[0][0]
+    # nobody answers any more: not even a clear keeps the line protocol up for longer than it may
+    sites.provider.ip("link", "set", "to-r3", "down")
+    r1.exec("clear crypto sa")
+    begin = time.monotonic()
+    until(lambda: not r1.carrier(), CARRIER_HOLD + 1)
+    assert time.monotonic() - begin < CARRIER_HOLD + 1
