@@ -490,6 +490,17 @@ def test_no_route_is_counted(pair: Pair) -> None:
     assert pair.a.counters().drops == {"no-route": 2}
 
 
+def test_its_own_packets_are_never_sealed_again(pair: Pair) -> None:
+    pair.tunnel(TunnelMode.IPSEC)
+    pair.associate()
+    # The route to the tunnel's end goes through the tunnel: what it seals, and its IKE, come back to its device.
+    pair.a.ip("route", "add", "10.9.0.2/32", "dev", DEVICE, "src", "10.9.0.1")
+    pair.a.call("send_udp", b"IKE", "10.9.0.2", 500, 500)
+    wait_until(lambda: pair.a.counters().drops == {"recursion": 1}, "IKE is not sent into its own tunnel")
+    assert pair.a.ping(INNER["b"], "-W", "0.1", count=1) == 0
+    wait_until(lambda: pair.a.counters().drops == {"recursion": 2}, "ESP is sealed once, not for ever")
+
+
 def test_garbage_on_the_port_harms_nothing(pair: Pair) -> None:
     pair.tunnel(TunnelMode.IPSEC)
     for peer in (pair.a, pair.b):

@@ -18,6 +18,7 @@ drops! {
     HardExpired "hard-expired" "the SA's hard lifetime is used up",
     SequenceWrap "sequence-wrap" "the SA has no sequence number left",
     NoSocket "no-socket" "the UDP socket of an encapsulated SA is not attached any more",
+    Recursion "recursion" "one of the tunnel's own packets, or of its IKE, was routed into it",
     NotIp "not-ip" "what came from the device is no whole IP packet",
     Segmentation "segmentation" "the device's offload header does not fit its packet",
     TooBig "too-big" "larger than the path MTU and not to be fragmented",

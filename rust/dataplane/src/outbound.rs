@@ -22,6 +22,9 @@ const BATCH_OCTETS: usize = 256 << 10;
 const BATCH_PACKETS: usize = 128;
 /// The smallest MTU of IPv6 (RFC 8200 section 5).
 const IPV6_MINIMUM: usize = 1280;
+const UDP: u8 = 17;
+/// IKE and its NAT traversal (RFC 2408 section 2.5.1, RFC 3947 section 4).
+const IKE_PORTS: [u16; 2] = [500, 4500];
 
 /// A worker's memory for packets on their way out.
 pub struct Outbox {
@@ -148,6 +151,9 @@ impl Outbox {
         let Some(view) = ip::View::new(&self.input[VNET_HEADER..octets]) else {
             return drops.add(Drop::NotIp, 1);
         };
+        if route.is_ok_and(|route| recursive(&view, &route.parameters)) {
+            return drops.add(Drop::Recursion, 1);
+        }
         let (version, tos, inner_df) = (view.version(), view.tos(), view.dont_fragment());
         let Ok(plan) = Plan::new(&header, &self.input[VNET_HEADER..octets]) else {
             return drops.add(Drop::Segmentation, 1);
@@ -270,6 +276,22 @@ impl Outbox {
 }
 
 /// What a packet that was not sent is counted under.
+/// Whether the packet is one that this tunnel made, or IKE between its ends: sealing it again would loop.
+fn recursive(packet: &ip::View<'_>, tunnel: &Parameters) -> bool {
+    let (source, destination) = packet.addresses();
+    let ends = match (tunnel.source, tunnel.destination) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => source == a.octets() && destination == b.octets(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => source == a.octets() && destination == b.octets(),
+        _ => false,
+    };
+    let port = packet.octets().get(packet.header()..packet.header() + 2);
+    ends && match packet.protocol() {
+        ESP | GRE => true,
+        UDP => port.is_some_and(|octets| IKE_PORTS.contains(&u16::from_be_bytes([octets[0], octets[1]]))),
+        _ => false,
+    }
+}
+
 fn unsent(error: SendError) -> Drop {
     match error {
         SendError::TooBig => Drop::TooBig,
