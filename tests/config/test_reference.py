@@ -13,3 +13,10 @@ def test_every_listed_row_is_in_it() -> None:
     assert text.count("\n| `") == len(listed)
     assert "| `crypto isakmp policy <1-10000>` | Set policy for an ISAKMP protection suite |" in text
     assert "## `crypto isakmp policy …` (`Router(config-isakmp)#`)" in text
+
+
+def test_alternatives_that_look_alike_are_written_once() -> None:
+    text = reference(TABLE.commands)
+    assert "| `tunnel source <source>` |" in text
+    assert "| `tunnel destination <destination>` |" in text
+    assert "| `crypto isakmp nat keepalive (0\\|<5-3600>)` |" in text

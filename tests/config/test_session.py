@@ -125,11 +125,25 @@ def test_help_shows_arguments_and_the_end() -> None:
 
 def test_every_listed_keyword_has_help() -> None:
     missing = [
-        (command.mode, command.syntax)
+        (command.mode, command.syntax, word)
         for command in TABLE.commands
-        if not command.hidden and not any(command.help.values())
+        if not command.hidden and not command.otherwise
+        for word in re.sub(r"<[^>]*>|[\[\]()|]|\.\.\.", " ", command.syntax).split()
+        if not command.help.get(word)
     ]
     assert missing == []
+
+
+def test_help_says_what_has_no_effect_and_lists_only_ios() -> None:
+    kept = "Kept with the configuration, has no effect here"
+    words = {row.word: row.help for row in TABLE.completions("config-if", "")}
+    assert words["duplex"] == words["power"] == kept
+    assert words["ip"] == "Interface Internet Protocol config commands"
+    assert all(words.values())
+    assert not {"nameif", "security-level"} & set(words)
+    assert parse("interface fa0/0\n nameif inside\n security-level 100\n").problems == ()
+    assert {row.word: row.help for row in TABLE.completions("config-if", "power ")} == {"inline": kept}
+    assert all(row.help for mode in MODES for row in TABLE.completions(mode, ""))
 
 
 def test_global_line_in_a_section_leaves_it() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -62,7 +62,8 @@ class Command:
     `handler` says what it does: a `Setting` or `Section` (`seikan.config.handlers`) in the modes of the
     configuration, a maker of requests in exec mode. `negatable` rows have `no` and `default` forms: `no` is
     their syntax without the `no`, or None for `syntax` and whatever shorter form has its first keywords.
-    `help` maps a keyword or `<name>` to what `?` prints. `hidden` rows work but are not listed.
+    `help` maps a keyword or `<name>` to what `?` prints, `otherwise` is printed for those that neither this row
+    nor another one knows. `hidden` rows work but are not listed.
     """
 
     mode: str
@@ -72,6 +73,7 @@ class Command:
     negatable: bool = False
     no: str | None = None
     hidden: bool = False
+    otherwise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +458,7 @@ def _expected(threads: Sequence[_Thread]) -> tuple[str, ...]:
 
 def _choices(threads: Sequence[_Thread], partial: str) -> dict[str, Completion]:
     found: dict[str, Completion] = {}
+    otherwise: dict[str, str] = {}
 
     def add(word: str, text: str, *, literal: bool) -> None:
         if word not in found or (text and not found[word].help):
@@ -466,12 +469,17 @@ def _choices(threads: Sequence[_Thread], partial: str) -> dict[str, Completion]:
             if edge.type is None:
                 if edge.keyword.lower().startswith(partial.lower()):
                     add(edge.keyword, thread.command.help.get(edge.keyword, ""), literal=True)
+                    otherwise.setdefault(edge.keyword, thread.command.otherwise)
             elif edge.type.name == "interface":
                 for word, text in interface_choices(partial):
                     add(word, text, literal=True)
             elif not partial or edge.type.rank >= 2 or partial[0].isdigit():
                 display = edge.type.shown(edge.parameter)
                 add(display, thread.command.help.get(f"<{edge.name}>", ""), literal=False)
+                otherwise.setdefault(display, thread.command.otherwise)
+    for word, row in found.items():
+        if not row.help:
+            found[word] = replace(row, help=otherwise.get(word, ""))
     return found
 
 

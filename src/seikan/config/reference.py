@@ -49,7 +49,18 @@ def _syntax(command: Command) -> str:
         name, kind, parameter = found.groups()
         return f"<{parameter}>" if kind == "number" else f"<{name.replace('_', '-')}>"
 
-    return _once(_TYPED.sub(shown, command.syntax)).replace("|", "\\|")
+    return _once(_distinct(_TYPED.sub(shown, command.syntax))).replace("|", "\\|")
+
+
+def _distinct(syntax: str) -> str:
+    """Alternatives that differ only in the type of their argument look alike: each is written once."""
+
+    def once(found: re.Match[str]) -> str:
+        opening, inside, closing = found.groups()
+        different = "|".join(dict.fromkeys(inside.split("|")))
+        return different if opening == "(" and "|" not in different else f"{opening}{different}{closing}"
+
+    return re.sub(r"([\[(])([^\[\]()]*)([\])])", once, syntax)
 
 
 def _once(syntax: str) -> str:

@@ -24,10 +24,13 @@ _ADDRESS = (
 )
 _PORT = "[eq <port:word>...|neq <port:word>...|gt <bound:word>|lt <bound:word>|range <low:word> <high:word>]"
 _PROTOCOLS = "ip|tcp|udp|icmp|igmp|gre|esp|ahp|ospf|eigrp|ipinip|nos|pcp|pim|object-group <service:word>"
-_ICMP = "echo|echo-reply|unreachable|packet-too-big|time-exceeded|ttl-exceeded|port-unreachable|redirect|traceroute"
+_FLAGS = "ack|fin|psh|rst|syn|urg"
+_ICMP = (
+    "echo|echo-reply|unreachable|packet-too-big|time-exceeded|ttl-exceeded|port-unreachable|redirect|traceroute"
+    "|administratively-prohibited|source-quench|host-unreachable|net-unreachable|parameter-problem"
+)
 _OPTIONS = (
-    f"[established|log|log-input|fragments|ack|fin|psh|rst|syn|urg|{_ICMP}|administratively-prohibited|source-quench"
-    "|host-unreachable|net-unreachable|parameter-problem|<type:number(0-255)>"
+    f"[established|log|log-input|fragments|{_FLAGS}|{_ICMP}|<type:number(0-255)>"
     "|dscp <value:word>|precedence <value:word>|tos <value:word>|time-range <value:word>|option <value:word>"
     "|ttl eq <value:word>|reflect <value:word>]..."
 )
@@ -72,6 +75,16 @@ _HELP = {
     "pcp": "Payload Compression Protocol",
     "<protocol>": "An IP protocol number",
     "<sequence>": "Sequence Number",
+    "<type>": "ICMP message type",
+    **{flag: f"Match on the {flag.upper()} bit" for flag in _FLAGS.split("|")},
+    **{message: f"Match ICMP {message} messages" for message in _ICMP.split("|")},
+    "dscp": "Match packets with given dscp value",
+    "precedence": "Match packets with given precedence value",
+    "tos": "Match packets with given TOS value",
+    "time-range": "Specify a time-range",
+    "option": "Match packets with given IP options value",
+    "ttl": "Match packets with given TTL value",
+    "reflect": "Create reflexive access list entry",
 }
 
 

@@ -73,9 +73,11 @@ _INTERFACE_ONE = """
     ipv6 nd <words:rest>; ipv6 mtu <words:rest>; ipv6 unnumbered <words:rest>; logging event <words:rest>;
     snmp trap <words:rest>; switchport <words:rest>; spanning-tree <words:rest>; mdix auto;
     power inline <words:rest>; macro <words:rest>; lldp <words:rest>; cdp tlv <words:rest>;
-    fair-queue [<words:rest>]; nameif <words:rest>; security-level <words:rest>; ip igmp <words:rest>;
+    fair-queue [<words:rest>]; ip igmp <words:rest>;
     ip pim <words:rest>; bfd <words:rest>; random-detect [<words:rest>]
 """
+#: Not IOS, but in the files of people who have both.
+_INTERFACE_OF_ASA = "nameif <words:rest>; security-level <words:rest>"
 _INTERFACE_ON = """
     ip redirects; ip unreachables; ip proxy-arp; ip directed-broadcast; ip mask-reply; ip mroute-cache;
     ip split-horizon [<words:rest>]; mop enabled; mop sysid; cdp enable; ipv6 redirects; ipv6 unreachables;
@@ -98,18 +100,13 @@ _ROUTER = """
 """
 
 
-def _rows(mode: str, listed: str, stored: Stored, text: str) -> Iterator[Command]:
+def _rows(mode: str, listed: str, stored: Stored, text: str, *, hidden: bool = False) -> Iterator[Command]:
+    """A row for each syntax between semicolons; `text` says what becomes of such a line."""
     for syntax in (" ".join(entry.split()) for entry in listed.split(";")):
-        yield Command(mode, syntax, _help(syntax, text), stored, negatable=True)
+        yield Command(mode, syntax, handler=stored, negatable=True, hidden=hidden, otherwise=text)
 
 
-def _help(syntax: str, text: str) -> dict[str, str]:
-    """The last keyword says what becomes of the line."""
-    keywords = [word for word in syntax.replace("[", " ").replace("(", " ").split("<")[0].split() if word[0].isalpha()]
-    return {keywords[-1]: text}
-
-
-_KEPT = "Kept with the configuration"
+_KEPT = "Kept with the configuration, has no effect here"
 
 #: In the order of rendering: in front of everything else, as IOS has them.
 PREAMBLE: tuple[Command, ...] = (
@@ -147,7 +144,11 @@ LINES: tuple[Command, ...] = (
             "line": "Configure a terminal line",
             "con": "Primary terminal line",
             "console": "Primary terminal line",
+            "aux": "Auxiliary line",
+            "tty": "Terminal controller",
             "vty": "Virtual terminal",
+            "<first>": "First line number",
+            "<last>": "Last line number",
         },
         Stored(_MANY, opens=LINE),
         negatable=True,
@@ -164,6 +165,7 @@ STORED_INTERFACE: tuple[Command, ...] = (
         "Left to the operating system",
     ),
     *_rows(INTERFACE, _INTERFACE_ONE, Stored(), _KEPT),
+    *_rows(INTERFACE, _INTERFACE_OF_ASA, Stored(), _KEPT, hidden=True),
     *_rows(INTERFACE, "ip helper-address <words:rest>", Stored(_MANY, notice=f"ip helper-address {_UNDONE}"), _UNDONE),
     *_rows(
         INTERFACE,
