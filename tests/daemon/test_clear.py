@@ -9,6 +9,7 @@ import pytest
 from tests.daemon.routers import CRYPTO, OSPF, TUNNEL, Router, Sites, type_lines, until
 
 from seikan.daemon.crypto import CARRIER_HOLD
+from seikan.lab.driver import Console
 
 pytestmark = pytest.mark.netns
 
@@ -44,8 +45,24 @@ def test_clear_costs_no_adjacency_and_a_dead_peer_is_down_at_once(sites: Sites) 
         r1.log() + r3.log()
     )
     # ospfd resets an interface whose MTU has changed; its carrier stays
-    type_lines(r1, "conf t", "interface tunnel 0", "ip mtu 1300", "end")
-    until(lambda: r1.log().count("ADJCHG") > before[0][1], 10)
+    console = Console({"r1": r1.login()}, lambda _router, _line: None)
+    try:
+        console.ready("r1")
+        assert "IP routing debugging is on" in console.type("r1", "debug ip routing")
+        assert "  IP routing debugging is on" in console.type("r1", "show debugging")
+        for line in ("conf t", "ip route 9.9.9.9 255.255.255.255 10.1.12.2"):
+            console.type("r1", line)
+        console.expect("r1", r"RT: add 9\.9\.9\.9/32 via 10\.1\.12\.2, static metric \[1/0\]", 10)
+        console.type("r1", "no ip route 9.9.9.9 255.255.255.255 10.1.12.2")
+        console.expect("r1", r"RT: del 9\.9\.9\.9/32 via 10\.1\.12\.2, static metric \[1/0\]", 10)
+        console.type("r1", "interface tunnel 0")
+        console.type("r1", "ip mtu 1300")
+        console.expect("r1", r"RT: del 3\.3\.3\.3/32 via 3\.3\.3\.3, ospf metric \[110/\d+\]", 10)
+        until(lambda: r1.log().count("ADJCHG") > before[0][1], 10)
+        console.type("r1", "no ip mtu")
+        console.expect("r1", r"RT: add 3\.3\.3\.3/32 via 3\.3\.3\.3, ospf metric \[110/\d+\]", 30)
+    finally:
+        console.close()
     assert "%TUN-5-MTU: Tunnel0: the IP MTU is now 1300 octets" in r1.log()
     assert carrier_changes(r1) == before[0][0]
     # nobody answers any more: not even a clear keeps the line protocol up for longer than it may

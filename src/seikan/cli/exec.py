@@ -219,13 +219,18 @@ def _debug(topic: str | None, on: bool) -> Handler:
 def _show_debugging(status: Status) -> Iterable[str]:
     if not status.debugging:
         return
-    yield "Cryptographic Subsystem:"
-    for topic in status.debugging:
-        yield f"  {DEBUG_NAMES[topic]} debugging is on"
+    for heading, routing in (("IP routing:", True), ("Cryptographic Subsystem:", False)):
+        topics = [topic for topic in status.debugging if (topic == "routing") is routing]
+        if topics:
+            yield heading
+        for topic in topics:
+            yield f"  {DEBUG_NAMES[topic]} debugging is on"
 
 
 # The topics of `debug` and how IOS names them in its answers.
-DEBUG_NAMES = MappingProxyType({"isakmp": "Crypto ISAKMP", "ipsec": "Crypto IPSEC"})
+DEBUG_NAMES = MappingProxyType({"isakmp": "Crypto ISAKMP", "ipsec": "Crypto IPSEC", "routing": "IP routing"})
+_DEBUG_WORDS = MappingProxyType({"isakmp": "crypto isakmp", "ipsec": "crypto ipsec", "routing": "ip routing"})
+_DEBUG_HELP = MappingProxyType({"ip": "IP information", "routing": "Routes that come and go"})
 
 _CRYPTO_HELP = {
     "crypto": "Encryption subsystem",
@@ -355,9 +360,9 @@ EXEC_COMMANDS: tuple[ExecCommand, ...] = (
     ),
     *(
         ExecCommand(
-            f"debug crypto {topic}",
+            f"debug {_DEBUG_WORDS[topic]}",
             _debug(topic, True),
-            {**_CRYPTO_HELP, "debug": "Debugging functions (see also 'undebug')"},
+            {**_CRYPTO_HELP, **_DEBUG_HELP, "debug": "Debugging functions (see also 'undebug')"},
             negatable=True,
         )
         for topic in DEBUG_NAMES
@@ -365,9 +370,9 @@ EXEC_COMMANDS: tuple[ExecCommand, ...] = (
     ExecCommand("debug all", _debug(None, True), {"all": "Enable all debugging"}, negatable=True),
     *(
         ExecCommand(
-            f"undebug crypto {topic}",
+            f"undebug {_DEBUG_WORDS[topic]}",
             _debug(topic, False),
-            {**_CRYPTO_HELP, "undebug": "Disable debugging functions (see also 'debug')"},
+            {**_CRYPTO_HELP, **_DEBUG_HELP, "undebug": "Disable debugging functions (see also 'debug')"},
         )
         for topic in DEBUG_NAMES
     ),

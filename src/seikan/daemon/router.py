@@ -26,6 +26,7 @@ from seikan.daemon.crypto import IKE_PORT, NAT_PORT, CryptoDriver, DebugLine
 from seikan.daemon.faults import fault
 from seikan.daemon.interfaces import Interfaces
 from seikan.daemon.links import LinkWatch
+from seikan.daemon.routes import TOPIC, RouteDebug
 from seikan.daemon.settings import engine_settings
 from seikan.daemon.terminals import Login, run_command, stamp
 from seikan.daemon.tunnels import Surroundings, Tunnels
@@ -150,6 +151,7 @@ class Router:
         await self._try("frr-start", frr.start())
         self.compose(netlink, frr, self._make_plane(stack), clamp, names, watch=events.watch)
         stack.callback(self.crypto.close)
+        stack.callback(self.route_debug.close)
 
     def compose(
         self,
@@ -178,6 +180,9 @@ class Router:
             debug=self._debug,
             clock=self.clock,
             sockets=sockets,
+        )
+        self.route_debug = RouteDebug(
+            lambda: frr.routes(), lambda text: self._debug(DebugLine(TOPIC, text)), self._spawn
         )
         self.collector = Collector(self)
         self.applier = Applier(self)
@@ -348,7 +353,9 @@ class Router:
 
     def debugging_changed(self) -> None:
         """A terminal asked for debugging, or stopped: the engine makes lines for what somebody reads."""
-        self.crypto.engine.debugging = frozenset(topic for login in self.logins for topic in login.debugging)
+        topics = frozenset(topic for login in self.logins for topic in login.debugging)
+        self.crypto.engine.debugging = topics - {TOPIC}
+        self.route_debug.wanted(TOPIC in topics)
 
     def _debug(self, line: DebugLine) -> None:
         for login in self.logins:
