@@ -196,3 +196,19 @@ def test_killed_again_and_again_while_it_starts(sites: Sites) -> None:
     assert sites.r1.stop() == 0
     assert system_state(sites.r1) == before
     assert list(sites.r1.host.runtime.glob("*")) == []
+
+
+def test_an_address_that_was_set_again_goes_even_after_kill_9(sites: Sites) -> None:
+    r1 = sites.r1
+    r1.configure()
+    r1.start()
+    again = ("conf t", "interface eth0", "no ip address", "ip address 10.1.12.1 255.255.255.0", "shutdown")
+    type_lines(r1, *again, "no shutdown", "mtu 1400", "no mtu", "end")
+    assert "10.1.12.1/24" in r1.host.ip("address", "show", "eth0")
+    for _ in range(2):
+        r1.kill()
+        assert "10.1.12.1/24" in r1.host.ip("address", "show", "eth0")
+        r1.start()
+    type_lines(r1, *again, "no shutdown", "end")
+    assert r1.stop() == 0
+    assert "10.1.12.1" not in r1.host.ip("address", "show", "eth0")
