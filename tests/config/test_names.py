@@ -25,6 +25,11 @@ from seikan.config.names import expand, is_loopback, is_tunnel, short, sort_key
         ("lo", "lo"),
         ("bond0.12", "bond0.12"),
         ("Null0", "Null0"),
+        ("wan0", "wan0"),
+        ("lan1.20", "lan1.20"),
+        ("br0", "br0"),
+        ("dummy0", "dummy0"),
+        ("swp12", "swp12"),
     ],
 )
 def test_expand(typed: str, name: str) -> None:
@@ -33,7 +38,22 @@ def test_expand(typed: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["t0", "tunell0", "FastEthernet", "tu0/1", "tu99999999999", "", "0", "e" * 16 + "0", "fa1/"]
+    "typed",
+    [
+        "t0",
+        "tunell0",
+        "tunel0",
+        "loopbck0",
+        "fastethernt0",
+        "gigabitethernet",
+        "FastEthernet",
+        "tu0/1",
+        "tu99999999999",
+        "",
+        "0",
+        "e" * 16 + "0",
+        "fa1/",
+    ],
 )
 def test_no_interface(typed: str) -> None:
     assert expand(typed) is None

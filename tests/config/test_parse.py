@@ -44,6 +44,23 @@ def test_a_password_behind_authentication_stays_hidden() -> None:
         assert "hunter2" not in parse(f"frobnicate\n{line}\n").problems[-1].text, line
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "crypto isakmp kye hunter2 address 1.1.1.1",
+        "crypto isakmp ke hunter2 adress 1.1.1.1",
+        "crypto isakmp key hunter2 adress 1.1.1.1",
+        "crypto keyring K\n pre-shared-ky address 1.1.1.1 key hunter2",
+        "crypto keyring K\n pre-shared-key address 1.1.1.1 kee hunter2",
+        "enable secert hunter2",
+    ],
+)
+def test_a_secret_stays_hidden_behind_a_misspelt_or_shortened_word(line: str) -> None:
+    parsed = parse(f"{line}\n")
+    assert parsed.problems
+    assert "hunter2" not in "".join(map(str, [*parsed.problems, *validate(parsed.config, parsed.places)]))
+
+
 def test_what_is_wrong_between_lines_has_the_line_of_its_section() -> None:
     text = (
         "interface Tunnel0\n tunnel source fa1/0\n tunnel destination 10.0.0.1\n tunnel mode ipsec ipv4\n"

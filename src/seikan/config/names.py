@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -40,20 +41,20 @@ INTERFACE_TYPES: tuple[InterfaceType, ...] = (
 _BY_NAME = {row.name: row for row in INTERFACE_TYPES}
 _NUMBER = re.compile(r"\d{1,10}(?:/\d{1,5}){0,3}(?:\.\d{1,10})?(?::\d{1,5})?")
 _SPLIT = re.compile(r"([A-Za-z][A-Za-z-]*)[ \t]*(\d[\d/.:]*)\Z")
-# `eth0` and the predictable names of systemd; other words are refused, so that a misspelt IOS name is an
-# error instead of an interface that never comes.
+# `eth0`, `wan0`, `enp0s31f6`, `bond0.12`: what Linux names end in a number or are known to be made from one.
 _LINUX = re.compile(
-    r"(?:eth\d+|en(?:[ops]|x)[0-9a-z]+|wl(?:an)?[opsx]?[0-9a-z]+|ww(?:an)?[ops]?[0-9a-z]+|veth[0-9A-Za-z_-]*"
-    r"|br-?[0-9a-z]+|bond\d+|dummy\d+|team\d+|usb\d+|virbr\d+|docker\d+|ib\d+|ppp\d+|vxlan\d+"
-    r"|(?:mac|ip)vlan\d+|wg\d+|venet\d+|[A-Za-z0-9]{1,9}-eth\d+)(?:\.\d{1,4})?\Z"
+    r"(?:en(?:[ops]|x)[0-9a-z]+|wl(?:an)?[opsx]?[0-9a-z]+|ww(?:an)?[ops]?[0-9a-z]+|veth[0-9A-Za-z_-]*|br-[0-9a-z]+"
+    r"|[A-Za-z0-9]{1,9}-eth\d+|[a-z][a-z_-]*\d+)(?:\.\d{1,4})?\Z"
 )
+_ALIKE = 0.75  # how like an IOS type a word is that was meant to be one
+_TELLING = 5  # letters: a shorter word, `lan`, is like too many
 _LINUX_LENGTH = 15  # IFNAMSIZ without its terminator
 _HIGHEST = 2147483647
 
 
 def expand(text: str) -> str | None:
     """The canonical name: `fa1/0` is FastEthernet1/0, `tu 0` Tunnel0, `eth0` stays; None where it is no interface."""
-    if text == "lo" or (len(text) <= _LINUX_LENGTH and _LINUX.match(text)):
+    if text == "lo" or (len(text) <= _LINUX_LENGTH and _LINUX.match(text) and not _meant_for_ios(text)):
         return text
     split = _SPLIT.match(text)
     if split is None or not _NUMBER.fullmatch(split.group(2)):
@@ -67,6 +68,16 @@ def expand(text: str) -> str | None:
             return None
         number = str(int(number))
     return row.name + number
+
+
+def _meant_for_ios(text: str) -> bool:
+    """Whether a word abbreviates an IOS type or is one misspelt: an error, not a Linux device that never comes."""
+    word = text.rstrip("0123456789.")
+    if text.startswith(("eth", "en")):
+        return False
+    names = [row.name.lower() for row in INTERFACE_TYPES]
+    misspelt = len(word) >= _TELLING and bool(difflib.get_close_matches(word, names, 1, _ALIKE))
+    return misspelt or any(name.startswith(word) for name in names)
 
 
 def interface_type(prefix: str) -> InterfaceType | None:

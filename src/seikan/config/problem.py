@@ -72,13 +72,32 @@ _REVEALING = frozenset(
 _AUTHENTICATIONS = ("pre-share", "rsa-sig", "rsa-encr")
 
 
+#: Those that are commonly misspelt, and words that look like one and reveal nothing.
+_MISSPELT = ("key", "pre-shared-key", "password", "secret", "key-string", "community", "authentication-key")
+_HARMLESS = frozenset(("keyring", "keepalive", "periodic"))
+
+
+def _reveals(word: str) -> bool:
+    """Whether `word` is, abbreviates or was perhaps meant to be one behind which a secret may stand."""
+    word = word.lower()
+    if word in _REVEALING:
+        return True
+    if len(word) < 2 or word in _HARMLESS:
+        return False
+    if any(known.startswith(word) for known in _REVEALING):
+        return True
+    likeness = {known: difflib.SequenceMatcher(None, known, word).ratio() for known in _MISSPELT}
+    # one wrong letter of three weighs more than one of ten
+    return any(ratio >= (0.6 if len(known) <= 3 else 0.75) for known, ratio in likeness.items())
+
+
 def without_secrets(line: str) -> str:
-    """The line up to the first word behind which a secret may stand."""
+    """The line up to the first word behind which a secret may stand, however that word is written."""
     words = line.split()
     if words[:1] == ["authentication"] and len(words) == 2 and _nearest(words[1], _AUTHENTICATIONS):
         return " ".join(words)  # the method of an ISAKMP policy, perhaps misspelt; elsewhere a password may follow
     for at, word in enumerate(words):
-        if word.lower() in _REVEALING and at + 1 < len(words):
+        if at + 1 < len(words) and _reveals(word):
             return " ".join([*words[: at + 1], "…"])
     return " ".join(words)
 
