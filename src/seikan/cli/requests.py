@@ -114,7 +114,9 @@ class Monitor:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureEnd:
-    """Configuration mode was left; the daemon logs %SYS-5-CONFIG_I."""
+    """Configuration mode was left; the daemon logs %SYS-5-CONFIG_I. `warnings` are printed."""
+
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

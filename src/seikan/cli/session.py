@@ -192,7 +192,7 @@ class Session:
             return Reply((f"% {error}",), failed=True)
         if result.context is None:
             self._context = None
-            return ConfigureEnd()
+            return ConfigureEnd(tuple(result.warnings))
         if result.config == running:
             self._context = result.context
             return Reply(tuple(result.warnings))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from seikan.cli.exec import PRIVILEGED_TABLE
 from seikan.config.parse import parse
+from seikan.config.problem import Problem, Severity
 from seikan.config.reference import reference as command_reference
 from seikan.config.session import TABLE
 from seikan.config.validate import validate
@@ -25,12 +27,25 @@ def check(path: Path, *, strict: bool) -> int:
         print(f"seikan: {path}: no such file", file=sys.stderr)
         return 1
     parsed = parse(text, str(path))
-    problems = [*parsed.problems, *validate(parsed.config)]
+    problems = [*parsed.problems, *validate(parsed.config, parsed.places)]
     for problem in problems:
         print(problem)
     fatal = [problem for problem in problems if problem.severity.fatal(strict=strict)]
-    print(f"{path}: {len(problems)} remarks, {len(fatal)} of them errors")
+    print(f"{path}: {_summary(problems, len(fatal), strict=strict)}")
     return 1 if fatal else 0
+
+
+def _summary(problems: Sequence[Problem], fatal: int, *, strict: bool) -> str:
+    """`3 remarks, 1 of them an error`, and what becomes of the lines that were not understood."""
+    if not problems:
+        return "nothing to remark"
+    remarks = "1 remark" if len(problems) == 1 else f"{len(problems)} remarks"
+    errors = "none of them an error" if not fatal else "1 of them an error" if fatal == 1 else f"{fatal} of them errors"
+    unknown = sum(problem.severity is Severity.UNKNOWN for problem in problems)
+    if not unknown or strict:
+        return f"{remarks}, {errors}"
+    lines = "1 line was" if unknown == 1 else f"{unknown} lines were"
+    return f"{remarks}, {errors}; {lines} not understood, which is an error with --strict only"
 
 
 def reference() -> int:

@@ -226,7 +226,7 @@ class Router:
         Raises `StartError` where `--strict` forbids to start with that.
         """
         parsed = parse(text, str(self.store.path))
-        problems = [*parsed.problems, *validate(parsed.config)]
+        problems = [*parsed.problems, *validate(parsed.config, parsed.places)]
         wrong = [problem for problem in problems if problem.severity.fatal(strict=True)]
         if self.strict and wrong:
             for problem in problems:

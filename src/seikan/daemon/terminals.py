@@ -224,8 +224,9 @@ async def _of_terminal(router: Router, request: Request, login: Login, revision:
                 login.session.committed()
             absent = [f"% {line}" for name, line in seen if name not in missing]
             return [*(f"% {line}" for line in refused), *request.warnings, *absent]
-        case ConfigureEnd():
+        case ConfigureEnd(warnings):
             router.configured_from(login.origin)
+            return warnings
         case Debug(topic, on):
             answer = _debug(login, topic, on)
             router.debugging_changed()
