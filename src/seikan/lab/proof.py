@@ -96,10 +96,14 @@ def prove(console: Console, wires: dict[str, Path], since: float) -> tuple[Claim
             f"decaps +{after.counters.decapsulated - before.counters.decapsulated}, "
             f"ESP to it +{after.on_wire_in - before.on_wire_in}",
         )
-    packets = [packet for path in wires.values() for packet in capture.read(path) if packet.time >= since]
+    everything = [packet for path in wires.values() for packet in capture.read(path)]
+    packets = [packet for packet in everything if packet.time >= since]
     strangers = [packet for packet in packets if packet.kind not in _ALLOWED]
-    shown = capture.summary(packets)
-    claim("the provider saw ESP and ISAKMP only", packets and not strangers, shown)
+    # the negotiation came before both ends were protected
+    negotiation = sum(packet.kind == "ISAKMP" for packet in everything)
+    protected = negotiation and any(packet.kind == "ESP" for packet in packets)
+    shown = f"ISAKMP {negotiation} in all; since both ends are protected {capture.summary(packets)}"
+    claim("the provider saw ISAKMP and ESP only", protected and not strangers, shown)
     naming = capture.revealing(packets, INNER)
     claim("no inner address in any frame", not naming, f"{len(naming)} of {len(packets)} frames")
     crossed = _in_clear(console, wires["R3"])
