@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -41,14 +41,29 @@ class TunnelMode(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class TunnelKeepalive:
+    """`keepalive [PERIOD [RETRIES]]` of a GRE tunnel; `period` in seconds."""
+
+    period: int = 10
+    retries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class Tunnel:
-    """The `tunnel …` lines of a tunnel interface. `source` is an address or an interface's name."""
+    """The `tunnel …` lines of a tunnel interface. `source` is an address or an interface's name.
+
+    `protection_policy` is the access list of `tunnel protection ipsec policy ipv4 ACL`: one pair of SAs for each of
+    its lines instead of one for everything (IOS-XE's multi-SA VTI).
+    """
 
     source: Address | str | None = None
     destination: Address | None = None
     mode: TunnelMode = TunnelMode.GRE_IP
     key: int | None = None
     protection: str | None = None  # an IPsec profile's name
+    shared: bool = False  # `tunnel protection … shared`
+    protection_policy: str | None = None
+    keepalive: TunnelKeepalive | None = None
     ttl: int | None = None
     path_mtu_discovery: bool = False
 
@@ -87,7 +102,10 @@ class OspfInterface:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """One interface; `name` is canonical (`FastEthernet1/0`, `Tunnel0`, `Loopback0`, or a Linux name)."""
+    """One interface; `name` is canonical (`FastEthernet1/0`, `Tunnel0`, `Loopback0`, or a Linux name).
+
+    `Virtual-Template1` is an interface with a tunnel of which copies are made (`Virtual-Access1`, never typed).
+    """
 
     name: str
     description: str | None = None
@@ -102,8 +120,10 @@ class Interface:
     bandwidth: int | None = None  # kbit/s
     access_group_in: str | None = None
     access_group_out: str | None = None
+    crypto_map: str | None = None
+    nat: str | None = None  # "inside" or "outside"
     ospf: OspfInterface = OspfInterface()
-    tunnel: Tunnel | None = None  # set exactly for interfaces of type Tunnel
+    tunnel: Tunnel | None = None  # set exactly for interfaces of types Tunnel, Virtual-Template and Virtual-Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +260,47 @@ class Keepalive:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityMatch:
+    """`match identity …` of an isakmp profile: exactly one kind is set.
+
+    `domain` stands for every host below it, `user_domain` for every user of it, as in
+    `match identity host domain example.com` and `match identity user domain example.com`.
+    """
+
+    network: IPv4Network | IPv6Network | None = None
+    host: str | None = None
+    domain: str | None = None
+    user: str | None = None
+    user_domain: str | None = None
+    group: str | None = None
+    vrf: str | None = None  # behind an address
+
+
+@dataclass(frozen=True, slots=True)
+class SelfIdentity:
+    """`self-identity address|fqdn [NAME]|user-fqdn NAME`; without a name the host's."""
+
+    kind: str  # "address", "fqdn", "user-fqdn"
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IsakmpProfile:
+    """`crypto isakmp profile NAME`. Without a keyring the global keys hold, as in IOS."""
+
+    name: str
+    description: str | None = None
+    vrf: str | None = None
+    keyrings: tuple[str, ...] = ()
+    identities: tuple[IdentityMatch, ...] = ()
+    self_identity: SelfIdentity | None = None
+    initiate_aggressive: bool = False
+    keepalive: Keepalive | None = None
+    virtual_template: int | None = None
+    local_address: IPv4Address | str | None = None  # an address or an interface's name
+
+
+@dataclass(frozen=True, slots=True)
 class IsakmpPeer:
     """`crypto isakmp peer address A`: turns aggressive mode on for that peer."""
 
@@ -262,6 +323,9 @@ class Isakmp:
     fragmentation: bool = False
     identity: str = "address"  # crypto isakmp identity address|hostname|dn
     peers: tuple[IsakmpPeer, ...] = ()
+    profiles: Mapping[str, IsakmpProfile] = field(default_factory=lambda: MappingProxyType({}))
+    max_sas: int | None = None  # crypto call admission limit ike sa
+    max_negotiating: int | None = None  # crypto call admission limit ike in-negotiation-sa
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +350,7 @@ class IpsecProfile:
     lifetime_kilobytes: int | None = None  # 0: `kilobytes disable`
     replay_window: int | None = None  # packets; 0: `replay disable`
     responder_only: bool = False
+    isakmp_profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +368,84 @@ class Ipsec:
     DEFAULT_LIFETIME_SECONDS: ClassVar[int] = 3600
     DEFAULT_LIFETIME_KILOBYTES: ClassVar[int] = 4608000
     DEFAULT_REPLAY_WINDOW: ClassVar[int] = 64
+
+
+@dataclass(frozen=True, slots=True)
+class CryptoMapPeer:
+    """`set peer ADDRESS [default]`: a default peer is tried first again when a new negotiation begins."""
+
+    address: Address
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseRoute:
+    """`reverse-route [static] [remote-peer ADDRESS [static]] [tag N]`, with `set reverse-route distance N`."""
+
+    static: bool = False  # also while there is no SA
+    remote_peer: Address | None = None  # the routes' next hop
+    tag: int | None = None
+    distance: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CryptoMapEntry:
+    """One sequence number of a `crypto map` or `crypto dynamic-map`.
+
+    `dynamic` names the dynamic map of `ipsec-isakmp dynamic NAME`; such an entry has nothing else.
+    """
+
+    sequence: int
+    description: str | None = None
+    dynamic: str | None = None
+    access_list: str | None = None  # match address
+    peers: tuple[CryptoMapPeer, ...] = ()
+    transform_sets: tuple[str, ...] = ()
+    pfs_group: int | None = None
+    lifetime_seconds: int | None = None
+    lifetime_kilobytes: int | None = None
+    replay_window: int | None = None
+    idle_time: int | None = None  # seconds
+    isakmp_profile: str | None = None
+    reverse_route: ReverseRoute | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CryptoMap:
+    """`crypto map NAME SEQUENCE ipsec-isakmp`, all its entries by ascending sequence number."""
+
+    name: str
+    entries: Mapping[int, CryptoMapEntry] = field(default_factory=lambda: MappingProxyType({}))
+    local_address: str | None = None  # crypto map NAME local-address INTERFACE
+    isakmp_profile: str | None = None  # crypto map NAME isakmp-profile PROFILE
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicMap:
+    """`crypto dynamic-map NAME SEQUENCE`: for peers whose address is not known before."""
+
+    name: str
+    entries: Mapping[int, CryptoMapEntry] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class NatSource:
+    """`ip nat inside source list|route-map NAME interface NAME overload`: the sources that it permits are translated."""
+
+    access_list: str | None
+    route_map: str | None
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class NatStatic:
+    """`ip nat inside source static [tcp|udp] LOCAL [PORT] GLOBAL [PORT]`; `outside` an address or an interface."""
+
+    inside: IPv4Address
+    outside: IPv4Address | str
+    protocol: str | None = None
+    inside_port: int | None = None
+    outside_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +498,10 @@ class Config:
     isakmp: Isakmp = Isakmp()
     keyrings: Mapping[str, Keyring] = field(default_factory=lambda: MappingProxyType({}))
     ipsec: Ipsec = Ipsec()
+    crypto_maps: Mapping[str, CryptoMap] = field(default_factory=lambda: MappingProxyType({}))
+    dynamic_maps: Mapping[str, DynamicMap] = field(default_factory=lambda: MappingProxyType({}))
+    nat_sources: tuple[NatSource, ...] = ()
+    nat_statics: tuple[NatStatic, ...] = ()
     logging: Logging = Logging()
     banners: tuple[Banner, ...] = ()
     stored: tuple[StoredLine, ...] = ()

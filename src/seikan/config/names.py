@@ -35,6 +35,8 @@ INTERFACE_TYPES: tuple[InterfaceType, ...] = (
     InterfaceType("TenGigabitEthernet", "Te", "Ten GigabitEthernet"),
     InterfaceType("Tunnel", "Tu", "Tunnel interface", slots=False),
     InterfaceType("TwentyFiveGigE", "Tw", "Twenty-five GigabitEthernet"),
+    InterfaceType("Virtual-Access", "Vi", "Virtual Access interface", slots=False),
+    InterfaceType("Virtual-Template", "Vt", "Virtual Template interface", slots=False),
     InterfaceType("Vlan", "Vl", "Virtual LAN", slots=False),
 )
 
@@ -106,9 +108,21 @@ def short(name: str) -> str:
 
 
 def is_tunnel(name: str) -> bool:
-    """True for `Tunnel0`."""
+    """True for what has a tunnel device of its own: `Tunnel0`, and `Virtual-Access1`."""
     row = type_of(name)
-    return row is not None and row.name == "Tunnel"
+    return row is not None and row.name in ("Tunnel", "Virtual-Access")
+
+
+def is_template(name: str) -> bool:
+    """True for `Virtual-Template1`, which has no device: copies of it have."""
+    row = type_of(name)
+    return row is not None and row.name == "Virtual-Template"
+
+
+def is_access(name: str) -> bool:
+    """True for `Virtual-Access1`, which the router makes and nobody types."""
+    row = type_of(name)
+    return row is not None and row.name == "Virtual-Access"
 
 
 def is_loopback(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from seikan.wire.constants import Encryption, Integrity
 from seikan.wire.secret import Secret
+from seikan.wire.selector import Selector
 
 Address = IPv4Address | IPv6Address
 
@@ -42,10 +43,28 @@ class DfBit(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """Traffic that has SAs of its own; `number` is unique in its tunnel and names it to `add_sa` and in events."""
+
+    number: int
+    selector: Selector
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelParameters:
     """One tunnel interface. `device` is its Linux name; `mtu` in octets is that of the device.
 
     `key` is the GRE key (RFC 2890), None for none. `ttl` 255 is the IOS default.
+
+    `bundle` is the name under which SAs are added for it. An IPsec tunnel's is its device's name. A GRE tunnel without
+    one sends in clear; with one it sends only inside the bundle's SAs and takes only what came through them. Several
+    GRE tunnels may name one bundle (`tunnel protection … shared`): a received packet goes to the one of them that has
+    its key.
+
+    With `policies` an IPsec tunnel is no pipe for everything: the first policy whose selector has the packet decides,
+    its newest outbound SA carries it, and what comes out of an inbound SA must be traffic of that SA's policy. A
+    packet of a policy without an SA is dropped and asked for (`EventKind.ACQUIRE`), one of no policy is dropped. SAs
+    of a policy that `update_tunnel` leaves out go; those of the others stay.
     """
 
     device: str
@@ -57,6 +76,8 @@ class TunnelParameters:
     ttl: int = 255
     df: DfBit = DfBit.COPY
     tos: int | None = None  # None copies DSCP from the inner header
+    bundle: str | None = None
+    policies: tuple[Policy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +109,11 @@ class SecurityAssociation:
 
     `spi` is what this SA's packets carry: chosen by this side for IN, by the peer for OUT.
     `encryption_key` holds the salt of an AEAD behind the key (RFC 4106 section 8.1).
-    `local` and `remote` are the outer addresses.
+    `local` and `remote` are the outer addresses. `policy` is the number of the policy it is for, None where its tunnel
+    has none. `transport` is the mode (RFC 4303 section 3.1.1), which only GRE tunnels use: the outer header is theirs.
     """
 
-    tunnel: str  # device name
+    tunnel: str  # the bundle: a device's name but for GRE tunnels that share one
     direction: Direction
     spi: int
     local: Address
@@ -104,6 +126,8 @@ class SecurityAssociation:
     extended_sequence_numbers: bool = False
     encapsulation: Encapsulation | None = None
     lifetime: Lifetime = field(default_factory=Lifetime)
+    policy: int | None = None
+    transport: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +160,16 @@ class EventKind(Enum):
     AUTHENTICATION_FAILURE = "authentication-failure"
     PATH_MTU = "path-mtu"
     PEER_ADDRESS = "peer-address"  # an authenticated packet came from elsewhere (RFC 3947 section 7)
+    ACQUIRE = "acquire"  # a packet of a policy that has no outbound SA
+    KEEPALIVE = "keepalive"  # a GRE keepalive of ours has come back
 
 
 @dataclass(frozen=True, slots=True)
 class PlaneEvent:
     """Something the control side must hear of; rate-limited per kind and SA by the plane.
 
-    `mtu` is set for PATH_MTU (octets of the outer path), `remote` and `remote_port` where known.
+    `mtu` is set for PATH_MTU (octets of the outer path), `policy` for ACQUIRE, `remote` and `remote_port` where known.
+    `tunnel` is the bundle of an event about an SA, else the device.
     """
 
     kind: EventKind
@@ -154,6 +181,7 @@ class PlaneEvent:
     local: Address | None = None
     mtu: int | None = None
     sequence: int | None = None
+    policy: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +234,15 @@ class Plane(Protocol):
 
     def tunnel_counters(self, device: str) -> TunnelCounters:
         """Counters since the device was made."""
+
+    def policy_counters(self, device: str, policy: int) -> TunnelCounters:
+        """As `tunnel_counters`, of one policy and over all its SAs, since the policy was there first."""
+
+    def send_keepalive(self, device: str) -> None:
+        """Send one GRE keepalive: a GRE packet to this side inside one to the peer, which sends it back (IOS).
+
+        Each that comes back is an `EventKind.KEEPALIVE` of the tunnel. Counted among no packets of the tunnel.
+        """
 
     def sa_counters(self, direction: Direction, spi: int, tunnel: str) -> SaCounters:
         """Counters since the SA was installed."""
