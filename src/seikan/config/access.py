@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 ANY_PORT = ((0, 65535),)
+_NOTHING = IPv4Address(0)
+_EVERYTHING = IPv4Address(0xFFFFFFFF)
 
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
     """Addresses as IOS writes them: a bit set in `wildcard` is not compared; it need not be contiguous."""
 
-    address: IPv4Address = IPv4Address(0)
-    wildcard: IPv4Address = IPv4Address(0xFFFFFFFF)
+    address: IPv4Address = _NOTHING
+    wildcard: IPv4Address = _EVERYTHING
+
+
+ANY_HOST = Hosts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +33,9 @@ class Rule:
     sequence: int
     permit: bool
     protocol: int | None = None
-    source: Hosts = Hosts()
+    source: Hosts = ANY_HOST
     source_ports: tuple[tuple[int, int], ...] = ANY_PORT
-    destination: Hosts = Hosts()
+    destination: Hosts = ANY_HOST
     destination_ports: tuple[tuple[int, int], ...] = ANY_PORT
     icmp: tuple[int, int | None] | None = None
     established: bool = False

@@ -430,7 +430,7 @@ class DynamicMap:
 
 @dataclass(frozen=True, slots=True)
 class NatSource:
-    """`ip nat inside source list|route-map NAME interface NAME overload`: the sources that it permits are translated."""
+    """`ip nat inside source list|route-map NAME interface NAME overload`: what it permits is translated."""
 
     access_list: str | None
     route_map: str | None

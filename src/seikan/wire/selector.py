@@ -10,7 +10,7 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """`local` is this side's addresses. Protocol and ports are IP numbers, 0 for any; both networks have one version."""
+    """`local` is this side's. Protocol and ports are IP numbers, 0 for any; both networks have one IP version."""
 
     local: Network
     remote: Network
