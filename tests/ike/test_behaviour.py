@@ -30,7 +30,6 @@ from .pair.world import (
     NAT,
     POLICY,
     REAL_KEY_PAIR,
-    TRANSFORM,
     TUNNEL,
     A,
     B,
@@ -38,6 +37,7 @@ from .pair.world import (
     Side,
     World,
     settings,
+    vti,
     with_keepalive,
     with_tunnel,
 )
@@ -56,7 +56,7 @@ def up(world: World, seconds: float = 30.0) -> World:
 
 def passive(base: EngineSettings) -> EngineSettings:
     """A side that only answers, so that a test sees one negotiation."""
-    return with_tunnel(base, responder_only=True)
+    return with_tunnel(base, initiate=False)
 
 
 def state_of(side: Side) -> tuple[str | None, dict[str, tuple[str, str]]]:
@@ -406,7 +406,7 @@ def test_clear_and_shutdown() -> None:
 
 def test_a_change_elsewhere_does_not_touch_a_tunnel() -> None:
     world = up(World(26))
-    other = TunnelSettings("Tunnel1", A, NAT, "P", (TRANSFORM,), None, 3600, 0, 64)
+    other = TunnelSettings("Tunnel1", A, NAT, (vti("Tunnel1"),))
     base = world.a.settings
     world.a.engine.configure(replace(base, tunnels=(*base.tunnels, other)), world.now)
     world.a.drain()

@@ -10,7 +10,7 @@ from seikan.crypto.key_exchange import KeyPairFactory
 from seikan.ike.effects import Address, Debug, Effect, Log, Path, Send, Usage
 from seikan.ike.fragments import Fragments, split
 from seikan.ike.limits import RateLimit
-from seikan.ike.sa import IkeSa, Tunnel
+from seikan.ike.sa import ChildSa, Flow, IkeSa, Owner, Trouble, Tunnel
 from seikan.ike.settings import EngineSettings
 from seikan.ike.status import Mismatch
 from seikan.ike.timers import Timers
@@ -46,6 +46,9 @@ class Core:
         self.lingering: dict[tuple[bytes, bytes], IkeSa] = {}
         self.first_messages: dict[tuple[bytes, Address], IkeSa] = {}
         self.tunnels: dict[str, Tunnel] = {}
+        self.owners: dict[str, Owner] = {}
+        self.inbound: dict[int, ChildSa | None] = {}  # by SPI; None where an exchange has no pair yet
+        self.outbound: dict[tuple[str, int], ChildSa] = {}  # by owner and SPI
         self.ends: dict[tuple[Address, Address], Tunnel] = {}
         self.completions: dict[int, Completion] = {}
         self.fragments = Fragments()
@@ -92,15 +95,26 @@ class Core:
                 return cookie
 
     def new_spi(self) -> int:
-        """An inbound SPI that no child SA has; 0 to 255 are reserved (RFC 4303 section 2.1)."""
-        used = {child.inbound_spi for tunnel in self.tunnels.values() for child in tunnel.children}
-        used |= {
-            exchange.inbound_spi for sa in self.ike_sas.values() for exchange in sa.quick.values() if exchange.running
-        }
+        """An inbound SPI that nothing else here has until `free_spi`; 0 to 255 are reserved (RFC 4303 section 2.1)."""
         while True:
             spi = int.from_bytes(self.random(4), "big")
-            if spi > 255 and spi not in used:
+            if spi > 255 and spi not in self.inbound:
+                self.inbound[spi] = None
                 return spi
+
+    def free_spi(self, spi: int) -> None:
+        self.inbound.pop(spi, None)
+
+    def keep(self, child: ChildSa) -> None:
+        """Enter a pair into the tables by SPI."""
+        self.inbound[child.inbound_spi] = child
+        self.outbound[child.flow.owner.name, child.outbound_spi] = child
+
+    def forget(self, child: ChildSa) -> None:
+        self.free_spi(child.inbound_spi)
+        key = (child.flow.owner.name, child.outbound_spi)
+        if self.outbound.get(key) is child:
+            del self.outbound[key]
 
     def log(self, severity: int, mnemonic: str, text: str) -> None:
         self.emit(Log("CRYPTO", severity, mnemonic, text))
@@ -112,7 +126,7 @@ class Core:
 
     def error(
         self,
-        tunnel: Tunnel,
+        whose: Tunnel | Flow,
         mnemonic: str,
         text: str,
         mismatches: tuple[Mismatch, ...] = (),
@@ -120,11 +134,14 @@ class Core:
         vague: bool = False,
         unproven: bool = False,
     ) -> None:
-        """Why a tunnel does not come up: kept for the show commands, logged once while it stays the same.
+        """Why a tunnel or one of its flows does not come up: kept for the show commands, logged once while it stays
+        the same.
 
         A `vague` error, known only from the peer's silence or refusal, does not hide a precise one.
         An `unproven` one, which anybody could have caused, is told seldom, and is not kept of a tunnel that is up.
         """
+        tunnel = whose if isinstance(whose, Tunnel) else whose.tunnel
+        trouble: Trouble = whose.trouble
         details = "; ".join(f"{row.attribute}: local {row.local}, remote {row.remote}" for row in mismatches)
         line = f"{tunnel.name}: {text}" + (f" ({details})" if details else "")
         if unproven and not self.unproven_errors.allow(tunnel.name, self.now):
@@ -133,15 +150,14 @@ class Core:
         if unproven and tunnel.up:
             self.log(4, mnemonic, line)
             return
-        recent = tunnel.last_error_at is not None and self.now - tunnel.last_error_at < ERROR_REPEAT
-        if recent and vague and not tunnel.error_vague:
+        recent = trouble.at is not None and self.now - trouble.at < ERROR_REPEAT
+        if recent and vague and not trouble.vague:
             return
-        repeated = tunnel.last_error == text and tunnel.mismatches == mismatches
-        tunnel.last_error, tunnel.last_error_at, tunnel.mismatches = text, self.now, mismatches
-        tunnel.error_vague = vague
-        if repeated and self.now - tunnel.error_logged_at < ERROR_REPEAT:
+        repeated = trouble.text == text and trouble.mismatches == mismatches
+        trouble.text, trouble.at, trouble.mismatches, trouble.vague = text, self.now, mismatches, vague
+        if repeated and self.now - trouble.logged_at < ERROR_REPEAT:
             return
-        tunnel.error_logged_at = self.now
+        trouble.logged_at = self.now
         self.log(4, mnemonic, line)
 
     def send(self, sa: IkeSa, path: Path, data: bytes) -> None:

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from enum import Enum
 
 from seikan.crypto.key_exchange import KeyPairFactory, generate_key_pair
+from seikan.ike.configuration import Configuration
 from seikan.ike.core import Core
 from seikan.ike.effects import Address, Direction, Effect, Path, Usage
 from seikan.ike.report import engine_status
 from seikan.ike.sa import Tunnel
-from seikan.ike.settings import EngineSettings, TunnelSettings
+from seikan.ike.settings import EngineSettings
 from seikan.ike.states import State
 from seikan.ike.status import EngineStatus
 from seikan.ike.tunnels import Tunnels
-from seikan.ike.v1.main import unanswered
 from seikan.ike.v1.phase1 import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_PEER, AbandonExchange
 from seikan.ike.winners import best_ike_sa
 from seikan.wire.constants import NAT_TRAVERSAL_PORT, ExchangeType, NotifyType, PayloadType
@@ -45,7 +45,8 @@ class Engine:
     ) -> None:
         self._core = Core(settings, random, key_pair)
         self._tunnels = Tunnels(self._core)
-        self._set_tunnels(settings)
+        self._configuration = Configuration(self._core, self._tunnels)
+        self._configuration.set_tunnels(settings)
 
     @property
     def debugging(self) -> frozenset[str]:
@@ -72,119 +73,33 @@ class Engine:
     # -- configuration -----------------------------------------------------------------------------------------------
 
     def configure(self, settings: EngineSettings, now: float) -> None:
-        """Run with other settings from now on. A tunnel that keeps its ends keeps its SAs; new settings of phase 1
-        and phase 2 hold from the next negotiation, which starts at once where the tunnel is not up.
+        """Run with other settings from now on. A tunnel that keeps its ends keeps its phase 1, a flow that keeps its
+        selector its pairs; new settings of phase 1 and phase 2 hold from the next negotiation, which starts at once
+        where something is not up.
         """
-        core = self._core
-        core.now = now
-        before = core.settings
-        if settings == before:
-            return
-        core.settings = settings
-        if before.enabled and not settings.enabled:
-            for tunnel in core.tunnels.values():
-                self._tear_down(tunnel, "crypto isakmp is disabled")
-        self._set_tunnels(settings)
-        phase1_changed = any(
-            getattr(before, name) != getattr(settings, name) for name in ("policies", "keys", "keyrings", "identity")
-        )
-        for tunnel in core.tunnels.values():
-            if before.keepalive != settings.keepalive:
-                for sa in tunnel.ike_sas:
-                    self._tunnels.informational.schedule_dpd(sa)
-            if phase1_changed:
-                # An exchange that runs with what was configured before can be stuck for more than a minute.
-                for sa in [sa for sa in tunnel.ike_sas if not sa.established]:
-                    self._tunnels.drop(sa)
-            if not tunnel.up:
-                tunnel.last_error = tunnel.last_error_at = None
-                tunnel.mismatches = ()
-            if phase1_changed or not tunnel.up:
-                self._start_over(tunnel)
-
-    def _set_tunnels(self, settings: EngineSettings) -> None:
-        core = self._core
-        wanted = {row.name: row for row in settings.tunnels}
-        for name, tunnel in list(core.tunnels.items()):
-            row = wanted.get(name)
-            if row is None or self._ends(row) != self._ends(tunnel.settings):
-                self._tear_down(tunnel, "the tunnel's configuration has changed")
-                self._forget(tunnel)
-                able, tunnel.able = tunnel.able, False
-                if row is not None:
-                    core.tunnels[name] = Tunnel(row, able=able)
-                else:
-                    del core.tunnels[name]
-            else:
-                tunnel.settings = row
-        core.ends.clear()
-        for name, row in wanted.items():
-            tunnel = core.tunnels.setdefault(name, Tunnel(row))
-            first = core.ends.setdefault(self._ends(row), tunnel)
-            if first is not tunnel:
-                core.error(
-                    tunnel,
-                    "IKMP_SAME_ENDS",
-                    f"{first.name} has the same source and destination; one of them must change",
-                )
-
-    @staticmethod
-    def _ends(row: TunnelSettings) -> tuple[Address, Address]:
-        return row.local, row.remote
-
-    def _start_over(self, tunnel: Tunnel) -> None:
-        """Try again at once with what is configured now; an exchange that has had no answer begins anew."""
-        core = self._core
-        core.timers.cancel(("retry", tunnel))
-        tunnel.attempts = 0
-        for sa in list(tunnel.ike_sas):
-            if unanswered(sa):
-                self._tunnels.drop(sa)
-        self._evaluate(tunnel)
-
-    def _evaluate(self, tunnel: Tunnel) -> None:
-        if self._core.ends.get(self._ends(tunnel.settings)) is tunnel:
-            self._tunnels.evaluate(tunnel)
-
-    def initiate(self, tunnel: str, now: float) -> None:
-        """The tunnel can run (administratively up, destination routable): bring it up and keep it so."""
         self._core.now = now
-        found = self._core.tunnels.get(tunnel)
-        if found is not None and not found.able:
-            found.able = True
-            self._start_over(found)
+        if settings != self._core.settings:
+            self._configuration.change(settings)
 
-    def suspend(self, tunnel: str, reason: str, now: float) -> None:
-        """The tunnel cannot run: delete its SAs and refuse the peer until `initiate`."""
+    def initiate(self, owner: str, now: float) -> None:
+        """The owner can run (administratively up, its peers routable): bring its flows up and keep them so."""
         self._core.now = now
-        found = self._core.tunnels.get(tunnel)
-        if found is not None:
-            found.able = False
-            self._tear_down(found, reason)
-            self._forget(found)
+        self._configuration.allow(owner)
+
+    def suspend(self, owner: str, reason: str, now: float) -> None:
+        """The owner cannot run: delete its SAs and refuse its peers until `initiate`."""
+        self._core.now = now
+        self._configuration.suspend(owner, reason)
+
+    def acquire(self, owner: str, flow: int, now: float) -> None:
+        """A packet of a flow that has no pair is there to be sent."""
+        self._core.now = now
+        self._tunnels.flows.acquire(owner, flow)
 
     def close(self, now: float) -> None:
         """The router stops: delete every SA here and at the peers."""
         self._core.now = now
-        for tunnel in self._core.tunnels.values():
-            tunnel.able = False
-            self._tear_down(tunnel, "shutdown")
-            self._forget(tunnel)
-
-    def _tear_down(self, tunnel: Tunnel, reason: str) -> None:
-        for child in list(tunnel.children):
-            self._tunnels.children.delete_pair(child, reason)
-            self._tunnels.children.drained(child)
-        for sa in list(tunnel.ike_sas):
-            self._tunnels.delete(sa)
-
-    def _forget(self, tunnel: Tunnel) -> None:
-        for purpose in ("retry", "evaluate"):
-            self._core.timers.cancel((purpose, tunnel))
-        tunnel.need_since = None
-        tunnel.attempts = 0
-        tunnel.deferred.clear()
-        self._tunnels.forget_lingering(tunnel)
+        self._configuration.close()
 
     def clear(
         self,
@@ -193,25 +108,26 @@ class Engine:
         *,
         conn_id: int | None = None,
         peer: Address | None = None,
-        tunnel: str | None = None,
+        owner: str | None = None,
     ) -> int:
         """Delete phase 1 SAs, child SAs, or both; the tunnels come up anew. Returns how many were deleted."""
         core = self._core
         core.now = now
         count = 0
-        for found in core.tunnels.values():
-            if (tunnel is not None and found.name != tunnel) or (peer is not None and found.settings.remote != peer):
+        for tunnel in list(core.tunnels.values()):
+            flows = [flow for flow in tunnel.flows.values() if owner in (None, flow.owner.name)]
+            if (owner is not None and not flows) or peer not in (None, tunnel.settings.remote):
                 continue
             if target is not ClearTarget.ISAKMP:
-                for child in list(found.children):
+                for child in [child for flow in flows for child in flow.children]:
                     self._tunnels.children.delete_pair(child, f"clear crypto {target.value}")
                     count += 1
             if target is not ClearTarget.SA:
-                for sa in list(found.ike_sas):
+                for sa in list(tunnel.ike_sas):
                     if conn_id is None or sa.conn_id == conn_id:
                         self._tunnels.delete(sa)
                         count += 1
-            self._start_over(found)
+            self._configuration.start_over(tunnel)
         return count
 
     # -- in ----------------------------------------------------------------------------------------------------------
@@ -380,17 +296,17 @@ class Engine:
 
     # -- plane events ------------------------------------------------------------------------------------------------
 
-    def expire(self, tunnel: str, spi: int, direction: Direction, hard: bool, now: float) -> None:
+    def expire(self, owner: str, spi: int, direction: Direction, hard: bool, now: float) -> None:
         """A lifetime in kilobytes has passed its soft or hard limit."""
-        self._core.now = now
-        found = self._core.tunnels.get(tunnel)
-        for child in list(found.children) if found else []:
-            if spi == (child.inbound_spi if direction is Direction.IN else child.outbound_spi):
-                (self._tunnels.children.hard_expired if hard else self._tunnels.children.soft_expired)(child)
+        core = self._core
+        core.now = now
+        child = core.inbound.get(spi) if direction is Direction.IN else core.outbound.get((owner, spi))
+        if child is not None and child.flow.owner.name == owner:
+            (self._tunnels.children.hard_expired if hard else self._tunnels.children.soft_expired)(child)
 
-    def sequence_wrap(self, tunnel: str, spi: int, now: float) -> None:
+    def sequence_wrap(self, owner: str, spi: int, now: float) -> None:
         """The outbound SA will soon run out of sequence numbers: replace it as at its soft limit."""
-        self.expire(tunnel, spi, Direction.OUT, False, now)
+        self.expire(owner, spi, Direction.OUT, False, now)
 
     def unknown_spi(self, path: Path, spi: int, now: float) -> None:
         """ESP came for an SA that is not here: tell the peer under protection, or where there is none and
@@ -407,16 +323,23 @@ class Engine:
             tunnel.heard = (path, now)
         if not core.error_replies.allow((path.remote, "spi"), now):
             return
-        sa = best_ike_sa([sa for sa in tunnel.ike_sas if sa.established])
+        sa = best_ike_sa(tunnel.established())
         if sa is not None:
             self._tunnels.informational.notify(sa, NotifyType.INVALID_SPI, spi)
         elif core.settings.invalid_spi_recovery and tunnel.able:
             core.timers.cancel(("retry", tunnel))
-            self._evaluate(tunnel)
+            self._configuration.evaluate(tunnel)
 
-    def peer_moved(self, tunnel: str, path: Path, now: float) -> None:
-        """Authenticated ESP came from another address or port than the SA's; followed only where a NAT was found."""
-        self._core.now = now
-        found = self._core.tunnels.get(tunnel)
-        if found is not None:
-            self._tunnels.peer_moved(found, path)
+    def peer_moved(self, owner: str, path: Path, now: float, *, spi: int | None = None) -> None:
+        """Authenticated ESP came from another address or port than the SA's; followed only where a NAT was found.
+
+        `spi` is the inbound SA's. Without it the owner must have one peer.
+        """
+        core = self._core
+        core.now = now
+        child = core.inbound.get(spi) if spi is not None else None
+        tunnels = [child.tunnel] if child is not None else self._configuration.tunnels_of(owner)
+        if len(tunnels) == 1:
+            self._tunnels.peer_moved(tunnels[0], path)
+        else:
+            core.counters["peer_moved_ambiguous"] += 1

@@ -9,8 +9,9 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 from seikan.config.model import IsakmpPolicy, Keepalive, PreSharedKey, TransformSet
 from seikan.crypto.key_exchange import KeyPair, KeyPairFactory, generate_key_pair
@@ -18,9 +19,12 @@ from seikan.ike.effects import (
     Address,
     Debug,
     Direction,
+    FlowDown,
+    FlowUp,
     InstallSa,
     Log,
     Path,
+    PeerFailed,
     QueryUsage,
     RemoveSa,
     Send,
@@ -31,16 +35,18 @@ from seikan.ike.effects import (
     Usage,
 )
 from seikan.ike.engine import Engine
-from seikan.ike.settings import EngineSettings, TunnelSettings
+from seikan.ike.settings import EngineSettings, FlowSettings, PhaseTwo, TunnelSettings
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, ExchangeType, Group
 from seikan.wire.header import pull_header
 from seikan.wire.secret import Secret
+from seikan.wire.selector import ANY_IPV4
 
 A, B, NAT = IPv4Address("10.1.12.1"), IPv4Address("10.1.23.3"), IPv4Address("192.0.2.1")
 TUNNEL = "Tunnel0"
 TRANSFORM = TransformSet("CCIE", ENCRYPTION_BY_NAME["aes-cbc-128"], INTEGRITY_BY_NAME["hmac-sha1-96"])
 POLICY = IsakmpPolicy(1, "aes-cbc-128", None, "pre-share", 14)
 KEY = Secret(b"LoopedBack!!!")
+PHASE_TWO = PhaseTwo("profile ProtectTheTunnel", (TRANSFORM,), None, 3600, 4608000, 64)
 
 
 class CheapKeyPair:
@@ -53,16 +59,30 @@ class CheapKeyPair:
         return Secret(bytes(left ^ right for left, right in zip(self.public, peer, strict=True)))
 
 
+def vti(owner: str) -> FlowSettings:
+    """The one flow of a tunnel interface: any to any."""
+    return FlowSettings(owner, 0, ANY_IPV4, PHASE_TWO)
+
+
 def settings(local: Address, remote: Address) -> EngineSettings:
     """One tunnel as in the acceptance session, defaults as in IOS."""
-    tunnel = TunnelSettings(TUNNEL, local, remote, "ProtectTheTunnel", (TRANSFORM,), None, 3600, 4608000, 64)
+    tunnel = TunnelSettings(TUNNEL, local, remote, (vti(TUNNEL),))
     key = PreSharedKey(KEY, IPv4Network((int(remote), 32)) if remote.version == 4 else None)
     return EngineSettings("R", True, (POLICY,), (key,), (), (tunnel,))
 
 
 def with_tunnel(base: EngineSettings, **changes: object) -> EngineSettings:
-    """`base` with changed fields of its tunnel."""
-    return replace(base, tunnels=(replace(base.tunnels[0], **changes),))  # type: ignore[arg-type]
+    """`base` with changed fields of its tunnel, of the tunnel's flows or of their phase 2."""
+    found = base.tunnels[0]
+
+    def of(kind: type) -> dict[str, Any]:
+        return {name: value for name, value in changes.items() if name in {field.name for field in fields(kind)}}
+
+    def changed(flow: FlowSettings) -> FlowSettings:
+        return replace(flow, **of(FlowSettings), phase_two=replace(flow.phase_two, **of(PhaseTwo)))
+
+    flows = changes.get("flows", tuple(changed(flow) for flow in found.flows))
+    return replace(base, tunnels=(replace(found, **(of(TunnelSettings) | {"flows": flows})),))
 
 
 def with_keepalive(base: EngineSettings, interval: int, retry: int = 2, periodic: bool = True) -> EngineSettings:
@@ -90,12 +110,11 @@ class Packet:
 
 @dataclass
 class Plane:
-    """The SAs of one side; the last outbound SA added carries the traffic."""
+    """The SAs of one side; the last outbound SA of a flow that was added carries its traffic."""
 
     inbound: dict[int, InstallSa] = field(default_factory=dict)
     outbound: dict[int, InstallSa] = field(default_factory=dict)
-    last_in: float | None = None
-    last_out: float | None = None
+    used: dict[tuple[Direction, int], float] = field(default_factory=dict)  # by SPI, when it last carried a packet
 
 
 class Side:
@@ -107,19 +126,27 @@ class Side:
         self.address = address
         self.settings = configured
         self.plane = Plane()
-        self.up = False
+        self.owners_up: set[str] = set()
         self.ups = self.downs = 0
         self.reasons: list[str] = []
+        self.flows_up: dict[tuple[str, int], Address] = {}
+        self.heard: list[TunnelUp | TunnelDown | FlowUp | FlowDown] = []
+        self.failed: list[str] = []
         self.logs: list[str] = []
         self.alive = False
         self.generation = 0
         self.engine: Engine
         self.boot()
 
+    @property
+    def up(self) -> bool:
+        return bool(self.owners_up)
+
     def boot(self) -> None:
         self.generation += 1
         self.plane = Plane()
-        self.up = False
+        self.owners_up = set()
+        self.flows_up = {}
         self.alive = True
         self.engine = Engine(self.settings, self.world.random.randbytes, self.world.key_pair)
         if self.world.verbose:
@@ -129,7 +156,8 @@ class Side:
         """As by kill -9: nothing is said to anybody, and the plane's SAs go with the process."""
         self.alive = False
         self.plane = Plane()
-        self.up = False
+        self.owners_up = set()
+        self.flows_up = {}
         self.world.note(f"{self.name} crashes")
 
     def initiate(self) -> None:
@@ -140,6 +168,8 @@ class Side:
         """Carry out the effects, as the daemon does."""
         world = self.world
         while (effect := self.engine.poll_effect()) is not None:
+            if isinstance(effect, TunnelUp | TunnelDown | FlowUp | FlowDown):
+                self.heard.append(effect)
             match effect:
                 case Send(path, data):
                     world.transmit(self, path, data)
@@ -154,18 +184,28 @@ class Side:
                     table = self.plane.inbound if direction is Direction.IN else self.plane.outbound
                     world.note(f"{self.name} removes {direction.value} {spi:08x}")
                     del table[spi]
-                case QueryUsage(effect_id):
-                    self.engine.complete(effect_id, self._usage(), world.now)
-                case TunnelUp():
-                    assert not self.up, "TunnelUp twice"
+                case QueryUsage():
+                    self.engine.complete(effect.effect_id, self._usage(effect), world.now)
+                case FlowUp(owner, flow, remote):
+                    assert self.flows_up.get((owner, flow)) != remote, "FlowUp twice"
+                    self.flows_up[owner, flow] = remote
+                case FlowDown(owner, flow):
+                    assert not any(sa.flow == flow for sa in self.plane.outbound.values()), "FlowDown with an SA left"
+                    del self.flows_up[owner, flow]
+                case PeerFailed(_, _, reason):
+                    self.failed.append(reason)
+                case TunnelUp(owner):
+                    assert owner not in self.owners_up, "TunnelUp twice"
+                    assert any(name == owner for name, _ in self.flows_up), "TunnelUp without a flow"
                     assert self.plane.outbound, "TunnelUp without outbound SA"
                     assert self.plane.inbound, "TunnelUp without inbound SA"
-                    self.up = True
+                    self.owners_up.add(owner)
                     self.ups += 1
                     world.note(f"{self.name} TunnelUp")
-                case TunnelDown(_, reason):
-                    assert self.up, "TunnelDown twice"
-                    self.up = False
+                case TunnelDown(owner, reason):
+                    assert owner in self.owners_up, "TunnelDown twice"
+                    assert not any(name == owner for name, _ in self.flows_up), "TunnelDown with a flow left"
+                    self.owners_up.remove(owner)
                     self.downs += 1
                     self.reasons.append(reason)
                     world.note(f"{self.name} TunnelDown: {reason}")
@@ -194,12 +234,13 @@ class Side:
         delay = self.world.random.choice((0.0, 0.0, 0.002, 0.02))
         self.world.at(self.world.now + delay, done)
 
-    def _usage(self) -> Usage:
-        now, plane = self.world.now, self.plane
-        return Usage(
-            None if plane.last_in is None else now - plane.last_in,
-            None if plane.last_out is None else now - plane.last_out,
-        )
+    def _usage(self, query: QueryUsage) -> Usage:
+        seen = [
+            self.plane.used.get((Direction.IN, query.inbound_spi)),
+            self.plane.used.get((Direction.OUT, query.outbound_spi)),
+        ]
+        inbound, outbound = (None if when is None else self.world.now - when for when in seen)
+        return Usage(inbound, outbound)
 
 
 class World:
@@ -324,20 +365,26 @@ class World:
     # -- traffic ------------------------------------------------------------------------------------------------------
 
     def traffic(self, interval: float, until: float) -> None:
-        """Both sides send a packet each `interval` while their tunnel is up."""
+        """Both sides send a packet of each flow that is up each `interval`."""
 
         def tick() -> None:
             for side in (self.a, self.b):
-                if side.alive and side.up:
-                    self._send_packet(side)
+                for owner, flow in list(side.flows_up) if side.alive else ():
+                    self.send_packet(side, owner, flow)
             if self.now + interval <= until:
                 self.at(self.now + interval, tick)
 
         self.at(self.now + interval, tick)
 
-    def _send_packet(self, side: Side) -> None:
-        sa = next(reversed(side.plane.outbound.values()))
-        side.plane.last_out = self.now
+    def send_packet(self, side: Side, owner: str = TUNNEL, flow: int = 0) -> None:
+        """One packet of a flow; without an SA the engine hears of it."""
+        found = [sa for sa in side.plane.outbound.values() if (sa.owner, sa.flow) == (owner, flow)]
+        if not found:
+            side.engine.acquire(owner, flow, self.now)
+            side.drain()
+            return
+        sa = found[-1]
+        side.plane.used[Direction.OUT, sa.spi] = self.now
         packet = Packet(sa.spi, (bytes(sa.encryption_key), bytes(sa.integrity_key)), self.now)
         receiver, seen = self._translate(side, sa.path)
         if self.network.cut or self.random.random() < self.network.loss:
@@ -357,9 +404,9 @@ class World:
             return
         assert packet.keys == (bytes(sa.encryption_key), bytes(sa.integrity_key)), "the keys of a pair differ"
         self.delivered += 1
-        side.plane.last_in = self.now
+        side.plane.used[Direction.IN, sa.spi] = self.now
         if sa.udp_encapsulation and path != sa.path:
-            side.engine.peer_moved(TUNNEL, path, self.now)
+            side.engine.peer_moved(sa.owner, path, self.now, spi=sa.spi)
             side.drain()
 
     # -- judgement ----------------------------------------------------------------------------------------------------
@@ -394,6 +441,9 @@ class World:
             assert not side.plane.outbound, f"{side.name} keeps outbound SAs"
             assert side.engine.next_timeout() is None, f"{side.name} keeps timers"
             assert not side.engine.status(self.now).isakmp_sas
+            core = side.engine._core
+            tables = (core.ike_sas, core.lingering, core.first_messages, core.inbound, core.outbound)
+            assert not any(tables), f"{side.name} keeps entries in its tables"
 
     def story(self) -> str:
         return "\n".join(self.ladder[-400:])

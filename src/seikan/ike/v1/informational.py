@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from seikan.crypto.keys import phase2_iv
-from seikan.ike.core import Completion, Core
-from seikan.ike.effects import Path, QueryUsage, Usage
+from seikan.ike.core import Core
+from seikan.ike.effects import Path, Usage
 from seikan.ike.sa import ChildSa, IkeSa
 from seikan.ike.v1.envelope import check_hash, header_of, seal_hashed, unseal
 from seikan.ike.v1.phase1 import notify_name
@@ -100,7 +101,7 @@ class Informational:
             self.tunnels.evaluate_soon(sa.tunnel)
         elif payload.protocol == ProtocolId.ESP:
             spis = {int.from_bytes(spi, "big") for spi in payload.spis if len(spi) == 4}
-            for child in list(sa.tunnel.children):
+            for child in sa.tunnel.children:
                 # RFC 2408 section 3.15 names the sender's inbound SPI; some peers name the other side's.
                 if child.outbound_spi in spis or child.inbound_spi in spis:
                     self.core.debug("ipsec", "{}: peer deletes pair {}", sa.label, child.conn_id)
@@ -128,7 +129,7 @@ class Informational:
     def _invalid_spi(self, sa: IkeSa, payload: Notification) -> None:
         """The peer gets packets on an SA it does not have: that pair is of no use (what invalid SPI recovery sends)."""
         spi = int.from_bytes((payload.spi or payload.data)[:4], "big")
-        for child in list(sa.tunnel.children):
+        for child in sa.tunnel.children:
             if child.outbound_spi == spi and child.outbound_installed:
                 self.core.counters["invalid_spi_received"] += 1
                 self.tunnels.children.peer_deleted(child)
@@ -183,28 +184,36 @@ class Informational:
             self.schedule_dpd(sa)
             return
 
-        def answered(result: str | Usage | None) -> None:
+        def answered(usage: Usage) -> None:
             if not sa.established:
                 return
             # On demand: only where something was sent lately and nothing came back (RFC 3706 section 5.5).
-            silent = isinstance(result, Usage) and (
-                result.inbound_idle is None or result.inbound_idle >= keepalive.interval
-            )
-            sent = isinstance(result, Usage) and (
-                result.outbound_idle is not None and result.outbound_idle <= keepalive.interval
-            )
-            if silent and sent:
+            silent = usage.inbound_idle is None or usage.inbound_idle >= keepalive.interval
+            if silent and usage.outbound_idle is not None and usage.outbound_idle <= keepalive.interval:
                 self._probe(sa)
             else:
                 self.schedule_dpd(sa)
 
-        self._query(pairs[-1], answered)
+        self._query(pairs, answered)
         # Should the plane never answer, look again.
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.interval, lambda: self._dpd_due(sa))
 
-    def _query(self, child: ChildSa, answered: Completion) -> None:
-        effect_id = self.core.expect(answered)
-        self.core.emit(QueryUsage(effect_id, child.tunnel.name, child.inbound_spi, child.outbound_spi))
+    def _query(self, pairs: list[ChildSa], answered: Callable[[Usage], None]) -> None:
+        """When a packet last came from the peer, and when one last went to it, on any of `pairs`."""
+        seen: list[Usage] = []
+
+        def one(result: str | Usage | None) -> None:
+            seen.append(result if isinstance(result, Usage) else Usage(None, None))
+            if len(seen) == len(pairs):
+                answered(
+                    Usage(
+                        min((row.inbound_idle for row in seen if row.inbound_idle is not None), default=None),
+                        min((row.outbound_idle for row in seen if row.outbound_idle is not None), default=None),
+                    )
+                )
+
+        for child in pairs:
+            self.tunnels.children.query(child, one)
 
     def _probe(self, sa: IkeSa) -> None:
         sa.dpd_waiting = True
@@ -239,14 +248,13 @@ class Informational:
             self.tunnels.peer_dead(sa)
             return
 
-        def answered(result: str | Usage | None) -> None:
+        def answered(usage: Usage) -> None:
             if not sa.established:
                 return
-            idle = result.inbound_idle if isinstance(result, Usage) else None
-            if idle is not None and idle < self.core.now - sa.dpd_since:
+            if usage.inbound_idle is not None and usage.inbound_idle < self.core.now - sa.dpd_since:
                 self.tunnels.lost(sa)
             else:
                 self.tunnels.peer_dead(sa)
 
-        self._query(pairs[-1], answered)
+        self._query(pairs, answered)
         self.core.timers.set(("dpd", sa), self.core.now + 1.0, lambda: self.tunnels.peer_dead(sa))

@@ -304,6 +304,7 @@ class Phase1:
             text = f"pre-shared key for {remote} probably differs from the peer's (message 5 was not answered)"
         else:
             text = f"peer {remote} does not answer ({self.name}, {sa.state.value})"
+        self.tunnels.failed(sa.tunnel, text)
         self.fail(sa, text, waited=True)
 
     # -- ending ------------------------------------------------------------------------------------------------------
@@ -313,7 +314,7 @@ class Phase1:
         A better explanation given before stays.
         """
         core, tunnel = self.core, sa.tunnel
-        explained = tunnel.last_error_at is not None and tunnel.last_error_at >= sa.created
+        explained = tunnel.trouble.since(sa.created)
         core.counters["phase1_failed"] += 1
         self.tunnels.drop(sa)
         if not explained:
