@@ -14,9 +14,9 @@ from seikan.ike.diagram import page
 from seikan.ike.effects import Path
 from seikan.ike.fragments import LIFETIME, MAX_ASSEMBLIES, Fragments, split
 from seikan.ike.limits import RateLimit
-from seikan.ike.preshared import find_key
+from seikan.ike.preshared import GLOBAL, Key, KeyTable
 from seikan.ike.selectors import describe, identifications, selector_of, selector_text
-from seikan.ike.settings import PhaseTwo
+from seikan.ike.settings import EngineSettings, PhaseTwo
 from seikan.ike.states import TRANSITIONS, Event, InvalidTransition, Role, State, advance, expected_message
 from seikan.ike.timers import Timers
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, ExchangeType, IdentityType
@@ -111,12 +111,27 @@ def test_the_most_specific_key_wins_and_a_name_before_a_network() -> None:
         keys=(key("all", "0.0.0.0/0"), key("net", "10.1.0.0/16"), key("name", hostname="Branch.example")),
         keyrings=(elsewhere, ring),
     )
-    assert find_key(base, B, A) == b"host"
-    assert find_key(replace(base, keyrings=(elsewhere,)), B, A) == b"net"
-    assert find_key(base, B, IPv4Address("192.0.2.9")) == b"all"
-    assert find_key(base, B, A, "branch.EXAMPLE") == b"host"
-    assert find_key(replace(base, keyrings=(elsewhere,)), B, A, "branch.EXAMPLE") == b"name"
-    assert find_key(replace(base, keys=(), keyrings=()), B, A) is None
+
+    def find(base: EngineSettings, remote: IPv4Address = A, host: str | None = None) -> bytes | None:
+        key = KeyTable(base.keys, base.keyrings).find(B, remote, host)
+        return bytes(key.secret) if key else None
+
+    assert find(base) == b"host"
+    assert find(replace(base, keyrings=(elsewhere,))) == b"net"
+    assert find(base, IPv4Address("192.0.2.9")) == b"all"
+    assert find(base, host="branch.EXAMPLE") == b"host"
+    assert find(replace(base, keyrings=(elsewhere,)), host="branch.EXAMPLE") == b"name"
+    assert find(replace(base, keys=(), keyrings=())) is None
+    table = KeyTable(base.keys, base.keyrings)
+    assert table.find(B, A, rings={"K"}) == Key("K", ring.keys[0])
+    assert table.find(B, A, rings={GLOBAL}) == Key(GLOBAL, base.keys[1])
+    assert table.find(B, A, rings={"L"}) is None
+    assert [key.of_one_host for key in (Key("K", ring.keys[0]), *(Key(GLOBAL, row) for row in base.keys))] == [
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_a_policy_with_des_or_group_1_is_never_offered() -> None:

@@ -273,6 +273,7 @@ class Children:
         child.keys.clear()
         if flow.up and not flow.usable() and not any(self._coming(other) for other in flow.children):
             self.tunnels.flows.went_down(flow, child, reason or "no IPsec SA is left")
+        self.tunnels.look(flow)
 
     def drained(self, child: ChildSa) -> None:
         """The inbound direction goes, at once or after what was under way has arrived."""

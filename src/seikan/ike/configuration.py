@@ -28,12 +28,18 @@ class Configuration:
         pairs; new settings of phase 1 and phase 2 hold from the next negotiation.
         """
         core = self.core
-        before, core.settings = core.settings, settings
+        before = core.settings
+        core.configured(settings)
+        self.tunnels.peers.reconfigured()
         if before.enabled and not settings.enabled:
             for tunnel in list(core.tunnels.values()):
-                self.tear_down(tunnel, "crypto isakmp is disabled")
+                if tunnel.session is None:
+                    self.tear_down(tunnel, "crypto isakmp is disabled")
         self.set_tunnels(settings)
+        self.tunnels.sessions.reconfigured()
         phase1_changed = any(getattr(before, name) != getattr(settings, name) for name in _PHASE_1)
+        if phase1_changed:
+            self._drop_strangers()
         for tunnel in list(core.tunnels.values()):
             if before.keepalive != settings.keepalive or before.profiles != settings.profiles:
                 for sa in tunnel.ike_sas:
@@ -58,6 +64,8 @@ class Configuration:
         wanted = {row.name: row for row in settings.tunnels}
         waiting: dict[tuple[str, int], float] = {}
         for name, tunnel in list(core.tunnels.items()):
+            if tunnel.session is not None:
+                continue
             row = wanted.get(name)
             if row is None or ends_of(row) != ends_of(tunnel.settings):
                 self._note_waiting(waiting, list(tunnel.flows.values()))
@@ -71,6 +79,7 @@ class Configuration:
         core.ends.clear()
         for row in settings.tunnels:
             tunnel = core.tunnels.setdefault(row.name, Tunnel(row))
+            core.by_remote.setdefault(row.remote, {})[tunnel] = None
             for flow_row in row.flows:
                 self._set_flow(tunnel, flow_row, waiting)
             first = core.ends.setdefault(ends_of(row), tunnel)
@@ -80,7 +89,9 @@ class Configuration:
                     "IKMP_SAME_ENDS",
                     f"{first.name} has the same source and destination; one of them must change",
                 )
-        self._forget_owners(settings)
+        for map_row in settings.dynamic_maps:
+            self.tunnels.flows.owner(map_row.owner)
+        self._forget_owners({row.owner for row in settings.dynamic_maps})
 
     @staticmethod
     def _gone(tunnel: Tunnel, row: TunnelSettings) -> list[Flow]:
@@ -108,9 +119,9 @@ class Configuration:
         else:
             flow.settings = row
 
-    def _forget_owners(self, settings: EngineSettings) -> None:
+    def _forget_owners(self, kept: set[str]) -> None:
         for name, owner in list(self.core.owners.items()):
-            if not owner.flows:
+            if not owner.flows and not owner.sessions and name not in kept:
                 del self.core.owners[name]
 
     # -- taking down and beginning anew ------------------------------------------------------------------------------
@@ -122,6 +133,10 @@ class Configuration:
             self.tunnels.flows.remove(flow, reason)
         self.tunnels.rest(tunnel)
         del self.core.tunnels[tunnel.name]
+        members = self.core.by_remote[tunnel.settings.remote]
+        del members[tunnel]
+        if not members:
+            del self.core.by_remote[tunnel.settings.remote]
 
     def tear_down(self, tunnel: Tunnel, reason: str) -> None:
         """Delete all of a tunnel's SAs, here and at the peer."""
@@ -149,7 +164,7 @@ class Configuration:
 
     def evaluate(self, tunnel: Tunnel) -> None:
         """As `Tunnels.evaluate`, but not of a tunnel that another one with the same ends keeps down."""
-        if self.core.ends.get(ends_of(tunnel.settings)) is tunnel:
+        if tunnel.session is not None or self.core.ends.get(ends_of(tunnel.settings)) is tunnel:
             self.tunnels.evaluate(tunnel)
 
     def allow(self, owner: str) -> None:
@@ -168,6 +183,8 @@ class Configuration:
         if found is None:
             return
         found.able = False
+        for tunnel in self._sessions_of(owner):
+            self.tunnels.sessions.end(tunnel, reason)
         for tunnel in self.tunnels_of(owner):
             if tunnel.able:
                 for flow in [flow for flow in tunnel.flows.values() if flow.owner is found]:
@@ -179,11 +196,26 @@ class Configuration:
 
     def close(self) -> None:
         """Everything goes, here and at the peers."""
+        self._drop_strangers()
+        self.tunnels.sessions.close()
         for owner in self.core.owners.values():
             owner.able = False
         for tunnel in list(self.core.tunnels.values()):
             self.tear_down(tunnel, "shutdown")
             self.tunnels.rest(tunnel)
+
+    def _drop_strangers(self) -> None:
+        for sa in [sa for sa in self.core.half_open if sa.tunnel.provisional]:
+            self.tunnels.drop(sa)
+
+    def _sessions_of(self, owner: str) -> list[Tunnel]:
+        """The spoke whose interface the owner is, or the peers of its dynamic map."""
+        found = self.core.owners[owner]
+        return [*found.sessions, *(tunnel for tunnel in self.tunnels_of(owner) if self._is_spoke(tunnel))]
+
+    @staticmethod
+    def _is_spoke(tunnel: Tunnel) -> bool:
+        return tunnel.session is not None and tunnel.session.place.template is not None
 
     def tunnels_of(self, owner: str) -> list[Tunnel]:
         """The tunnels that have flows of an owner."""

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from enum import Enum
 
 from seikan.crypto.key_exchange import KeyPairFactory, generate_key_pair
+from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
 from seikan.ike.configuration import Configuration
 from seikan.ike.core import Core
 from seikan.ike.effects import Address, Direction, Effect, Path, Usage
 from seikan.ike.report import engine_status
-from seikan.ike.sa import Tunnel
 from seikan.ike.settings import EngineSettings
 from seikan.ike.states import State
 from seikan.ike.status import EngineStatus
 from seikan.ike.tunnels import Tunnels
-from seikan.ike.v1.phase1 import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_PEER, AbandonExchange
+from seikan.ike.v1.aggressive import AggressiveMode
+from seikan.ike.v1.main import MainMode
+from seikan.ike.v1.phase1 import AbandonExchange
 from seikan.ike.winners import best_ike_sa
 from seikan.wire.constants import NAT_TRAVERSAL_PORT, ExchangeType, NotifyType, PayloadType
 from seikan.wire.errors import WireError
@@ -110,13 +112,20 @@ class Engine:
         peer: Address | None = None,
         owner: str | None = None,
     ) -> int:
-        """Delete phase 1 SAs, child SAs, or both; the tunnels come up anew. Returns how many were deleted."""
+        """Delete phase 1 SAs, child SAs, or both; configured tunnels come up anew, sessions of unknown peers end where
+        the whole session is cleared. Returns how many were deleted.
+        """
         core = self._core
         core.now = now
         count = 0
-        for tunnel in list(core.tunnels.values()):
+        tunnels = self._configuration.tunnels_of(owner) if owner is not None else list(core.tunnels.values())
+        if peer is not None:
+            tunnels = [tunnel for tunnel in core.by_remote.get(peer, ()) if owner is None or tunnel in tunnels]
+        for tunnel in tunnels:
             flows = [flow for flow in tunnel.flows.values() if owner in (None, flow.owner.name)]
-            if (owner is not None and not flows) or peer not in (None, tunnel.settings.remote):
+            if tunnel.session is not None and target is ClearTarget.SESSION and conn_id is None:
+                count += len(tunnel.ike_sas) + len(tunnel.children)
+                self._tunnels.sessions.end(tunnel, f"clear crypto {target.value}")
                 continue
             if target is not ClearTarget.ISAKMP:
                 for child in [child for flow in flows for child in flow.children]:
@@ -246,14 +255,16 @@ class Engine:
             core.log(4, "IKMP_NO_SA", text)
 
     def _first_message(self, header: Header, data: bytes, path: Path) -> None:
-        """Message 1. State is made only for the address of a tunnel that can run, within the limits."""
+        """Message 1. State is made only for the address of a tunnel that can run, or where something is there for
+        peers of any address, within the limits.
+        """
         core = self._core
         aggressive = header.exchange is ExchangeType.AGGRESSIVE
         mode = self._tunnels.aggressive if aggressive else self._tunnels.main
-        known = core.first_messages.get((header.initiator_cookie, path.remote))
-        if known is not None:
-            if data == known.retransmission.request:
-                mode.answer_again(known, path)
+        begun = core.first_messages.get((header.initiator_cookie, path.remote))
+        if begun is not None:
+            if data == begun.retransmission.request:
+                mode.answer_again(begun, path)
             else:
                 core.counters["unexpected_messages"] += 1
             return
@@ -262,37 +273,35 @@ class Engine:
             return
         tunnel = core.ends.get((path.local, path.remote))
         if tunnel is None:
-            core.counters["no_tunnel"] += 1
-            raise AbandonExchange("no tunnel to this peer")
+            self._stranger(mode, header, data, path)
+            return
         if not tunnel.able:
             core.counters["tunnel_not_able"] += 1
             return
         if aggressive and not core.settings.aggressive_mode:
             core.counters["aggressive_mode_refused"] += 1
             raise AbandonExchange("aggressive mode is off", NotifyType.UNSUPPORTED_EXCHANGE_TYPE)
-        if not self._make_room(tunnel):
+        known = bool(tunnel.established())
+        if not self._tunnels.admission.admits(path, tunnel, MAX_HALF_OPEN_OF_PEER, known=known):
             return
         if self._tunnels.defer(tunnel, header.initiator_cookie):
             return
         core.debug("isakmp", "ISAKMP:(0): received packet from {} (N) NEW SA", path.remote)
         mode.respond(tunnel, header, data, path)
 
-    def _make_room(self, tunnel: Tunnel) -> bool:
-        """Whether one more half-open exchange may begin, be it in place of the oldest whose peer has shown nothing:
-        else a few forged first messages would keep the real peer out.
-        """
-        half_open = [sa for sa in self._core.first_messages.values() if not sa.established]
-        of_peer = [sa for sa in half_open if sa.tunnel is tunnel]
-        full = (
-            of_peer if len(of_peer) >= MAX_HALF_OPEN_OF_PEER else half_open if len(half_open) >= MAX_HALF_OPEN else []
-        )
-        if not full:
-            return True
-        self._core.counters["half_open_limit"] += 1
-        unproven = [sa for sa in full if sa.state in (State.MM_SA_SETUP, State.AG_INIT_EXCH)]
-        if unproven:
-            self._tunnels.drop(min(unproven, key=lambda sa: sa.created))
-        return bool(unproven)
+    def _stranger(self, mode: MainMode | AggressiveMode, header: Header, data: bytes, path: Path) -> None:
+        """Message 1 from an address that no tunnel has; whatever is wrong with it, nothing is said."""
+        core = self._core
+        if header.exchange is ExchangeType.AGGRESSIVE and not core.settings.aggressive_mode:
+            core.counters["aggressive_mode_refused"] += 1
+            return
+        tunnel = self._tunnels.peers.provisional(path)
+        if tunnel is None:
+            return
+        known = any(other.session for other in core.by_remote.get(path.remote, ()))
+        if self._tunnels.admission.admits(path, path.remote, MAX_HALF_OPEN_OF_ADDRESS, known=known):
+            core.debug("isakmp", "ISAKMP:(0): received packet from {} (N) NEW SA", path.remote)
+            mode.respond(tunnel, header, data, path)
 
     # -- plane events ------------------------------------------------------------------------------------------------
 
@@ -315,18 +324,19 @@ class Engine:
         core = self._core
         core.now = now
         core.counters["unknown_spi"] += 1
-        tunnel = core.ends.get((path.local, path.remote))
+        tunnel = core.ends.get((path.local, path.remote)) or self._tunnels.sessions.at(path)
         if tunnel is None:
             return
         # Nobody vouches for the packet: where the peer is known to be without a NAT, it cannot come from elsewhere.
-        if path.local_port == NAT_TRAVERSAL_PORT and tunnel.peer_behind_nat is not False:
+        behind_nat = tunnel.session is None and tunnel.peer_behind_nat is not False
+        if path.local_port == NAT_TRAVERSAL_PORT and behind_nat:
             tunnel.heard = (path, now)
         if not core.error_replies.allow((path.remote, "spi"), now):
             return
         sa = best_ike_sa(tunnel.established())
         if sa is not None:
             self._tunnels.informational.notify(sa, NotifyType.INVALID_SPI, spi)
-        elif core.settings.invalid_spi_recovery and tunnel.able:
+        elif core.settings.invalid_spi_recovery and tunnel.able and tunnel.session is None:
             core.timers.cancel(("retry", tunnel))
             self._configuration.evaluate(tunnel)
 

@@ -39,6 +39,7 @@ class Flows:
         flow = Flow(tunnel, owner, settings)
         tunnel.flows[owner.name, settings.number] = flow
         owner.flows.setdefault(settings.number, []).append(flow)
+        owner.by_selector.setdefault(settings.selector, flow)
         return flow
 
     def remove(self, flow: Flow, reason: str) -> None:
@@ -48,6 +49,10 @@ class Flows:
         flow.tunnel.flows.pop((flow.owner.name, flow.number), None)
         rivals = flow.owner.flows[flow.number]
         rivals.remove(flow)
+        if flow.owner.by_selector.get(flow.settings.selector) is flow:
+            del flow.owner.by_selector[flow.settings.selector]
+            for other in rivals:
+                flow.owner.by_selector.setdefault(other.settings.selector, other)
         if not rivals:
             del flow.owner.flows[flow.number]
 
@@ -74,6 +79,8 @@ class Flows:
         usable = flow.usable()
         if not usable:
             wanted = not settings.on_demand or self.core.now < flow.wanted_until
+            # The first pair of a peer that nobody configured is the peer's to ask for.
+            wanted = wanted and (flow.tunnel.session is None or flow.was_up)
             return [settings.selector] if wanted and not busy else []
         found = []
         for selector in dict.fromkeys(child.selector for child in usable):
@@ -128,7 +135,7 @@ class Flows:
                 return flow, flow.settings.selector
         for flow in flows:
             own = flow.settings
-            if not own.selector.any and not own.transport and own.selector.contains(selector):
+            if flow.entry is None and not own.selector.any and not own.transport and own.selector.contains(selector):
                 return flow, selector
         return None
 
@@ -172,7 +179,7 @@ class Flows:
         if flow.up:
             return
         core, owner, tunnel = self.core, flow.owner, flow.tunnel
-        flow.up, flow.up_since = True, core.now
+        flow.up, flow.up_since, flow.was_up = True, core.now, True
         owner.up_flows += 1
         tunnel.up_flows += 1
         core.emit(FlowUp(owner.name, flow.number, tunnel.settings.remote))
@@ -196,6 +203,7 @@ class Flows:
             core.emit(TunnelDown(owner.name, reason))
         if not tunnel.up_flows:
             tunnel.up_since = None
+            self.tunnels.sessions.went_down(tunnel, reason)
             self._session(tunnel, child, "DOWN")
 
     def _session(self, tunnel: Tunnel, child: ChildSa, word: str) -> None:

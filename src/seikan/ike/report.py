@@ -12,6 +12,7 @@ from seikan.wire.constants import IKE_PORT
 def engine_status(core: Core, now: float) -> EngineStatus:
     """A snapshot at `now`."""
     sas = [sa for tunnel in core.tunnels.values() for sa in tunnel.ike_sas]
+    sas += [sa for sa in core.half_open if sa.tunnel.provisional]
     return EngineStatus(
         core.settings.enabled,
         tuple(_isakmp_sa(sa, now) for sa in sas),
@@ -103,9 +104,9 @@ def _tunnel(tunnel: Tunnel, now: float) -> TunnelStatus:
         tunnel.settings.remote,
         sa.path.remote_port if sa else pair.path.remote_port if pair else IKE_PORT,
         _session(tunnel),
-        sa.peer_identity if sa else None,
+        sa.peer_identity if sa else tunnel.session.identity.name if tunnel.session else None,
         tunnel.settings.isakmp_profile,
-        False,
+        tunnel.session is not None,
         tunnel.up,
         None if tunnel.up_since is None else now - tunnel.up_since,
         sa.established_at if sa else None,

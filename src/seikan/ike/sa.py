@@ -6,12 +6,15 @@ while, never the other way round. An owner is what flows are for: an interface, 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 from seikan.config.model import IsakmpPolicy, TransformSet
 from seikan.crypto.key_exchange import KeyPair
 from seikan.crypto.keys import Phase1Keys
 from seikan.ike.effects import Address, Path
+from seikan.ike.identity import Identity
+from seikan.ike.preshared import Key
 from seikan.ike.settings import FlowSettings, TunnelSettings
 from seikan.ike.states import Event, Role, State, advance, expected_message
 from seikan.ike.status import Mismatch
@@ -47,6 +50,7 @@ class IkeSa:
     created: float
     cookie_r: bytes = NO_COOKIE
     first_message: tuple[bytes, Address] | None = None  # its key in the table of those that were answered
+    group: Hashable = None  # by which half-open exchanges are counted
     state: State = State.START
     conn_id: int = 0
     established_at: float | None = None
@@ -57,7 +61,7 @@ class IkeSa:
     key_pair: KeyPair | None = None
     nonces: tuple[bytes, bytes] = (b"", b"")
     publics: tuple[bytes, bytes] = (b"", b"")
-    pre_shared_key: Secret | None = None
+    key: Key | None = None
     identity_body: bytes = b""  # the peer's IDii of aggressive mode's first message
     keys: Phase1Keys | None = None
     iv: bytes = b""
@@ -68,7 +72,9 @@ class IkeSa:
     nat_vendor: Vendor | None = None
     nat_local: bool = False
     nat_remote: bool = False
-    peer_identity: str | None = None
+    peer_identity: str | None = None  # as the show commands print it
+    identity: Identity | None = None  # None: of no kind that could be told from others
+    judged: bool = False  # its identity is being looked into
     heard_at: float = 0.0  # when a fresh message of the peer came last, phase 1 over
     expiring: bool = False
     held: bool = False  # its first message has waited for the peer's own exchange, and does so once
@@ -79,6 +85,7 @@ class IkeSa:
     dpd_sequence: int = 0
     dpd_first: int = 0  # sequence number of the first R-U-THERE that has had no answer
     dpd_waiting: bool = False
+    dpd_asking: bool = False  # somebody wants to know at once
     dpd_tries: int = 0
     dpd_since: float = 0.0
     dpd_peer_sequence: int | None = None
@@ -129,7 +136,6 @@ class IkeSa:
     def forget_exchange(self) -> None:
         """Drop what only the exchange needed."""
         self.key_pair = None
-        self.pre_shared_key = None
         self.offered = None
         self.nonces = self.publics = (b"", b"")
         self.sa_body = b""
@@ -244,6 +250,8 @@ class Owner:
     name: str
     able: bool = False
     flows: dict[int, list[Flow]] = field(default_factory=dict)
+    by_selector: dict[Selector, Flow] = field(default_factory=dict)
+    sessions: dict[Tunnel, None] = field(default_factory=dict)
     up_flows: int = 0
 
 
@@ -260,6 +268,9 @@ class Flow:
     exchanges: list[QuickExchange] = field(default_factory=list)  # under way
     attempts: int = 0
     wanted_until: float = 0.0  # on demand: how long the traffic that asked is waited for
+    was_up: bool = False
+    entry: int | None = None  # the entry of a dynamic map that it is made from
+    announced: bool = False  # the plane knows of it, where it is made from a dynamic map
     removed: bool = False
     trouble: Trouble = field(default_factory=Trouble)
 
@@ -273,10 +284,41 @@ class Flow:
 
 
 @dataclass(slots=True, eq=False)
+class Session:
+    """What there is of a peer that no configuration names, beside its tunnel.
+
+    `place` is where it belongs: a Virtual-Template, or a dynamic map's owner. `number` is its Virtual-Access
+    interface's.
+    """
+
+    place: Place
+    identity: Identity
+    path: Path
+    key: Key
+    aggressive: bool  # its last phase 1: this side could not begin one
+    number: int = 0
+    reason: str = "its security associations have ended"  # why it may end
+    ended: bool = False
+    questions: list[Callable[[bool], None]] = field(default_factory=list)  # asked: does it live?
+    alive_at: float = 0.0  # when that was answered last
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    template: int | None
+    owner: str  # of a dynamic map; "" for a template's
+
+
+@dataclass(slots=True, eq=False)
 class Tunnel:
-    """A peer and this side's address towards it."""
+    """A peer and this side's address towards it.
+
+    `session` is set of one that is not configured and has authenticated, `provisional` of one that has yet to.
+    """
 
     settings: TunnelSettings
+    session: Session | None = None
+    provisional: bool = False
     flows: dict[tuple[str, int], Flow] = field(default_factory=dict)
     up_flows: int = 0
     up_since: float | None = None
@@ -296,11 +338,16 @@ class Tunnel:
     @property
     def able(self) -> bool:
         """Whether something of it can run."""
-        return any(flow.owner.able for flow in self.flows.values())
+        return self.session is not None or any(flow.owner.able for flow in self.flows.values())
 
     @property
     def up(self) -> bool:
         return self.up_flows > 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no SA of either phase."""
+        return not self.ike_sas and all(child.removed for flow in self.flows.values() for child in flow.children)
 
     @property
     def children(self) -> list[ChildSa]:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from seikan.ike.admission import Admission
 from seikan.ike.children import RETIRE_LATER, SOFT, SOFT_OTHER, Children
 from seikan.ike.core import Core
+from seikan.ike.dynamic import DynamicMaps
 from seikan.ike.effects import Direction, Path, PeerFailed, SendKeepalive, UpdateSa
 from seikan.ike.flows import Flows
+from seikan.ike.peers import Peers
 from seikan.ike.sa import MAX_FINISHED, Flow, IkeSa, Tunnel
+from seikan.ike.sessions import Sessions
 from seikan.ike.states import Event, Role, State
 from seikan.ike.v1.aggressive import AggressiveMode
 from seikan.ike.v1.informational import Informational
@@ -37,6 +41,10 @@ EXPIRE_AT = MAX_FINISHED * 4 // 5  # message ids after which a phase 1 SA is rep
 class Tunnels:
     def __init__(self, core: Core) -> None:
         self.core = core
+        self.admission = Admission(core, self)
+        self.sessions = Sessions(core, self)
+        self.dynamic = DynamicMaps(core, self)
+        self.peers = Peers(core, self)
         self.flows = Flows(core, self)
         self.children = Children(core, self)
         self.informational = Informational(core, self)
@@ -54,6 +62,7 @@ class Tunnels:
             sa.first_message = (sa.cookie_i, sa.path.remote)
             self.core.first_messages[sa.first_message] = sa
         sa.tunnel.ike_sas.append(sa)
+        self.admission.enter(sa)
 
     def rename(self, sa: IkeSa, cookie_r: bytes) -> None:
         """The responder's cookie is known."""
@@ -78,6 +87,7 @@ class Tunnels:
         if sa.first_message is not None and core.first_messages.get(sa.first_message) is sa:
             del core.first_messages[sa.first_message]
         sa.tunnel.ike_sas.remove(sa)
+        self.admission.leave(sa)
         for purpose in ("retransmit", "half-open", "forget", "soft", "hard", "dpd", "retire", "keepalive"):
             core.timers.cancel((purpose, sa))
         sa.forget_exchange()
@@ -87,6 +97,12 @@ class Tunnels:
             core.timers.set(("linger", sa), core.now + LINGER, lambda: self._gone(sa))
         else:
             sa.keys = None
+        self.sessions.look(sa.tunnel)
+
+    def look(self, flow: Flow) -> None:
+        """Something of a flow has gone: where nothing is left, it or its whole session may go."""
+        self.dynamic.look(flow)
+        self.sessions.look(flow.tunnel)
 
     def rest(self, tunnel: Tunnel) -> None:
         """Nothing that is due or comes late may start a tunnel again that is to rest."""
@@ -133,6 +149,11 @@ class Tunnels:
         lacking = [(flow, selector) for flow in tunnel.flows.values() for selector in self.flows.lacking(flow)]
         sa = best_ike_sa(tunnel.established())
         lacks_ike = (sa is None or sa.expiring) and (bool(lacking) or self.flows.keep_phase1(tunnel))
+        session = tunnel.session
+        if lacks_ike and session is not None and (session.aggressive or not tunnel.usable()):
+            # A peer that nobody configured begins phase 1 itself, but for the renewal of what lives.
+            lacks_ike = False
+            lacking = [] if sa is None else lacking
         if not lacks_ike and not lacking:
             tunnel.need_since = None
             return
@@ -179,7 +200,9 @@ class Tunnels:
             if sa.initiator or sa.state is State.MM_KEY_EXCH or waited < HALF_OPEN_TRUST:
                 self._look_again(tunnel, core.now + HALF_OPEN_TRUST)
                 return
-        mode = self.aggressive if tunnel.settings.aggressive_identity is not None else self.main
+        profile = core.profile_of(tunnel)
+        aggressive = tunnel.settings.aggressive_identity is not None or (profile is not None and profile.aggressive)
+        mode = self.aggressive if aggressive and tunnel.session is None else self.main
         if not mode.start(tunnel):
             self.back_off(tunnel)
 
@@ -293,13 +316,17 @@ class Tunnels:
             self.children.remove_pair(child, reason)
         for other in tunnel.established():
             self.drop(other)
+        if tunnel.session is not None:
+            self.sessions.end(tunnel, reason)
+            return
         core.error(tunnel, "IKMP_DEAD_PEER", reason)
         self.failed(tunnel, reason)
         self.evaluate(tunnel)
 
     def failed(self, tunnel: Tunnel, reason: str) -> None:
-        """The peer did not answer: where it has others beside it, one of them may be tried."""
-        self.core.emit(PeerFailed(tunnel.name, tunnel.settings.remote, reason))
+        """A configured peer did not answer: where it has others beside it, one of them may be tried."""
+        if tunnel.session is None:
+            self.core.emit(PeerFailed(tunnel.name, tunnel.settings.remote, reason))
 
     # -- collisions --------------------------------------------------------------------------------------------------
 
@@ -330,6 +357,7 @@ class Tunnels:
     def touch(self, sa: IkeSa, path: Path | None = None) -> None:
         """A fresh, authenticated message: behind a NAT the peer may have moved, and IKE and ESP move together."""
         sa.heard_at = self.core.now
+        self.sessions.answered(sa.tunnel, True)
         if path is None or path == sa.path or not sa.nat_remote or path.local != sa.path.local:
             return
         if path.local_port != sa.path.local_port and path.local_port == IKE_PORT:
@@ -344,6 +372,7 @@ class Tunnels:
             self._move(tunnel, path)
 
     def _move(self, tunnel: Tunnel, path: Path) -> None:
+        self.sessions.moved(tunnel, path)
         for sa in tunnel.ike_sas:
             if sa.established and sa.nat and sa.path != path:
                 self.core.debug("isakmp", "{}: peer is now at {}:{}", sa.label, path.remote, path.remote_port)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Address, IPv4Network
@@ -16,16 +17,21 @@ from typing import Any
 from seikan.config.model import IsakmpPolicy, Keepalive, PreSharedKey, TransformSet
 from seikan.crypto.key_exchange import KeyPair, KeyPairFactory, generate_key_pair
 from seikan.ike.effects import (
+    AddFlow,
     Address,
+    CreateAccess,
     Debug,
     Direction,
     FlowDown,
     FlowUp,
     InstallSa,
     Log,
+    MoveAccess,
     Path,
     PeerFailed,
     QueryUsage,
+    RemoveAccess,
+    RemoveFlow,
     RemoveSa,
     Send,
     SendKeepalive,
@@ -116,11 +122,14 @@ class Plane:
     outbound: dict[int, InstallSa] = field(default_factory=dict)
     used: dict[tuple[Direction, int], float] = field(default_factory=dict)  # by SPI, when it last carried a packet
 
+    def sas(self) -> list[InstallSa]:
+        return [*self.inbound.values(), *self.outbound.values()]
+
 
 class Side:
     """One router: an engine that may crash and start again, and its plane."""
 
-    def __init__(self, world: World, name: str, address: Address, configured: EngineSettings) -> None:
+    def __init__(self, world: Simulation, name: str, address: Address, configured: EngineSettings) -> None:
         self.world = world
         self.name = name
         self.address = address
@@ -132,6 +141,10 @@ class Side:
         self.flows_up: dict[tuple[str, int], Address] = {}
         self.heard: list[TunnelUp | TunnelDown | FlowUp | FlowDown] = []
         self.failed: list[str] = []
+        self.access: dict[str, CreateAccess] = {}  # Virtual-Access interfaces
+        self.dynamic: dict[tuple[str, int], AddFlow] = {}  # flows of dynamic crypto maps
+        self.moves: list[MoveAccess] = []
+        self.gone: list[RemoveAccess] = []
         self.logs: list[str] = []
         self.alive = False
         self.generation = 0
@@ -144,20 +157,23 @@ class Side:
 
     def boot(self) -> None:
         self.generation += 1
-        self.plane = Plane()
-        self.owners_up = set()
-        self.flows_up = {}
+        self._empty()
         self.alive = True
         self.engine = Engine(self.settings, self.world.random.randbytes, self.world.key_pair)
         if self.world.verbose:
             self.engine.debugging = frozenset(("isakmp", "ipsec"))
 
-    def crash(self) -> None:
-        """As by kill -9: nothing is said to anybody, and the plane's SAs go with the process."""
-        self.alive = False
+    def _empty(self) -> None:
         self.plane = Plane()
         self.owners_up = set()
         self.flows_up = {}
+        self.access = {}
+        self.dynamic = {}
+
+    def crash(self) -> None:
+        """As by kill -9: nothing is said to anybody, and the plane's SAs go with the process."""
+        self.alive = False
+        self._empty()
         self.world.note(f"{self.name} crashes")
 
     def initiate(self) -> None:
@@ -190,10 +206,32 @@ class Side:
                     assert self.flows_up.get((owner, flow)) != remote, "FlowUp twice"
                     self.flows_up[owner, flow] = remote
                 case FlowDown(owner, flow):
-                    assert not any(sa.flow == flow for sa in self.plane.outbound.values()), "FlowDown with an SA left"
+                    left = any((sa.owner, sa.flow) == (owner, flow) for sa in self.plane.outbound.values())
+                    assert not left, "FlowDown with an SA left"
                     del self.flows_up[owner, flow]
                 case PeerFailed(_, _, reason):
                     self.failed.append(reason)
+                case CreateAccess(name):
+                    assert name not in self.access, "an interface is made twice"
+                    self.access[name] = effect
+                    world.note(f"{self.name} makes {name} for {effect.identity} at {effect.path.remote}")
+                case MoveAccess(name, path):
+                    self.access[name] = replace(self.access[name], path=path)
+                    self.moves.append(effect)
+                    world.note(f"{self.name} moves {name} to {path.remote}:{path.remote_port}")
+                case RemoveAccess(name, reason):
+                    assert not any(sa.owner == name for sa in self.plane.sas()), "an interface goes before its SAs"
+                    assert name not in self.owners_up, "an interface goes while it is up"
+                    del self.access[name]
+                    self.gone.append(effect)
+                    world.note(f"{self.name} removes {name}: {reason}")
+                case AddFlow(owner, flow):
+                    assert (owner, flow) not in self.dynamic, "a flow is added twice"
+                    self.dynamic[owner, flow] = effect
+                case RemoveFlow(owner, flow):
+                    left = any((sa.owner, sa.flow) == (owner, flow) for sa in self.plane.sas())
+                    assert not left, "a flow goes before its SAs"
+                    del self.dynamic[owner, flow]
                 case TunnelUp(owner):
                     assert owner not in self.owners_up, "TunnelUp twice"
                     assert any(name == owner for name, _ in self.flows_up), "TunnelUp without a flow"
@@ -216,13 +254,25 @@ class Side:
                     world.note(f"{self.name} {text}")
         world.arm(self)
 
+    def _home(self, sa: InstallSa) -> object:
+        """What was made for an SA, where it is not part of the configuration."""
+        if sa.owner.startswith("Virtual-Access"):
+            return self.access[sa.owner].name
+        return self.dynamic[sa.owner, sa.flow] if sa.flow >= 1 << 16 else None
+
     def _install(self, sa: InstallSa) -> None:
         generation = self.generation
         refused = self.world.refuse(self, sa)
+        self._home(sa)  # it is there
 
         def done() -> None:
             if not self.alive or generation != self.generation:
                 return
+            nonlocal refused
+            try:
+                self._home(sa)
+            except KeyError:
+                refused = "its interface has gone"
             if refused is None:
                 table = self.plane.inbound if sa.direction is Direction.IN else self.plane.outbound
                 assert sa.spi not in table, "an SA is installed twice"
@@ -243,17 +293,14 @@ class Side:
         return Usage(inbound, outbound)
 
 
-class World:
-    """The clock, the network and both sides."""
+class Simulation:
+    """The clock, the network, and what goes over it."""
 
     def __init__(
         self,
         seed: int,
         network: Network | None = None,
         *,
-        nat: bool = False,
-        change: Callable[[EngineSettings], EngineSettings] = lambda base: base,
-        change_b: Callable[[EngineSettings], EngineSettings] | None = None,
         key_pair: KeyPairFactory | None = None,
         verbose: bool = False,
     ) -> None:
@@ -261,9 +308,7 @@ class World:
         self.network = network or Network()
         self.verbose = verbose
         self.now = 100.0
-        self.ladder: list[str] = []
-        self.nat_ports: dict[int, int] = {}
-        self.nat = nat
+        self.ladder: deque[str] = deque(maxlen=4000)
         self.key_pair: KeyPairFactory = key_pair or self._cheap
         self.delivered = self.lost_by_network = 0
         self.lost_at_peer: list[str] = []
@@ -272,8 +317,10 @@ class World:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._armed: dict[str, float | None] = {}
-        self.a = Side(self, "A", A, change(settings(A, B)))
-        self.b = Side(self, "B", B, (change_b or change)(settings(B, NAT if nat else A)))
+
+    def translate(self, side: Side, path: Path) -> tuple[Side | None, Path]:
+        """The receiver, None where there is none, and the path as it sees it."""
+        raise NotImplementedError
 
     def _cheap(self, group: Group) -> KeyPair:
         return CheapKeyPair(group, self.random)
@@ -322,31 +369,11 @@ class World:
         self.note(f"{side.name} restarts")
         side.initiate()
 
-    # -- the way between the sides ------------------------------------------------------------------------------------
-
-    def _translate(self, side: Side, path: Path) -> tuple[Side, Path]:
-        """The receiver, and the path as it sees it."""
-        if side is self.a:
-            source, port = (path.local, path.local_port)
-            if self.nat:
-                source, port = NAT, self.nat_ports.setdefault(path.local_port, self.random.randrange(1024, 60000))
-            return self.b, Path(path.remote, path.remote_port, source, port)
-        target, port = path.remote, path.remote_port
-        if self.nat:
-            inner = [local for local, outer in self.nat_ports.items() if outer == port]
-            if not inner:
-                return self.a, Path(NAT, 0, path.local, path.local_port)
-            target, port = A, inner[0]
-        return self.a, Path(target, port, path.local, path.local_port)
-
-    def rebind(self) -> None:
-        """The NAT forgets its mappings; the next packet from inside makes new ones."""
-        self.nat_ports.clear()
-        self.note("the NAT rebinds")
+    # -- messages ----------------------------------------------------------------------------------------------------
 
     def transmit(self, side: Side, path: Path, data: bytes) -> None:
-        receiver, seen = self._translate(side, path)
-        self.note(f"{side.name} -> {receiver.name} {describe(data)}")
+        receiver, seen = self.translate(side, path)
+        self.note(f"{side.name} -> {receiver.name if receiver else path.remote} {describe(data)}")
         if not self.forward(side, path, data):
             self.note("    dropped by the test")
             return
@@ -357,24 +384,12 @@ class World:
                 continue
             self.at(self.now + self.random.uniform(*self.network.delay), lambda: self._arrive(receiver, seen, data))
 
-    def _arrive(self, side: Side, path: Path, data: bytes) -> None:
-        if side.alive and path.local == side.address and data != b"\xff":
+    def _arrive(self, side: Side | None, path: Path, data: bytes) -> None:
+        if side is not None and side.alive and path.local == side.address and data != b"\xff":
             side.engine.handle_datagram(data, path, self.now)
             side.drain()
 
-    # -- traffic ------------------------------------------------------------------------------------------------------
-
-    def traffic(self, interval: float, until: float) -> None:
-        """Both sides send a packet of each flow that is up each `interval`."""
-
-        def tick() -> None:
-            for side in (self.a, self.b):
-                for owner, flow in list(side.flows_up) if side.alive else ():
-                    self.send_packet(side, owner, flow)
-            if self.now + interval <= until:
-                self.at(self.now + interval, tick)
-
-        self.at(self.now + interval, tick)
+    # -- traffic -----------------------------------------------------------------------------------------------------
 
     def send_packet(self, side: Side, owner: str = TUNNEL, flow: int = 0) -> None:
         """One packet of a flow; without an SA the engine hears of it."""
@@ -386,8 +401,8 @@ class World:
         sa = found[-1]
         side.plane.used[Direction.OUT, sa.spi] = self.now
         packet = Packet(sa.spi, (bytes(sa.encryption_key), bytes(sa.integrity_key)), self.now)
-        receiver, seen = self._translate(side, sa.path)
-        if self.network.cut or self.random.random() < self.network.loss:
+        receiver, seen = self.translate(side, sa.path)
+        if receiver is None or self.network.cut or self.random.random() < self.network.loss:
             self.lost_by_network += 1
             return
         self.at(self.now + self.random.uniform(*self.network.delay), lambda: self._packet(side, receiver, seen, packet))
@@ -408,6 +423,65 @@ class World:
         if sa.udp_encapsulation and path != sa.path:
             side.engine.peer_moved(sa.owner, path, self.now, spi=sa.spi)
             side.drain()
+
+    def story(self) -> str:
+        return "\n".join(list(self.ladder)[-400:])
+
+
+class World(Simulation):
+    """Two sides and the network between them."""
+
+    def __init__(
+        self,
+        seed: int,
+        network: Network | None = None,
+        *,
+        nat: bool = False,
+        change: Callable[[EngineSettings], EngineSettings] = lambda base: base,
+        change_b: Callable[[EngineSettings], EngineSettings] | None = None,
+        key_pair: KeyPairFactory | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(seed, network, key_pair=key_pair, verbose=verbose)
+        self.nat_ports: dict[int, int] = {}
+        self.nat = nat
+        self.a = Side(self, "A", A, change(settings(A, B)))
+        self.b = Side(self, "B", B, (change_b or change)(settings(B, NAT if nat else A)))
+
+    # -- the way between the sides ------------------------------------------------------------------------------------
+
+    def translate(self, side: Side, path: Path) -> tuple[Side, Path]:
+        if side is self.a:
+            source, port = (path.local, path.local_port)
+            if self.nat:
+                source, port = NAT, self.nat_ports.setdefault(path.local_port, self.random.randrange(1024, 60000))
+            return self.b, Path(path.remote, path.remote_port, source, port)
+        target, port = path.remote, path.remote_port
+        if self.nat:
+            inner = [local for local, outer in self.nat_ports.items() if outer == port]
+            if not inner:
+                return self.a, Path(NAT, 0, path.local, path.local_port)
+            target, port = A, inner[0]
+        return self.a, Path(target, port, path.local, path.local_port)
+
+    def rebind(self) -> None:
+        """The NAT forgets its mappings; the next packet from inside makes new ones."""
+        self.nat_ports.clear()
+        self.note("the NAT rebinds")
+
+    # -- traffic ------------------------------------------------------------------------------------------------------
+
+    def traffic(self, interval: float, until: float) -> None:
+        """Both sides send a packet of each flow that is up each `interval`."""
+
+        def tick() -> None:
+            for side in (self.a, self.b):
+                for owner, flow in list(side.flows_up) if side.alive else ():
+                    self.send_packet(side, owner, flow)
+            if self.now + interval <= until:
+                self.at(self.now + interval, tick)
+
+        self.at(self.now + interval, tick)
 
     # -- judgement ----------------------------------------------------------------------------------------------------
 
@@ -444,9 +518,6 @@ class World:
             core = side.engine._core
             tables = (core.ike_sas, core.lingering, core.first_messages, core.inbound, core.outbound)
             assert not any(tables), f"{side.name} keeps entries in its tables"
-
-    def story(self) -> str:
-        return "\n".join(self.ladder[-400:])
 
 
 def describe(data: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from seikan.crypto.keys import phase2_iv
@@ -34,9 +34,11 @@ class Informational:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, sa: IkeSa, payloads: list[Payload]) -> None:
-        """One authenticated message under an established SA; it has no answer and is not repeated."""
-        if sa.keys is None or not sa.established:
+    def send(self, sa: IkeSa, payloads: Sequence[Payload], *, early: bool = False) -> None:
+        """One authenticated message under an established SA (`early`: or one that has keys); it has no answer and is
+        not repeated.
+        """
+        if sa.keys is None or not (sa.established or early):
             return
         message_id = self.core.new_message_id(sa)
         header = header_of(sa, ExchangeType.INFORMATIONAL, message_id)
@@ -54,6 +56,12 @@ class Informational:
     def delete_child(self, sa: IkeSa, child: ChildSa) -> None:
         """Announce that this side receives with the pair's inbound SPI no more."""
         self.send(sa, [Delete(ProtocolId.ESP, (child.inbound_spi.to_bytes(4, "big"),))])
+
+    def say_no(self, sa: IkeSa) -> None:
+        """Under a phase 1 SA that only the peer takes for complete: its identity is not wanted, and the SA goes."""
+        cookies = sa.cookie_i + sa.cookie_r
+        refusal = Notification(ProtocolId.ISAKMP, cookies, NotifyType.AUTHENTICATION_FAILED)
+        self.send(sa, [refusal, Delete(ProtocolId.ISAKMP, (cookies,))], early=True)
 
     def delete_ike(self, sa: IkeSa) -> None:
         self.send(sa, [Delete(ProtocolId.ISAKMP, (sa.cookie_i + sa.cookie_r,))])
@@ -154,26 +162,24 @@ class Informational:
         # A slow answer to an earlier R-U-THERE of this row shows as well that the peer lives.
         sent = range((sa.dpd_sequence - sa.dpd_first) % _SEQUENCE + 1)
         sequence = int.from_bytes(payload.data, "big")
-        if not sa.dpd_waiting or len(payload.data) != 4 or (sequence - sa.dpd_first) % _SEQUENCE not in sent:
+        expected = sa.dpd_waiting or sa.dpd_asking
+        if not expected or len(payload.data) != 4 or (sequence - sa.dpd_first) % _SEQUENCE not in sent:
             self.core.counters["dpd_unexpected"] += 1
             return
         self.tunnels.touch(sa, path)
-        sa.dpd_waiting = False
+        sa.dpd_waiting = sa.dpd_asking = False
         self.schedule_dpd(sa)
 
     def schedule_dpd(self, sa: IkeSa) -> None:
         """Arm the next look at the peer; nothing where DPD is not configured or the peer does not do it."""
-        keepalive = self.core.settings.keepalive
+        keepalive = self.core.keepalive_of(sa.tunnel)
         if keepalive is None or not sa.dpd or not sa.established:
             self.core.timers.cancel(("dpd", sa))
             return
-        if not sa.dpd_sequence:
-            # RFC 3706 section 5.4: the first one is random, with a clear highest bit.
-            sa.dpd_sequence = int.from_bytes(self.core.random(4), "big") >> 1 or 1
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.interval, lambda: self._dpd_due(sa))
 
     def _dpd_due(self, sa: IkeSa) -> None:
-        keepalive = self.core.settings.keepalive
+        keepalive = self.core.keepalive_of(sa.tunnel)
         if keepalive is None or not sa.established:
             return
         pairs = sa.tunnel.usable()
@@ -194,11 +200,11 @@ class Informational:
             else:
                 self.schedule_dpd(sa)
 
-        self._query(pairs, answered)
+        self.query(pairs, answered)
         # Should the plane never answer, look again.
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.interval, lambda: self._dpd_due(sa))
 
-    def _query(self, pairs: list[ChildSa], answered: Callable[[Usage], None]) -> None:
+    def query(self, pairs: list[ChildSa], answered: Callable[[Usage], None]) -> None:
         """When a packet last came from the peer, and when one last went to it, on any of `pairs`."""
         seen: list[Usage] = []
 
@@ -216,24 +222,44 @@ class Informational:
             self.tunnels.children.query(child, one)
 
     def _probe(self, sa: IkeSa) -> None:
+        if not sa.dpd_asking:
+            sa.dpd_first = (self._last_sequence(sa) + 1) % _SEQUENCE
         sa.dpd_waiting = True
         sa.dpd_tries = 0
         sa.dpd_since = self.core.now
-        sa.dpd_first = (sa.dpd_sequence + 1) % _SEQUENCE
         self._r_u_there_send(sa)
 
+    def ask(self, sa: IkeSa) -> bool:
+        """One R-U-THERE now, whatever is configured; False where the peer does not do dead peer detection."""
+        if not sa.dpd or not sa.established:
+            return False
+        if not (sa.dpd_waiting or sa.dpd_asking):
+            sa.dpd_first = (self._last_sequence(sa) + 1) % _SEQUENCE
+        sa.dpd_asking = True
+        self._send_r_u_there(sa)
+        return True
+
+    def _last_sequence(self, sa: IkeSa) -> int:
+        if not sa.dpd_sequence:
+            # RFC 3706 section 5.4: the first one is random, with a clear highest bit.
+            sa.dpd_sequence = int.from_bytes(self.core.random(4), "big") >> 1 or 1
+        return sa.dpd_sequence
+
+    def _send_r_u_there(self, sa: IkeSa) -> None:
+        sa.dpd_sequence = (self._last_sequence(sa) + 1) % _SEQUENCE
+        self.core.counters["dpd_sent"] += 1
+        data = sa.dpd_sequence.to_bytes(4, "big")
+        self.send(sa, [Notification(ProtocolId.ISAKMP, sa.cookie_i + sa.cookie_r, NotifyType.R_U_THERE, data)])
+
     def _r_u_there_send(self, sa: IkeSa) -> None:
-        keepalive = self.core.settings.keepalive
+        keepalive = self.core.keepalive_of(sa.tunnel)
         if keepalive is None or not sa.established or not sa.dpd_waiting:
             return
         if sa.dpd_tries >= DPD_TRIES:
             self._unanswered(sa)
             return
         sa.dpd_tries += 1
-        sa.dpd_sequence = (sa.dpd_sequence + 1) % _SEQUENCE
-        self.core.counters["dpd_sent"] += 1
-        data = sa.dpd_sequence.to_bytes(4, "big")
-        self.send(sa, [Notification(ProtocolId.ISAKMP, sa.cookie_i + sa.cookie_r, NotifyType.R_U_THERE, data)])
+        self._send_r_u_there(sa)
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.retry, lambda: self._r_u_there_send(sa))
 
     def _unanswered(self, sa: IkeSa) -> None:
@@ -256,5 +282,5 @@ class Informational:
             else:
                 self.tunnels.peer_dead(sa)
 
-        self._query(pairs, answered)
+        self.query(pairs, answered)
         self.core.timers.set(("dpd", sa), self.core.now + 1.0, lambda: self.tunnels.peer_dead(sa))

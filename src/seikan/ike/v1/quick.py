@@ -14,11 +14,13 @@ from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.crypto.keys import closing_hash, keymat, phase2_iv
 from seikan.crypto.prf import same
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
+from seikan.ike.dynamic import Postponed
 from seikan.ike.effects import Path, Usage
 from seikan.ike.flows import MAX_PAIRS_OF_FLOW
 from seikan.ike.policy import lifetimes
 from seikan.ike.sa import ChildSa, Flow, IkeSa, QuickExchange
 from seikan.ike.selectors import identifications
+from seikan.ike.settings import PhaseTwo
 from seikan.ike.states import Event, Role
 from seikan.ike.status import Mismatch
 from seikan.ike.transforms import (
@@ -178,6 +180,9 @@ class QuickMode:
             if not sa.tunnel.able:
                 raise AbandonExchange(f"{sa.tunnel.name} is down here")
             self._answer(exchange, chain, iv, data)
+        except Postponed:
+            core.counters["quick_modes_postponed"] += 1
+            core.free_spi(exchange.inbound_spi)
         except (AbandonExchange, WireError) as error:
             self._refuse(sa, chain, exchange, error)
 
@@ -191,7 +196,7 @@ class QuickMode:
         if sa.keys is None:
             raise PayloadMalformed("no keys")
         identities = [payload for payload in chain.payloads if isinstance(payload, Identification)]
-        flow, exchange.selector = self._asked(sa, identities)
+        flow, exchange.selector = self._asked(sa, identities, one(chain, SaPayload))
         exchange.flow = flow
         if len(flow.children) >= MAX_PAIRS_OF_FLOW:
             core.counters["pairs_of_flow_limit"] += 1
@@ -224,13 +229,23 @@ class QuickMode:
         exchange.child = self._make_child(exchange, flow, choice, shared, *limits)
         self._install_inbound(exchange, exchange.child)
 
-    def _asked(self, sa: IkeSa, identities: list[Identification]) -> tuple[Flow, Selector]:
+    def _asked(self, sa: IkeSa, identities: list[Identification], offered: SaPayload) -> tuple[Flow, Selector]:
         """The flow that message 1 asks for, or a refusal that names both sides' selectors."""
         selector = self.tunnels.flows.asked(sa, identities, initiator=False)
-        found = None if selector is None else self.tunnels.flows.find(sa, selector)
-        if found is None:
+        if selector is None:
             self._other_selectors(sa, identities, initiator=False)
-        return found
+        found = self.tunnels.flows.find(sa, selector)
+        if found is not None:
+            return found
+
+        def fits(phase_two: PhaseTwo) -> bool:
+            modes = Modes(sa.nat, sa.nat_draft)
+            return isinstance(choose(phase_two, modes, offered, initiator=False), Phase2Choice)
+
+        flow = self.tunnels.dynamic.make_flow(sa, selector, fits)
+        if flow is None:
+            self._other_selectors(sa, identities, initiator=False)
+        return flow, selector
 
     def _other_selectors(self, sa: IkeSa, identities: list[Identification], *, initiator: bool) -> NoReturn:
         text = f"peer {sa.path.remote} asks for other traffic selectors than are configured here"
@@ -326,6 +341,7 @@ class QuickMode:
         encryption, integrity = choice.transform_set.encryption, choice.transform_set.integrity
         if sa.keys is None or encryption is None:
             raise PayloadMalformed("no keys")
+        self.tunnels.dynamic.announce(flow)
         size = encryption.key_bits // 8 + encryption.salt
         total = size + (integrity.key if integrity and not encryption.aead else 0)
         spis = {"in": exchange.inbound_spi.to_bytes(4, "big"), "out": choice.spi}
@@ -393,10 +409,12 @@ class QuickMode:
         self.core.counters["quick_modes_completed"] += 1
         self.core.timers.set(("forget", exchange), self.core.now + REPEAT_KEPT, lambda: self._forget(exchange))
 
-    @staticmethod
-    def _over(exchange: QuickExchange) -> None:
-        if exchange.flow and exchange in exchange.flow.exchanges:
-            exchange.flow.exchanges.remove(exchange)
+    def _over(self, exchange: QuickExchange) -> None:
+        flow = exchange.flow
+        if flow is not None:
+            if exchange in flow.exchanges:
+                flow.exchanges.remove(exchange)
+            self.tunnels.look(flow)
 
     @staticmethod
     def _forget(exchange: QuickExchange) -> None:
