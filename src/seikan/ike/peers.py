@@ -76,6 +76,13 @@ class Peers:
         taken = {name for profile in self.core.settings.profiles for name in profile.keyrings}
         return {GLOBAL, *(ring.name for ring in self.core.settings.keyrings if ring.name not in taken)}
 
+    def _open(self, local: Address) -> bool:
+        """Whether an unknown peer can get anything at `local` now."""
+        if any(self._template(profile, local) is not None for profile in self._profiles(local)):
+            return True
+        owners = (self.core.owners.get(row.owner) for row in self.core.settings.dynamic_maps if row.local == local)
+        return any(owner is not None and owner.able for owner in owners)
+
     # -- beginning ---------------------------------------------------------------------------------------------------
 
     def provisional(self, path: Path) -> Tunnel | None:
@@ -86,6 +93,9 @@ class Peers:
         rings = self._usable_rings(path.local)
         if not rings:
             core.counters["strangers"] += 1
+            return None
+        if not self._open(path.local):
+            core.counters["tunnel_not_able"] += 1
             return None
         named = core.settings.aggressive_mode
         if not named and core.keys.find(path.local, path.remote, rings=rings) is None:
