@@ -495,8 +495,10 @@ def test_its_own_packets_are_never_sealed_again(pair: Pair) -> None:
     pair.associate()
     # The route to the tunnel's end goes through the tunnel: what it seals, and its IKE, come back to its device.
     pair.a.ip("route", "add", "10.9.0.2/32", "dev", DEVICE, "src", "10.9.0.1")
+    pair.a.call("open_udp", 500)
     pair.a.call("send_udp", b"IKE", "10.9.0.2", 500, 500)
     wait_until(lambda: pair.a.counters().drops == {"recursion": 1}, "IKE is not sent into its own tunnel")
+    assert pair.a.counters().packets_out == 0
     assert pair.a.ping(INNER["b"], "-W", "0.1", count=1) == 0
     wait_until(lambda: pair.a.counters().drops == {"recursion": 2}, "ESP is sealed once, not for ever")
 

@@ -14,7 +14,8 @@ macro_rules! drops {
 }
 
 drops! {
-    NoSa "no-sa" "an IPsec tunnel has no outbound SA",
+    NoSa "no-sa" "the tunnel, or the packet's policy, has no outbound SA",
+    NoPolicy "no-policy" "the packet is traffic of none of the tunnel's policies",
     HardExpired "hard-expired" "the SA's hard lifetime is used up",
     SequenceWrap "sequence-wrap" "the SA has no sequence number left",
     NoSocket "no-socket" "the UDP socket of an encapsulated SA is not attached any more",
@@ -34,6 +35,7 @@ drops! {
     NextHeader "next-header" "a next header that tunnel mode does not have",
     Inner "inner-malformed" "the inner IP header does not fit the payload",
     Ecn "ecn-ce-not-ect" "congestion marked on a packet that is not ECN capable (RFC 6040)",
+    SelectorMismatch "selector-mismatch" "what was in the packet is no traffic of its SA's policy",
     DeviceDown "device-down" "the tunnel device is not up",
     DeviceWrite "device-write" "the tunnel device refused the packet",
     Truncated "truncated" "larger than the receive buffer",

@@ -19,6 +19,7 @@ pub enum Kind {
     AuthenticationFailure,
     PathMtu,
     PeerAddress,
+    Acquire,
 }
 
 impl Kind {
@@ -33,6 +34,7 @@ impl Kind {
             Self::AuthenticationFailure => "authentication-failure",
             Self::PathMtu => "path-mtu",
             Self::PeerAddress => "peer-address",
+            Self::Acquire => "acquire",
         }
     }
 }
@@ -54,6 +56,7 @@ pub struct Event {
     pub local: Option<IpAddr>,
     pub mtu: Option<u32>,
     pub sequence: Option<u32>,
+    pub policy: Option<u32>,
 }
 
 impl Event {
@@ -68,6 +71,7 @@ impl Event {
             local: None,
             mtu: None,
             sequence: None,
+            policy: None,
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::counters::Drop;
 use crate::event::{Direction, IkeDatagram, Kind, Notice};
 use crate::socket::{ESP, LossCounter};
 use crate::sys::{Envelope, Messages};
-use crate::table::{GreKey, InboundSa, State, Tunnel, read};
+use crate::table::{GreKey, InboundSa, Policy, State, Tunnel, read};
+use seikan_esp::selector::Traffic;
 use seikan_esp::{OpenError, ecn, gre, ip, packet};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -70,9 +71,9 @@ struct Outer {
     encapsulated: bool,
 }
 
-/// The run of inner packets for one tunnel, written when another tunnel's packet comes.
+/// The run of inner packets for one tunnel and policy, written when another's packet comes.
 struct Run<'a> {
-    tunnel: Option<Arc<Tunnel>>,
+    owner: Option<(Arc<Tunnel>, Option<Arc<Policy>>)>,
     ranges: &'a mut Vec<Range<usize>>,
 }
 
@@ -81,7 +82,7 @@ pub fn serve_raw(state: &State, fd: BorrowedFd<'_>, protocol: u8, losses: &LossC
     for _ in 0..BURST {
         let Inbox { buffer, envelopes, messages, run } = inbox;
         let Ok(count) = messages.receive(fd, envelopes, buffer, STRIDE, ROOM) else { return };
-        let mut run = Run { tunnel: None, ranges: run };
+        let mut run = Run { owner: None, ranges: run };
         let sas = read(&state.inbound);
         let tunnels = read(&state.gre);
         for (i, envelope) in envelopes[..count].iter().enumerate() {
@@ -126,7 +127,7 @@ pub fn serve_udp(state: &State, fd: BorrowedFd<'_>, port: u16, losses: &LossCoun
     for _ in 0..BURST {
         let Inbox { buffer, envelopes, messages, run } = inbox;
         let Ok(count) = messages.receive(fd, &mut envelopes[..UDP_MESSAGES], buffer, STRIDE, ROOM) else { return };
-        let mut run = Run { tunnel: None, ranges: run };
+        let mut run = Run { owner: None, ranges: run };
         let sas = read(&state.inbound);
         for (i, envelope) in envelopes[..count].iter().enumerate() {
             let received = read_control(envelope);
@@ -194,10 +195,7 @@ fn esp_packet(
         }
         return;
     };
-    let drop = |reason| {
-        sa.drops.add(reason, 1);
-        sa.tunnel.traffic.drops.add(reason, 1);
-    };
+    let drop = |reason| sa.dropped(reason, 1);
     let report = |kind, sequence: Option<u32>| {
         state.report(kind, |event| {
             event.tunnel = Some(sa.tunnel.device.clone());
@@ -245,10 +243,16 @@ fn esp_packet(
         report(Kind::PeerAddress, Some(opened.sequence as u32));
     }
     let inner = range.start + opened.payload.start..range.start + opened.payload.end;
+    if let Some(policy) = &sa.policy
+        && !ip::View::new(&buffer[inner.clone()])
+            .is_some_and(|view| policy.selector.contains(&Traffic::received(&view)))
+    {
+        return drop(Drop::SelectorMismatch);
+    }
     if !apply_ecn(&mut buffer[inner.clone()], outer.tos) {
         return drop(Drop::Ecn);
     }
-    queue(run, &sa.tunnel, inner, buffer);
+    queue(run, &sa.tunnel, sa.policy.as_ref(), inner, buffer);
 }
 
 /// Find the tunnel of one GRE packet and queue what is in it.
@@ -283,7 +287,7 @@ fn gre_packet(
     if !apply_ecn(&mut buffer[inner.clone()], outer.tos) {
         return drop(Drop::Ecn);
     }
-    queue(run, tunnel, inner, buffer);
+    queue(run, tunnel, None, inner, buffer);
 }
 
 /// RFC 6040 section 4.2; false where the packet must be dropped.
@@ -302,35 +306,40 @@ fn apply_ecn(inner: &mut [u8], outer: u8) -> bool {
     }
 }
 
-fn queue(run: &mut Run<'_>, tunnel: &Arc<Tunnel>, inner: Range<usize>, buffer: &[u8]) {
-    if run.tunnel.as_ref().is_some_and(|current| !Arc::ptr_eq(current, tunnel)) {
+fn queue(run: &mut Run<'_>, tunnel: &Arc<Tunnel>, policy: Option<&Arc<Policy>>, inner: Range<usize>, buffer: &[u8]) {
+    let same = |(current, of): &(Arc<Tunnel>, Option<Arc<Policy>>)| {
+        Arc::ptr_eq(current, tunnel) && of.as_ref().map(Arc::as_ptr) == policy.map(Arc::as_ptr)
+    };
+    if !run.owner.as_ref().is_some_and(same) {
         write_run(run, buffer);
-    }
-    if run.tunnel.is_none() {
-        run.tunnel = Some(tunnel.clone());
+        run.owner = Some((tunnel.clone(), policy.cloned()));
     }
     run.ranges.push(inner);
 }
 
 /// Hand the run to its device.
 fn write_run(run: &mut Run<'_>, buffer: &[u8]) {
-    let Some(tunnel) = run.tunnel.take() else { return };
+    let Some((tunnel, policy)) = run.owner.take() else { return };
+    let policy = policy.as_deref();
     let guard = read(&tunnel.tun);
-    let traffic = &tunnel.traffic;
     match guard.as_ref() {
-        None => traffic.drops.add(Drop::DeviceDown, run.ranges.len() as u64),
+        None => tunnel.dropped(policy, Drop::DeviceDown, run.ranges.len() as u64),
         Some(tun) => {
             coalesce::join(buffer, run.ranges, |joined| {
                 match tun.write(&joined.parts(buffer)) {
                     Ok(_) => {
-                        traffic.packets_in.fetch_add(joined.packets, Relaxed);
-                        traffic.octets_in.fetch_add(joined.octets, Relaxed);
+                        for traffic in
+                            [Some(&tunnel.traffic), policy.map(|policy| &policy.traffic)].into_iter().flatten()
+                        {
+                            traffic.packets_in.fetch_add(joined.packets, Relaxed);
+                            traffic.octets_in.fetch_add(joined.octets, Relaxed);
+                        }
                     }
                     // The kernel answers EIO for a device that is administratively down.
                     Err(error) if error.raw_os_error() == Some(libc::EIO) => {
-                        traffic.drops.add(Drop::DeviceDown, joined.packets);
+                        tunnel.dropped(policy, Drop::DeviceDown, joined.packets);
                     }
-                    Err(_) => traffic.drops.add(Drop::DeviceWrite, joined.packets),
+                    Err(_) => tunnel.dropped(policy, Drop::DeviceWrite, joined.packets),
                 }
             });
         }

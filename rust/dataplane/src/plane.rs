@@ -1,13 +1,14 @@
 //! The plane as the control side uses it. Calls return at once; every error is one line for an operator.
 
 use crate::counters::{Drops, Traffic};
-use crate::event::{Direction, Limiter, Notice};
+use crate::event::{Direction, Notice};
 use crate::socket::{self, ESP, GRE, LossCounter, Sender, family};
-use crate::table::{InboundLimits, InboundSa, Mode, OutboundSa, Parameters, Path, Source, State, Tunnel};
-use crate::table::{PathMtu, lock, read, write};
+use crate::table::{Config, InboundLimits, InboundSa, Mode, OutboundSa, Parameters, Path, PathMtu, Policies, Policy};
+use crate::table::{SaList, Source, State, Tunnel, lock, read, write};
 use crate::tun::Tun;
 use crate::worker::Pool;
 use seikan_esp as esp;
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, RawFd};
@@ -49,6 +50,8 @@ pub struct NewSa {
     pub tunnel: String,
     pub direction: Direction,
     pub spi: u32,
+    /// The number of the policy it is for.
+    pub policy: Option<u32>,
     pub path: Path,
     pub suite: esp::Suite,
     pub replay_window: u32,
@@ -63,6 +66,18 @@ pub struct TunnelCounters {
     pub octets_in: u64,
     pub octets_out: u64,
     pub drops: Vec<(&'static str, u64)>,
+}
+
+impl TunnelCounters {
+    fn read(traffic: &Traffic) -> Self {
+        Self {
+            packets_in: traffic.packets_in.load(Relaxed),
+            packets_out: traffic.packets_out.load(Relaxed),
+            octets_in: traffic.octets_in.load(Relaxed),
+            octets_out: traffic.octets_out.load(Relaxed),
+            drops: traffic.drops.read(),
+        }
+    }
 }
 
 pub struct SaCounters {
@@ -110,11 +125,11 @@ impl Plane {
         let tunnel = Arc::new(Tunnel {
             device: parameters.device.clone(),
             tun: RwLock::new(Some(tun)),
-            parameters: RwLock::new(Arc::new(parameters.clone())),
-            outbound: RwLock::default(),
+            config: RwLock::new(Arc::new(Config::new(parameters.clone(), None))),
+            outbound: SaList::default(),
+            outbound_by_spi: RwLock::default(),
             traffic: Traffic::default(),
             path_mtu: PathMtu::default(),
-            path_mtu_limit: Limiter::default(),
         });
         if parameters.mode == Mode::Gre {
             write(&self.state.gre).insert(parameters.gre_key(), tunnel.clone());
@@ -123,13 +138,14 @@ impl Plane {
         self.watch(&mut control, Source::Tunnel(tunnel))
     }
 
-    /// SAs stay unless the mode or the endpoints change.
+    /// SAs stay unless the mode or the endpoints change, or their policy goes.
     pub fn update_tunnel(&self, parameters: Parameters) -> Result<()> {
         let mut control = lock(&self.control);
         let tunnel = self.tunnel(&parameters.device)?;
         self.check(&parameters)?;
         self.open_sockets(&mut control, parameters.mode, parameters.source)?;
-        let old = read(&tunnel.parameters).clone();
+        let old_config = read(&tunnel.config).clone();
+        let old = &old_config.parameters;
         if old.mtu != parameters.mtu {
             let guard = read(&tunnel.tun);
             guard.as_ref().map_or(Ok(()), |tun| tun.set_mtu(parameters.mtu))?;
@@ -149,7 +165,9 @@ impl Plane {
                 gre.insert(parameters.gre_key(), tunnel.clone());
             }
         }
-        *write(&tunnel.parameters) = Arc::new(parameters);
+        let config = Config::new(parameters, old_config.policies.as_ref());
+        self.remove_sas_without_policy(&tunnel, config.policies.as_ref());
+        *write(&tunnel.config) = Arc::new(config);
         Ok(())
     }
 
@@ -176,7 +194,8 @@ impl Plane {
     pub fn add_sa(&self, new: NewSa) -> Result<()> {
         let mut control = lock(&self.control);
         let tunnel = self.tunnel(&new.tunnel)?;
-        if read(&tunnel.parameters).mode != Mode::Ipsec {
+        let config = read(&tunnel.config).clone();
+        if config.parameters.mode != Mode::Ipsec {
             return fail(format!("tunnel {} is in mode gre: an SA needs mode ipsec", new.tunnel));
         }
         if new.spi < FIRST_SPI {
@@ -186,6 +205,11 @@ impl Plane {
             let (asked, largest) = (new.replay_window, esp::replay::LARGEST);
             return fail(format!("a replay window of {asked} packets is too large: at most {largest}"));
         }
+        let policy = match (new.policy, &config.policies) {
+            (None, None) => None,
+            (None, Some(_)) => return fail(format!("{} has policies: an SA needs the number of one", new.tunnel)),
+            (Some(number), policies) => Some(numbered(policies.as_ref(), number, &new.tunnel)?),
+        };
         self.check_path(&mut control, &new.path)?;
         let NewSa { spi, path, suite, extended, lifetime, .. } = new;
         match new.direction {
@@ -199,18 +223,29 @@ impl Plane {
                     sa,
                     path: RwLock::new(path),
                     tunnel,
+                    policy,
                     drops: Drops::default(),
                     limits: InboundLimits::default(),
                 };
                 inbound.insert(spi, Arc::new(sa));
             }
             Direction::Out => {
-                let mut outbound = write(&tunnel.outbound);
-                if outbound.iter().any(|sa| sa.sa.spi == spi) {
+                let mut by_spi = write(&tunnel.outbound_by_spi);
+                if by_spi.contains_key(&spi) {
                     return fail(format!("outbound SPI {spi:#010x} is on {} already", new.tunnel));
                 }
+                let (sas, path_mtu) = policy
+                    .as_ref()
+                    .map_or((&tunnel.outbound, &tunnel.path_mtu), |policy| (&policy.outbound, &policy.path_mtu));
+                let mut outbound = write(sas);
+                if outbound.last().is_some_and(|last| read(&last.path).remote != path.remote) {
+                    path_mtu.forget();
+                }
                 let sa = esp::Outbound::new(spi, suite, extended, lifetime);
-                outbound.push(Arc::new(OutboundSa { sa, path: RwLock::new(path), drops: Drops::default() }));
+                let (path, policy) = (RwLock::new(path), new.policy);
+                let sa = Arc::new(OutboundSa { sa, path, policy, drops: Drops::default() });
+                by_spi.insert(spi, sa.clone());
+                outbound.push(sa);
             }
         }
         Ok(())
@@ -222,8 +257,9 @@ impl Plane {
         match direction {
             Direction::In => *write(&self.inbound_sa(spi, device)?.path) = path,
             Direction::Out => {
-                *write(&self.outbound_sa(spi, device)?.path) = path;
-                self.tunnel(device)?.path_mtu.forget();
+                let (tunnel, sa) = self.outbound_sa(spi, device)?;
+                *write(&sa.path) = path;
+                tunnel.of_policy(sa.policy, |_, path_mtu| path_mtu.forget());
             }
         }
         Ok(())
@@ -238,23 +274,22 @@ impl Plane {
                 write(&self.state.inbound).remove(&spi);
             }
             Direction::Out => {
-                self.outbound_sa(spi, device)?;
-                write(&self.tunnel(device)?.outbound).retain(|sa| sa.sa.spi != spi);
+                let (tunnel, sa) = self.outbound_sa(spi, device)?;
+                write(&tunnel.outbound_by_spi).remove(&spi);
+                tunnel.of_policy(sa.policy, |sas, _| write(sas).retain(|sa| sa.sa.spi != spi));
             }
         }
         Ok(())
     }
 
     pub fn tunnel_counters(&self, device: &str) -> Result<TunnelCounters> {
-        let tunnel = self.tunnel(device)?;
-        let traffic = &tunnel.traffic;
-        Ok(TunnelCounters {
-            packets_in: traffic.packets_in.load(Relaxed),
-            packets_out: traffic.packets_out.load(Relaxed),
-            octets_in: traffic.octets_in.load(Relaxed),
-            octets_out: traffic.octets_out.load(Relaxed),
-            drops: traffic.drops.read(),
-        })
+        Ok(TunnelCounters::read(&self.tunnel(device)?.traffic))
+    }
+
+    pub fn policy_counters(&self, device: &str, number: u32) -> Result<TunnelCounters> {
+        let config = read(&self.tunnel(device)?.config).clone();
+        let policy = numbered(config.policies.as_ref(), number, device)?;
+        Ok(TunnelCounters::read(&policy.traffic))
     }
 
     pub fn sa_counters(&self, direction: Direction, spi: u32, device: &str) -> Result<SaCounters> {
@@ -264,7 +299,7 @@ impl Plane {
                 (sa.sa.usage.read(), sa.drops.read())
             }
             Direction::Out => {
-                let sa = self.outbound_sa(spi, device)?;
+                let (_, sa) = self.outbound_sa(spi, device)?;
                 (sa.sa.usage.read(), sa.drops.read())
             }
         };
@@ -351,7 +386,7 @@ impl Plane {
         write(&self.state.inbound).clear();
         write(&self.state.gre).clear();
         for (_, tunnel) in write(&self.state.tunnels).drain() {
-            write(&tunnel.outbound).clear();
+            tunnel.forget_outbound(|_| false);
             write(&tunnel.tun).take();
         }
         write(&self.state.sources).clear();
@@ -372,15 +407,34 @@ impl Plane {
         }
     }
 
-    fn outbound_sa(&self, spi: u32, device: &str) -> Result<Arc<OutboundSa>> {
+    fn outbound_sa(&self, spi: u32, device: &str) -> Result<(Arc<Tunnel>, Arc<OutboundSa>)> {
         let tunnel = self.tunnel(device)?;
-        let found = read(&tunnel.outbound).iter().find(|sa| sa.sa.spi == spi).cloned();
-        found.ok_or_else(|| PlaneError(format!("there is no outbound SA {spi:#010x} on {device}")))
+        let found = read(&tunnel.outbound_by_spi).get(&spi).cloned();
+        found
+            .map(|sa| (tunnel, sa))
+            .ok_or_else(|| PlaneError(format!("there is no outbound SA {spi:#010x} on {device}")))
     }
 
     fn remove_sas(&self, tunnel: &Arc<Tunnel>) {
         write(&self.state.inbound).retain(|_, sa| !Arc::ptr_eq(&sa.tunnel, tunnel));
-        write(&tunnel.outbound).clear();
+        tunnel.forget_outbound(|_| false);
+    }
+
+    /// What is for no policy of `policies`, or for none at all while there are some, goes; None keeps what is for none.
+    fn remove_sas_without_policy(&self, tunnel: &Arc<Tunnel>, policies: Option<&Policies>) {
+        let old = read(&tunnel.config).clone();
+        let of = |policies: Option<&Policies>| -> HashSet<*const Policy> {
+            policies.iter().flat_map(|policies| &policies.list).map(Arc::as_ptr).collect()
+        };
+        let (before, kept) = (of(old.policies.as_ref()), of(policies));
+        if before.is_subset(&kept) && before.is_empty() == kept.is_empty() {
+            return;
+        }
+        let stays = |policy: Option<*const Policy>| policy.map_or(kept.is_empty(), |policy| kept.contains(&policy));
+        write(&self.state.inbound)
+            .retain(|_, sa| !Arc::ptr_eq(&sa.tunnel, tunnel) || stays(sa.policy.as_ref().map(Arc::as_ptr)));
+        let pointer = |number| old.policies.as_ref()?.numbered(number).map(Arc::as_ptr);
+        tunnel.forget_outbound(|sa| stays(sa.policy.and_then(pointer)));
     }
 
     fn check(&self, parameters: &Parameters) -> Result<()> {
@@ -391,6 +445,13 @@ impl Plane {
         }
         if *ttl == 0 {
             return fail(format!("a TTL of 0 lets no packet of {device} leave: 1 to 255"));
+        }
+        if parameters.mode == Mode::Gre && !parameters.policies.is_empty() {
+            return fail(format!("{device} is in mode gre: policies need mode ipsec"));
+        }
+        let mut numbers = HashSet::new();
+        if let Some((number, _)) = parameters.policies.iter().find(|(number, _)| !numbers.insert(number)) {
+            return fail(format!("policy {number} is twice on {device}: give each a number of its own"));
         }
         if parameters.mode == Mode::Gre
             && let Some(other) =
@@ -445,6 +506,13 @@ impl Plane {
             Source::Udp { fd, .. } => read(fd).as_ref().map_or(Ok(()), |fd| pool.watch(fd.as_fd(), token))?,
         }
         Ok(())
+    }
+}
+
+fn numbered(policies: Option<&Policies>, number: u32, device: &str) -> Result<Arc<Policy>> {
+    match policies.and_then(|policies| policies.numbered(number)) {
+        Some(policy) => Ok(policy.clone()),
+        None => fail(format!("{device} has no policy {number}")),
     }
 }
 

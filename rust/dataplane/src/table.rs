@@ -1,10 +1,11 @@
 //! What the plane knows: tunnels, security associations, and who finds them by what.
 
-use crate::counters::{Drops, Traffic};
+use crate::counters::{Drop, Drops, Traffic};
 use crate::event::{Event, Events, Kind, Limiter, Notice};
 use crate::socket::{LossCounter, Sender};
 use crate::tun::Tun;
 use seikan_esp as esp;
+use seikan_esp::selector::{self, Selector, Selectors};
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::net::{IpAddr, SocketAddr};
@@ -37,6 +38,8 @@ pub struct Parameters {
     pub ttl: u8,
     pub df: Df,
     pub tos: Option<u8>,
+    /// In order; empty where one pair of SAs carries everything.
+    pub policies: Vec<(u32, Selector)>,
 }
 
 impl Parameters {
@@ -72,15 +75,29 @@ impl Path {
 pub struct OutboundSa {
     pub sa: esp::Outbound,
     pub path: RwLock<Path>,
+    /// The number of the policy it is for.
+    pub policy: Option<u32>,
     pub drops: Drops,
 }
+
+/// Outbound SAs by age; the last is the one in use.
+pub type SaList = RwLock<Vec<Arc<OutboundSa>>>;
 
 pub struct InboundSa {
     pub sa: esp::Inbound,
     pub path: RwLock<Path>,
     pub tunnel: Arc<Tunnel>,
+    /// What comes out of it must be this one's traffic (RFC 4301 section 5.2 step 4).
+    pub policy: Option<Arc<Policy>>,
     pub drops: Drops,
     pub limits: InboundLimits,
+}
+
+impl InboundSa {
+    pub fn dropped(&self, reason: Drop, count: u64) {
+        self.drops.add(reason, count);
+        self.tunnel.dropped(self.policy.as_deref(), reason, count);
+    }
 }
 
 /// One report a second of each kind.
@@ -96,6 +113,7 @@ pub struct InboundLimits {
 pub struct PathMtu {
     octets: AtomicU64,
     at: AtomicU64,
+    pub limit: Limiter,
 }
 
 impl PathMtu {
@@ -117,16 +135,108 @@ impl PathMtu {
     }
 }
 
+/// Traffic that has SAs of its own.
+pub struct Policy {
+    pub number: u32,
+    pub selector: Selector,
+    pub outbound: SaList,
+    pub traffic: Traffic,
+    pub path_mtu: PathMtu,
+    /// One request a second for an SA.
+    pub acquire: Limiter,
+}
+
+/// The policies of a tunnel in their order.
+pub struct Policies {
+    pub list: Vec<Arc<Policy>>,
+    selectors: Selectors,
+}
+
+impl Policies {
+    /// Those of `wanted`; what `old` has already stays as it is. None where none are wanted.
+    pub fn new(wanted: &[(u32, Selector)], old: Option<&Self>) -> Option<Self> {
+        let kept: HashMap<u32, &Arc<Policy>> =
+            old.iter().flat_map(|old| &old.list).map(|policy| (policy.number, policy)).collect();
+        let list: Vec<_> = wanted
+            .iter()
+            .map(|(number, selector)| match kept.get(number).filter(|policy| policy.selector == *selector) {
+                Some(policy) => Arc::clone(policy),
+                None => Arc::new(Policy {
+                    number: *number,
+                    selector: *selector,
+                    outbound: SaList::default(),
+                    traffic: Traffic::default(),
+                    path_mtu: PathMtu::default(),
+                    acquire: Limiter::default(),
+                }),
+            })
+            .collect();
+        let selectors = Selectors::new(wanted.iter().map(|(_, selector)| *selector).collect());
+        (!list.is_empty()).then_some(Self { list, selectors })
+    }
+
+    /// The place in `list` of the policy that a packet belongs to.
+    pub fn find(&self, traffic: &selector::Traffic) -> Option<usize> {
+        self.selectors.find(traffic)
+    }
+
+    pub fn numbered(&self, number: u32) -> Option<&Arc<Policy>> {
+        self.list.iter().find(|policy| policy.number == number)
+    }
+}
+
+/// All that workers must see change at once.
+pub struct Config {
+    pub parameters: Parameters,
+    pub policies: Option<Policies>,
+}
+
 pub struct Tunnel {
     pub device: String,
     /// None once the tunnel is removed; a worker that holds the read lock keeps the device alive.
     pub tun: RwLock<Option<Tun>>,
-    pub parameters: RwLock<Arc<Parameters>>,
-    /// Outbound SAs by age; the last is the one in use.
-    pub outbound: RwLock<Vec<Arc<OutboundSa>>>,
+    pub config: RwLock<Arc<Config>>,
+    /// SAs of a tunnel without policies.
+    pub outbound: SaList,
+    /// Every outbound SA, those of policies too, by SPI.
+    pub outbound_by_spi: RwLock<HashMap<u32, Arc<OutboundSa>>>,
     pub traffic: Traffic,
     pub path_mtu: PathMtu,
-    pub path_mtu_limit: Limiter,
+}
+
+impl Config {
+    /// Policies that `old` has already stay as they are.
+    pub fn new(parameters: Parameters, old: Option<&Policies>) -> Self {
+        let policies = Policies::new(&parameters.policies, old);
+        Self { parameters, policies }
+    }
+}
+
+impl Tunnel {
+    /// Where the SAs of a policy, or those for none, are, and what is known of their path.
+    pub fn of_policy<T>(&self, number: Option<u32>, act: impl FnOnce(&SaList, &PathMtu) -> T) -> Option<T> {
+        let Some(number) = number else { return Some(act(&self.outbound, &self.path_mtu)) };
+        let config = read(&self.config).clone();
+        let policy = config.policies.as_ref()?.numbered(number)?;
+        Some(act(&policy.outbound, &policy.path_mtu))
+    }
+
+    /// Remove the outbound SAs that are not to stay.
+    pub fn forget_outbound(&self, stays: impl Fn(&OutboundSa) -> bool) {
+        write(&self.outbound_by_spi).retain(|_, sa| stays(sa));
+        write(&self.outbound).retain(|sa| stays(sa));
+        let config = read(&self.config).clone();
+        for policy in config.policies.iter().flat_map(|policies| &policies.list) {
+            write(&policy.outbound).retain(|sa| stays(sa));
+        }
+    }
+
+    pub fn dropped(&self, policy: Option<&Policy>, reason: Drop, count: u64) {
+        self.traffic.drops.add(reason, count);
+        if let Some(policy) = policy {
+            policy.traffic.drops.add(reason, count);
+        }
+    }
 }
 
 /// A descriptor that workers read.

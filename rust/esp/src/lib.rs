@@ -9,6 +9,7 @@ pub mod ip;
 pub mod packet;
 pub mod replay;
 pub mod sa;
+pub mod selector;
 pub mod suite;
 
 pub use sa::{Inbound, Lifetime, OpenError, Opened, Outbound, SealError, Sealing};

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from seikan.plane.base import (
@@ -19,18 +20,21 @@ from seikan.plane.base import (
     IkeDatagram,
     PlaneError,
     PlaneEvent,
+    Policy,
     SaCounters,
     SecurityAssociation,
     TunnelCounters,
     TunnelMode,
     TunnelParameters,
 )
+from seikan.wire.selector import Selector
 
 _FIRST_SPI = 256  # RFC 4303 section 2.1
 _LARGEST_REPLAY_WINDOW = 4096
 _MTU = range(68, 65536)
 _DEVICE_NAME_OCTETS = 15
 _TAKE = 256
+_ACQUIRE_AGAIN = 1.0  # seconds between two requests for an SA of one policy
 
 
 @dataclass(slots=True)
@@ -45,13 +49,37 @@ class _Sa:
 
 
 @dataclass(slots=True)
-class _Tunnel:
-    parameters: TunnelParameters
-    carrier: bool = False
-    outbound: list[_Sa] = field(default_factory=list)  # by age; the last is in use
+class _Traffic:
+    """What crossed a device, or was of a policy."""
+
     packets: Counter[Direction] = field(default_factory=Counter)
     octets: Counter[Direction] = field(default_factory=Counter)
     drops: Counter[str] = field(default_factory=Counter)
+
+    def counters(self) -> TunnelCounters:
+        return TunnelCounters(
+            self.packets[Direction.IN],
+            self.packets[Direction.OUT],
+            self.octets[Direction.IN],
+            self.octets[Direction.OUT],
+            dict(self.drops),
+        )
+
+
+@dataclass(slots=True)
+class _PolicyState:
+    policy: Policy
+    traffic: _Traffic = field(default_factory=_Traffic)
+    asked: float | None = None  # when an SA was last asked for
+
+
+@dataclass(slots=True)
+class _Tunnel:
+    parameters: TunnelParameters
+    policies: dict[int, _PolicyState]
+    carrier: bool = False
+    outbound: list[_Sa] = field(default_factory=list)  # by age; the last one of a policy is in use
+    traffic: _Traffic = field(default_factory=_Traffic)
 
 
 class MemoryPlane:
@@ -75,7 +103,9 @@ class MemoryPlane:
         self._check(tunnel)
         if tunnel.device in self._tunnels:
             raise PlaneError(f"tunnel {tunnel.device} exists already")
-        self._tunnels[tunnel.device] = _Tunnel(tunnel)
+        self._tunnels[tunnel.device] = _Tunnel(
+            tunnel, {policy.number: _PolicyState(policy) for policy in tunnel.policies}
+        )
 
     def update_tunnel(self, tunnel: TunnelParameters) -> None:
         known = self._tunnel(tunnel.device)
@@ -83,6 +113,13 @@ class MemoryPlane:
         old = known.parameters
         if (old.mode, old.source, old.destination) != (tunnel.mode, tunnel.source, tunnel.destination):
             self._remove_sas(known)
+        kept = {number for number, state in known.policies.items() if state.policy in tunnel.policies}
+        if not kept >= known.policies.keys() or bool(old.policies) != bool(tunnel.policies):
+            self._remove_sas(known, kept)
+        known.policies = {
+            policy.number: known.policies[policy.number] if policy.number in kept else _PolicyState(policy)
+            for policy in tunnel.policies
+        }
         known.parameters = tunnel
 
     def remove_tunnel(self, device: str) -> None:
@@ -102,6 +139,10 @@ class MemoryPlane:
             raise PlaneError(
                 f"a replay window of {sa.replay_window} packets is too large: at most {_LARGEST_REPLAY_WINDOW}"
             )
+        if sa.policy is None and tunnel.policies:
+            raise PlaneError(f"{sa.tunnel} has policies: an SA needs the number of one")
+        if sa.policy is not None:
+            self._policy(tunnel, sa.policy)
         self._check_keys(sa)
         self._check_path(sa.local, sa.remote, sa.encapsulation)
         if sa.direction is Direction.IN:
@@ -134,14 +175,10 @@ class MemoryPlane:
             self._tunnel(tunnel).outbound.remove(known)
 
     def tunnel_counters(self, device: str) -> TunnelCounters:
-        tunnel = self._tunnel(device)
-        return TunnelCounters(
-            tunnel.packets[Direction.IN],
-            tunnel.packets[Direction.OUT],
-            tunnel.octets[Direction.IN],
-            tunnel.octets[Direction.OUT],
-            dict(tunnel.drops),
-        )
+        return self._tunnel(device).traffic.counters()
+
+    def policy_counters(self, device: str, policy: int) -> TunnelCounters:
+        return self._policy(self._tunnel(device), policy).traffic.counters()
 
     def sa_counters(self, direction: Direction, spi: int, tunnel: str) -> SaCounters:
         known = self._sa(direction, spi, tunnel)
@@ -205,21 +242,42 @@ class MemoryPlane:
         if len(self._notices) == 1:
             os.eventfd_write(self._event, 1)
 
-    def send(self, device: str, octets: int, now: float, packets: int = 1) -> bool:
-        """Packets of `octets` each leave by a tunnel; False where they are dropped, counted as a real plane does."""
-        tunnel = self._tunnel(device)
-        known = tunnel.outbound[-1] if tunnel.outbound else None
-        if tunnel.parameters.mode is TunnelMode.IPSEC and known is None:
-            tunnel.drops["no-sa"] += packets
-            return False
-        if known is not None and not self._has_socket(known.sa.local, known.sa.encapsulation):
-            tunnel.drops["no-socket"] += packets
-            return False
-        return self._carry(tunnel, known, Direction.OUT, octets, now, packets)
+    def send(self, device: str, octets: int, now: float, packets: int = 1, traffic: Selector | None = None) -> bool:
+        """Packets of `octets` each leave by a tunnel; False where they are dropped, counted as a real plane does.
 
-    def receive(self, device: str, octets: int, now: float, packets: int = 1, spi: int | None = None) -> bool:
+        `traffic` is what they are, which only a tunnel with policies looks at.
+        """
+        tunnel = self._tunnel(device)
+        policy = None
+        if tunnel.policies:
+            assert traffic is not None
+            policy = next((p for p in tunnel.policies.values() if p.policy.selector.contains(traffic)), None)
+            if policy is None:
+                return _dropped("no-policy", packets, tunnel.traffic)
+        counted = [tunnel.traffic] + ([policy.traffic] if policy else [])
+        number = policy.policy.number if policy else None
+        known = next((known for known in reversed(tunnel.outbound) if known.sa.policy == number), None)
+        if tunnel.parameters.mode is TunnelMode.IPSEC and known is None:
+            if policy is not None and (policy.asked is None or policy.asked + _ACQUIRE_AGAIN <= now):
+                policy.asked = now
+                self.inject(PlaneEvent(EventKind.ACQUIRE, device, None, Direction.OUT, policy=number))
+            return _dropped("no-sa", packets, *counted)
+        if known is not None and not self._has_socket(known.sa.local, known.sa.encapsulation):
+            return _dropped("no-socket", packets, *counted)
+        return self._carry(counted, known, Direction.OUT, octets, now, packets)
+
+    def receive(
+        self,
+        device: str,
+        octets: int,
+        now: float,
+        packets: int = 1,
+        spi: int | None = None,
+        traffic: Selector | None = None,
+    ) -> bool:
         """Packets of `octets` each arrive by a tunnel, on the inbound SA `spi` where its mode is IPsec."""
         tunnel = self._tunnel(device)
+        counted = [tunnel.traffic]
         known = None
         if tunnel.parameters.mode is TunnelMode.IPSEC:
             known = self._inbound.get(spi or 0)
@@ -227,10 +285,17 @@ class MemoryPlane:
                 self._drops["unknown-spi"] += packets
                 self.inject(PlaneEvent(EventKind.UNKNOWN_SPI, None, spi, Direction.IN))
                 return False
-        return self._carry(tunnel, known, Direction.IN, octets, now, packets)
+            if known.sa.policy is not None:
+                policy = self._policy(tunnel, known.sa.policy)
+                counted.append(policy.traffic)
+                assert traffic is not None
+                if not policy.policy.selector.contains(traffic):
+                    known.errors["selector-mismatch"] += packets
+                    return _dropped("selector-mismatch", packets, *counted)
+        return self._carry(counted, known, Direction.IN, octets, now, packets)
 
     def _carry(
-        self, tunnel: _Tunnel, known: _Sa | None, direction: Direction, octets: int, now: float, packets: int
+        self, counted: list[_Traffic], known: _Sa | None, direction: Direction, octets: int, now: float, packets: int
     ) -> bool:
         total = packets * octets
         if known is not None:
@@ -239,11 +304,10 @@ class MemoryPlane:
             over_octets = 0 < life.hard_octets < known.octets + total
             if over_packets or over_octets:
                 known.errors["hard-expired"] += packets
-                tunnel.drops["hard-expired"] += packets
                 if not known.hard_reported:
                     known.hard_reported = True
                     self.inject(PlaneEvent(EventKind.HARD_EXPIRE, known.sa.tunnel, known.sa.spi, direction))
-                return False
+                return _dropped("hard-expired", packets, *counted)
             known.packets += packets
             known.octets += total
             known.last_used = now
@@ -251,8 +315,9 @@ class MemoryPlane:
             if soft and not known.soft_reported:
                 known.soft_reported = True
                 self.inject(PlaneEvent(EventKind.SOFT_EXPIRE, known.sa.tunnel, known.sa.spi, direction))
-        tunnel.packets[direction] += packets
-        tunnel.octets[direction] += total
+        for traffic in counted:
+            traffic.packets[direction] += packets
+            traffic.octets[direction] += total
         return True
 
     def _tunnel(self, device: str) -> _Tunnel:
@@ -272,10 +337,19 @@ class MemoryPlane:
                     return known
         raise PlaneError(f"there is no {direction.value}bound SA {spi:#010x} on {device}")
 
-    def _remove_sas(self, tunnel: _Tunnel) -> None:
-        tunnel.outbound.clear()
+    def _policy(self, tunnel: _Tunnel, number: int) -> _PolicyState:
+        try:
+            return tunnel.policies[number]
+        except KeyError:
+            raise PlaneError(f"{tunnel.parameters.device} has no policy {number}") from None
+
+    def _remove_sas(self, tunnel: _Tunnel, kept: Collection[int] = ()) -> None:
+        """All but those of the policies `kept`."""
+        tunnel.outbound = [known for known in tunnel.outbound if known.sa.policy in kept]
         device = tunnel.parameters.device
-        self._inbound = {spi: known for spi, known in self._inbound.items() if known.sa.tunnel != device}
+        self._inbound = {
+            spi: known for spi, known in self._inbound.items() if known.sa.tunnel != device or known.sa.policy in kept
+        }
 
     def _check(self, tunnel: TunnelParameters) -> None:
         device = tunnel.device
@@ -288,6 +362,11 @@ class MemoryPlane:
             raise PlaneError(f"an MTU of {tunnel.mtu} octets is out of range for {device}: 68 to 65535")
         if tunnel.ttl == 0:
             raise PlaneError(f"a TTL of 0 lets no packet of {device} leave: 1 to 255")
+        if tunnel.mode is TunnelMode.GRE and tunnel.policies:
+            raise PlaneError(f"{device} is in mode gre: policies need mode ipsec")
+        numbers = Counter(policy.number for policy in tunnel.policies)
+        if twice := [number for number, count in numbers.items() if count > 1]:
+            raise PlaneError(f"policy {twice[0]} is twice on {device}: give each a number of its own")
         if tunnel.mode is TunnelMode.GRE:
             for other in self._tunnels.values():
                 theirs = other.parameters
@@ -323,6 +402,12 @@ class MemoryPlane:
     def _has_socket(self, local: Address, encapsulation: Encapsulation | None) -> bool:
         family = socket.AF_INET if local.version == 4 else socket.AF_INET6
         return encapsulation is None or not self._reads_udp or (family, encapsulation.local_port) in self._attached
+
+
+def _dropped(reason: str, packets: int, *counted: _Traffic) -> bool:
+    for traffic in counted:
+        traffic.drops[reason] += packets
+    return False
 
 
 def _same_family(one: Address, other: Address) -> None:
