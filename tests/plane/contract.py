@@ -238,6 +238,65 @@ class PlaneContract:
             plane.create_tunnel(replace(TUNNEL, policies=(WEB, replace(SITES, number=10))))
         plane.create_tunnel(MAP)
 
+    def test_gre_tunnels_share_the_sas_of_their_bundle(self, plane: Plane) -> None:
+        first = replace(TUNNEL, mode=TunnelMode.GRE, bundle="shared", key=1)
+        second = replace(first, device="skt1", key=2)
+        plane.create_tunnel(first)
+        plane.create_tunnel(second)
+        with pytest.raises(PlaneError, match="no tunnel skt9"):
+            plane.add_sa(association(Direction.OUT, 0x1001, "skt9"))
+        with pytest.raises(PlaneError, match="skt0 is in mode gre"):
+            plane.add_sa(association(Direction.OUT, 0x1001, "skt0"))
+        for direction in Direction:
+            plane.add_sa(replace(association(direction, 0x1001, "shared"), transport=True))
+            plane.add_sa(association(direction, 0x1002, "shared"))
+            with pytest.raises(PlaneError, match="0x00001001"):
+                plane.add_sa(association(direction, 0x1001, "shared"))
+            plane.update_endpoint(direction, 0x1001, "shared", HERE, ip_address("127.0.0.9"), None)
+            plane.remove_sa(direction, 0x1002, "shared")
+            with pytest.raises(PlaneError, match="0x00001002 on shared"):
+                plane.sa_counters(direction, 0x1002, "shared")
+        plane.remove_tunnel("skt0")
+        assert plane.sa_counters(Direction.IN, 0x1001, "shared").packets == 0, "the other tunnel still names it"
+        plane.update_tunnel(replace(second, bundle=None))
+        for direction in Direction:
+            with pytest.raises(PlaneError, match="0x00001001 on shared"):
+                plane.sa_counters(direction, 0x1001, "shared")
+        with pytest.raises(PlaneError, match="no tunnel shared"):
+            plane.add_sa(association(Direction.OUT, 0x1001, "shared"))
+
+    def test_a_bundle_s_sas_go_with_the_endpoints_and_stay_otherwise(self, plane: Plane) -> None:
+        gre = replace(TUNNEL, mode=TunnelMode.GRE, bundle="skt0")
+        plane.create_tunnel(gre)
+        for change in ({"destination": ip_address("127.0.0.5")}, {"mode": TunnelMode.IPSEC}):
+            plane.update_tunnel(gre)
+            for direction in Direction:
+                plane.add_sa(association(direction, 0x1001))
+            plane.update_tunnel(replace(gre, mtu=1300, key=5))
+            assert plane.sa_counters(Direction.IN, 0x1001, "skt0").packets == 0
+            plane.update_tunnel(replace(gre, **change))
+            for direction in Direction:
+                with pytest.raises(PlaneError, match="0x00001001 on skt0"):
+                    plane.sa_counters(direction, 0x1001, "skt0")
+
+    def test_wrong_bundles_are_refused_in_one_line(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        gre = replace(TUNNEL, device="skt1", mode=TunnelMode.GRE, bundle="shared", destination=ip_address("127.0.0.4"))
+        with pytest.raises(PlaneError, match="skt0 has a bundle called skt0: skt1 needs one of another name"):
+            plane.create_tunnel(replace(gre, bundle="skt0"))
+        with pytest.raises(PlaneError, match="skt1 is in mode ipsec: its SAs are its own, it takes no bundle"):
+            plane.create_tunnel(replace(gre, mode=TunnelMode.IPSEC))
+        with pytest.raises(PlaneError, match="skt0 is in mode ipsec: an SA in transport mode is for GRE tunnels"):
+            plane.add_sa(replace(association(Direction.OUT, 0x1001), transport=True))
+        plane.create_tunnel(gre)
+        with pytest.raises(PlaneError, match="skt1 shares the SAs of skt2 and has the same GRE key: give one a key"):
+            plane.create_tunnel(replace(gre, device="skt2", destination=ip_address("127.0.0.5")))
+        with pytest.raises(PlaneError, match="skt1 has the same GRE source, destination and key as skt2"):
+            plane.create_tunnel(replace(gre, device="skt2", bundle=None))
+        with pytest.raises(PlaneError, match="shared has no policy 1"):
+            plane.add_sa(replace(association(Direction.OUT, 0x1001, "shared"), policy=1))
+        plane.create_tunnel(replace(gre, device="skt2", key=1))
+
     def test_endpoints_move_without_touching_counters(self, plane: Plane) -> None:
         plane.create_tunnel(TUNNEL)
         for direction in Direction:

@@ -6,6 +6,7 @@
 //! worker at a time (`worker`), which keeps the order of each SA and each flow.
 
 mod address;
+mod associations;
 pub mod coalesce;
 mod counters;
 mod event;
@@ -22,8 +23,9 @@ mod table;
 pub mod tun;
 mod worker;
 
+pub use associations::NewSa;
 pub use counters::DROPS;
 pub use event::{Direction, Event, IkeDatagram, Kind, Notice};
 pub use inbound::{Demultiplexed, demultiplex};
-pub use plane::{NewSa, Plane, PlaneError, TunnelCounters};
+pub use plane::{Plane, PlaneError, TunnelCounters};
 pub use table::{Df, Encapsulation, Mode, Parameters, Path};

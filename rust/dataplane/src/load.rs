@@ -3,12 +3,11 @@
 use crate::address::Outer;
 use crate::counters::Drop;
 use crate::event::{Direction, Kind};
-use crate::route::Route;
+use crate::route::{Fields, Route};
 use crate::segment::Plan;
 use crate::socket::{Outgoing, SendError, Transmitter, path_mtu};
 use crate::table::{Df, OutboundSa, State, Tunnel};
-use seikan_esp::packet::{NEXT_IPV4, NEXT_IPV6};
-use seikan_esp::{SealError, Sealing, ecn, gre, ip};
+use seikan_esp::{SealError, Sealing, ecn, ip};
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -61,7 +60,7 @@ impl Load {
             (IpAddr::V6(_), _) => inner_df,
         };
         if let (true, Some(mtu)) = (df, route.path_mtu(tunnel).get(now)) {
-            let fits = route.largest_plaintext(mtu);
+            let fits = route.largest(mtu);
             // An IPv6 sender need not go below its minimum (RFC 2473 section 7.1), and one that lets its IPv4
             // packets be fragmented does not wait for advice: those are fragmented outside.
             let insists = inner_df && !(version == 6 && fits < IPV6_MINIMUM && plan.octets(0) <= IPV6_MINIMUM);
@@ -71,21 +70,20 @@ impl Load {
             df = plan.octets(0) <= fits;
         }
         let tos = ecn::ingress(packet.tos(), parameters.tos);
+        let fields = Fields { version, tos, df };
         for n in 0..plan.count {
-            let plaintext = plan.octets(n);
-            let (before, total) = route.layout(plaintext);
+            let octets = plan.octets(n);
+            let (before, total) = route.layout(octets);
             if self.packets.len() == PACKETS || self.used() + total > OCTETS {
                 self.send(state, tunnel, route, transmitter, now);
             }
             let start = self.used();
             let slot = &mut self.buffer[start..start + total];
-            plan.write(packet.octets(), n, &mut slot[before..before + plaintext]);
-            if route.sa.is_none() {
-                gre::write(slot, version, parameters.key);
-            }
-            let fragmentable = !inner_df || version == 6 && plaintext <= IPV6_MINIMUM;
+            plan.write(packet.octets(), n, &mut slot[before..before + octets]);
+            route.write_headers(tunnel, slot, octets, fields);
+            let fragmentable = !inner_df || version == 6 && octets <= IPV6_MINIMUM;
             self.packets.push(Outgoing { start, octets: total, tos, df, fragmentable });
-            self.plaintext.push((plaintext, if version == 4 { NEXT_IPV4 } else { NEXT_IPV6 }));
+            self.plaintext.push((route.headers() + octets, route.next_header(version)));
         }
         Ok(())
     }
@@ -103,7 +101,7 @@ impl Load {
             Some(sa) => self.seal(state, tunnel, route, sa, now),
             None => self.packets.len(),
         };
-        let octets: usize = self.plaintext[..sealed].iter().map(|(octets, _)| octets).sum();
+        let octets: usize = self.plaintext[..sealed].iter().map(|(octets, _)| octets - route.headers()).sum();
         for traffic in
             [Some(&tunnel.traffic), route.policy.as_ref().map(|policy| &policy.traffic)].into_iter().flatten()
         {
@@ -145,7 +143,7 @@ impl Load {
         let refused = (sealing.len() - done.count) as u64;
         let report = |kind| {
             state.report(kind, |event| {
-                event.tunnel = Some(tunnel.device.clone());
+                event.tunnel = route.config.bundle.as_ref().map(|bundle| bundle.name.clone());
                 event.spi = Some(sa.sa.spi);
                 event.direction = Some(Direction::Out);
             });

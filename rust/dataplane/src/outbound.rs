@@ -73,7 +73,7 @@ pub fn serve(state: &State, tunnel: &Tunnel, outbox: &mut Outbox, now: u64) -> N
     let config = read(&tunnel.config).clone();
     let lookup = match &config.policies {
         None => {
-            let route = Route::new(state, tunnel, &config, None);
+            let route = Route::new(state, &config, None);
             Lookup::Single(route.map(|route| outbox.batches.begin(route, 0)).map_err(|reason| (reason, None)))
         }
         Some(policies) => Lookup::Policies(policies),
@@ -169,7 +169,7 @@ impl Batches {
             return Ok(at);
         }
         let policy = &policies.list[place];
-        match Route::new(state, tunnel, config, Some(policy)) {
+        match Route::new(state, config, Some(policy)) {
             Ok(route) => {
                 if self.open == BATCHES {
                     self.finish(state, tunnel, now);

@@ -3,10 +3,11 @@
 use crate::counters::Drop;
 use crate::socket::{ESP, GRE, Sender, family};
 use crate::table::{Config, Mode, OutboundSa, PathMtu, Policy, State, Tunnel, read};
-use seikan_esp::packet::HEADER;
+use seikan_esp::packet::{HEADER, NEXT_GRE, NEXT_IPV4, NEXT_IPV6};
 use seikan_esp::{gre, ip};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub use crate::table::Path;
 
@@ -22,24 +23,32 @@ pub struct Route {
     pub sender: Arc<Sender>,
     /// Octets of IP and UDP header around what this plane writes.
     outer: usize,
+    /// Octets of ESP header and IV, of an IP header around GRE in tunnel mode, and of GRE header; 0 where there is none.
+    esp: usize,
+    ip: usize,
+    gre: usize,
+}
+
+/// What is written into the headers of one packet.
+#[derive(Clone, Copy)]
+pub struct Fields {
+    /// Of the inner packet: 4 or 6.
+    pub version: u8,
+    pub tos: u8,
+    pub df: bool,
 }
 
 impl Route {
     /// Fails where there is no outbound SA, or no socket for its path.
-    pub fn new(
-        state: &State,
-        tunnel: &Tunnel,
-        config: &Arc<Config>,
-        policy: Option<&Arc<Policy>>,
-    ) -> Result<Self, Drop> {
+    pub fn new(state: &State, config: &Arc<Config>, policy: Option<&Arc<Policy>>) -> Result<Self, Drop> {
         let parameters = &config.parameters;
-        let (sa, path) = match parameters.mode {
-            Mode::Gre => {
+        let (sa, path) = match &config.bundle {
+            None => {
                 let path = Path { local: parameters.source, remote: parameters.destination, encapsulation: None };
                 (None, path)
             }
-            Mode::Ipsec => {
-                let sas = policy.map_or(&tunnel.outbound, |policy| &policy.outbound);
+            Some(bundle) => {
+                let sas = policy.map_or(&bundle.outbound, |policy| &policy.outbound);
                 let sa = read(sas).last().ok_or(Drop::NoSa)?.clone();
                 let path = *read(&sa.path);
                 (Some(sa), path)
@@ -52,26 +61,62 @@ impl Route {
         };
         let sender = read(&state.senders).get(&key).ok_or(Drop::NoSocket)?.clone();
         let outer = ip::header_octets(path.local) + if path.encapsulation.is_some() { 8 } else { 0 };
-        Ok(Self { config: config.clone(), policy: policy.cloned(), sa, path, sender, outer })
+        let esp = sa.as_ref().map_or(0, |sa| HEADER + sa.sa.suite.iv);
+        let (ip, gre) = match (parameters.mode, &sa) {
+            (Mode::Ipsec, _) => (0, 0),
+            (Mode::Gre, Some(sa)) if !sa.transport => {
+                (ip::header_octets(parameters.source), gre::header_octets(parameters.key))
+            }
+            (Mode::Gre, _) => (0, gre::header_octets(parameters.key)),
+        };
+        Ok(Self { config: config.clone(), policy: policy.cloned(), sa, path, sender, outer, esp, ip, gre })
     }
 
-    /// Octets before the inner packet, and of all that this plane writes for `plaintext` octets.
-    pub fn layout(&self, plaintext: usize) -> (usize, usize) {
-        match &self.sa {
-            Some(sa) => (HEADER + sa.sa.suite.iv, sa.sa.suite.sealed(plaintext)),
-            None => {
-                let header = gre::header_octets(self.config.parameters.key);
-                (header, header + plaintext)
-            }
-        }
+    /// Octets that this plane puts before an inner packet and ESP, if any, encrypts with it.
+    pub fn headers(&self) -> usize {
+        self.ip + self.gre
+    }
+
+    /// Octets before an inner packet of `octets`, and of all that this plane writes for it.
+    pub fn layout(&self, octets: usize) -> (usize, usize) {
+        let whole = self.headers() + octets;
+        (self.esp + self.headers(), self.sa.as_ref().map_or(whole, |sa| sa.sa.suite.sealed(whole)))
     }
 
     /// The largest inner packet for an outer path of `mtu` octets.
-    pub fn largest_plaintext(&self, mtu: usize) -> usize {
+    pub fn largest(&self, mtu: usize) -> usize {
         let room = mtu.saturating_sub(self.outer);
-        match &self.sa {
-            Some(sa) => sa.sa.suite.largest_plaintext(room),
-            None => room.saturating_sub(gre::header_octets(self.config.parameters.key)),
+        let whole = self.sa.as_ref().map_or(room, |sa| sa.sa.suite.largest_plaintext(room));
+        whole.saturating_sub(self.headers())
+    }
+
+    /// Write the headers of `layout` but for ESP's; `slot` ends with the inner packet of `octets`.
+    pub fn write_headers(&self, tunnel: &Tunnel, slot: &mut [u8], octets: usize, fields: Fields) {
+        let parameters = &self.config.parameters;
+        let packet = &mut slot[self.esp..self.esp + self.headers() + octets];
+        if self.gre > 0 {
+            gre::write(&mut packet[self.ip..], fields.version, parameters.key);
+        }
+        if self.ip > 0 {
+            let header = ip::Header {
+                source: parameters.source,
+                destination: parameters.destination,
+                protocol: GRE,
+                tos: fields.tos,
+                ttl: parameters.ttl,
+                dont_fragment: fields.df,
+                identification: tunnel.identification.fetch_add(1, Relaxed),
+            };
+            header.write(packet);
+        }
+    }
+
+    /// The next header of ESP around an inner packet of IP `version`.
+    pub fn next_header(&self, version: u8) -> u8 {
+        match (self.ip, self.gre, version) {
+            (0, 0, 4) | (20, ..) => NEXT_IPV4,
+            (0, 0, _) | (40, ..) => NEXT_IPV6,
+            _ => NEXT_GRE,
         }
     }
 

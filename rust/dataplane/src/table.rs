@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::ffi::c_int;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -38,11 +38,21 @@ pub struct Parameters {
     pub ttl: u8,
     pub df: Df,
     pub tos: Option<u8>,
+    /// The name that SAs of a GRE tunnel are added under; None for GRE in clear.
+    pub bundle: Option<String>,
     /// In order; empty where one pair of SAs carries everything.
     pub policies: Vec<(u32, Selector)>,
 }
 
 impl Parameters {
+    /// The name that SAs are added under.
+    pub fn bundle_name(&self) -> Option<&str> {
+        match self.mode {
+            Mode::Ipsec => Some(&self.device),
+            Mode::Gre => self.bundle.as_deref(),
+        }
+    }
+
     /// What a received GRE packet of this tunnel is found by.
     pub fn gre_key(&self) -> GreKey {
         (self.source, self.destination, self.key)
@@ -77,26 +87,94 @@ pub struct OutboundSa {
     pub path: RwLock<Path>,
     /// The number of the policy it is for.
     pub policy: Option<u32>,
+    /// Transport mode, for GRE alone.
+    pub transport: bool,
     pub drops: Drops,
 }
 
 /// Outbound SAs by age; the last is the one in use.
 pub type SaList = RwLock<Vec<Arc<OutboundSa>>>;
 
+/// What shares SAs: an IPsec tunnel alone, or GRE tunnels.
+pub struct Bundle {
+    /// For tables; a name may be used again.
+    pub id: u64,
+    pub name: String,
+    /// Those for no policy.
+    pub outbound: SaList,
+    /// Every outbound SA, those of policies too, by SPI.
+    pub by_spi: RwLock<HashMap<u32, Arc<OutboundSa>>>,
+    /// The tunnels that name it; it is there while there are any.
+    pub members: RwLock<Vec<Weak<Tunnel>>>,
+}
+
+impl Bundle {
+    pub fn new(id: u64, name: &str) -> Self {
+        let name = name.to_owned();
+        Self { id, name, outbound: SaList::default(), by_spi: RwLock::default(), members: RwLock::default() }
+    }
+
+    /// Its tunnels.
+    pub fn tunnels(&self) -> Vec<Arc<Tunnel>> {
+        read(&self.members).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The tunnel that what happens to its SAs is counted for: the only one.
+    fn sole(&self) -> Option<Arc<Tunnel>> {
+        match read(&self.members).as_slice() {
+            [tunnel] => tunnel.upgrade(),
+            _ => None,
+        }
+    }
+
+    /// Remove the outbound SAs that are not to stay.
+    pub fn forget_outbound(&self, stays: impl Fn(&OutboundSa) -> bool) {
+        write(&self.by_spi).retain(|_, sa| stays(sa));
+        write(&self.outbound).retain(|sa| stays(sa));
+        for tunnel in self.tunnels() {
+            let config = read(&tunnel.config).clone();
+            for policy in config.policies.iter().flat_map(|policies| &policies.list) {
+                write(&policy.outbound).retain(|sa| stays(sa));
+            }
+        }
+    }
+}
+
+/// Whom the packets of an inbound SA are for.
+pub enum Receiver {
+    /// An IPsec tunnel. Where there is a policy, what comes out must be its traffic (RFC 4301 section 5.2 step 4).
+    Ipsec(Arc<Tunnel>, Option<Arc<Policy>>),
+    /// The GRE tunnel of the bundle that has the key.
+    Gre,
+}
+
 pub struct InboundSa {
     pub sa: esp::Inbound,
     pub path: RwLock<Path>,
-    pub tunnel: Arc<Tunnel>,
-    /// What comes out of it must be this one's traffic (RFC 4301 section 5.2 step 4).
-    pub policy: Option<Arc<Policy>>,
+    pub bundle: Arc<Bundle>,
+    pub receiver: Receiver,
     pub drops: Drops,
     pub limits: InboundLimits,
 }
 
 impl InboundSa {
-    pub fn dropped(&self, reason: Drop, count: u64) {
+    /// Count a drop for the SA and for its tunnel. Where several share it and the packet does not tell, for none of them.
+    pub fn dropped(&self, state: &State, reason: Drop, count: u64) {
         self.drops.add(reason, count);
-        self.tunnel.dropped(self.policy.as_deref(), reason, count);
+        match &self.receiver {
+            Receiver::Ipsec(tunnel, policy) => tunnel.dropped(policy.as_deref(), reason, count),
+            Receiver::Gre => match self.bundle.sole() {
+                Some(tunnel) => tunnel.dropped(None, reason, count),
+                None => state.drops.add(reason, count),
+            },
+        }
+    }
+
+    pub fn policy(&self) -> Option<&Arc<Policy>> {
+        match &self.receiver {
+            Receiver::Ipsec(_, policy) => policy.as_ref(),
+            Receiver::Gre => None,
+        }
     }
 }
 
@@ -189,6 +267,8 @@ impl Policies {
 pub struct Config {
     pub parameters: Parameters,
     pub policies: Option<Policies>,
+    /// None for GRE in clear.
+    pub bundle: Option<Arc<Bundle>>,
 }
 
 pub struct Tunnel {
@@ -196,41 +276,21 @@ pub struct Tunnel {
     /// None once the tunnel is removed; a worker that holds the read lock keeps the device alive.
     pub tun: RwLock<Option<Tun>>,
     pub config: RwLock<Arc<Config>>,
-    /// SAs of a tunnel without policies.
-    pub outbound: SaList,
-    /// Every outbound SA, those of policies too, by SPI.
-    pub outbound_by_spi: RwLock<HashMap<u32, Arc<OutboundSa>>>,
     pub traffic: Traffic,
     pub path_mtu: PathMtu,
+    /// Of the next IP header around GRE in tunnel mode.
+    pub identification: AtomicU16,
 }
 
 impl Config {
     /// Policies that `old` has already stay as they are.
-    pub fn new(parameters: Parameters, old: Option<&Policies>) -> Self {
+    pub fn new(parameters: Parameters, bundle: Option<Arc<Bundle>>, old: Option<&Policies>) -> Self {
         let policies = Policies::new(&parameters.policies, old);
-        Self { parameters, policies }
+        Self { parameters, policies, bundle }
     }
 }
 
 impl Tunnel {
-    /// Where the SAs of a policy, or those for none, are, and what is known of their path.
-    pub fn of_policy<T>(&self, number: Option<u32>, act: impl FnOnce(&SaList, &PathMtu) -> T) -> Option<T> {
-        let Some(number) = number else { return Some(act(&self.outbound, &self.path_mtu)) };
-        let config = read(&self.config).clone();
-        let policy = config.policies.as_ref()?.numbered(number)?;
-        Some(act(&policy.outbound, &policy.path_mtu))
-    }
-
-    /// Remove the outbound SAs that are not to stay.
-    pub fn forget_outbound(&self, stays: impl Fn(&OutboundSa) -> bool) {
-        write(&self.outbound_by_spi).retain(|_, sa| stays(sa));
-        write(&self.outbound).retain(|sa| stays(sa));
-        let config = read(&self.config).clone();
-        for policy in config.policies.iter().flat_map(|policies| &policies.list) {
-            write(&policy.outbound).retain(|sa| stays(sa));
-        }
-    }
-
     pub fn dropped(&self, policy: Option<&Policy>, reason: Drop, count: u64) {
         self.traffic.drops.add(reason, count);
         if let Some(policy) = policy {
@@ -255,13 +315,47 @@ pub enum Source {
     },
 }
 
+/// Who takes a GRE packet.
+#[derive(Default)]
+pub struct GreTable {
+    /// One that came in clear; it must not be for a tunnel that is protected.
+    pub clear: HashMap<GreKey, GreTunnel>,
+    /// One that came out of a bundle's SA, by the bundle and the key.
+    pub protected: HashMap<(u64, Option<u32>), Arc<Tunnel>>,
+}
+
+pub struct GreTunnel {
+    pub tunnel: Arc<Tunnel>,
+    pub protected: bool,
+}
+
+impl GreTable {
+    pub fn insert(&mut self, tunnel: &Arc<Tunnel>, config: &Config) {
+        let parameters = &config.parameters;
+        if parameters.mode != Mode::Gre {
+            return;
+        }
+        let protected = config.bundle.is_some();
+        self.clear.insert(parameters.gre_key(), GreTunnel { tunnel: tunnel.clone(), protected });
+        if let Some(bundle) = &config.bundle {
+            self.protected.insert((bundle.id, parameters.key), tunnel.clone());
+        }
+    }
+
+    pub fn remove(&mut self, tunnel: &Arc<Tunnel>) {
+        self.clear.retain(|_, other| !Arc::ptr_eq(&other.tunnel, tunnel));
+        self.protected.retain(|_, other| !Arc::ptr_eq(other, tunnel));
+    }
+}
+
 /// A sender's protocol (or 0 for UDP), family and port (or 0).
 pub type SenderKey = (u8, c_int, u16);
 
 pub struct State {
     pub tunnels: RwLock<HashMap<String, Arc<Tunnel>>>,
     pub inbound: RwLock<HashMap<u32, Arc<InboundSa>>>,
-    pub gre: RwLock<HashMap<GreKey, Arc<Tunnel>>>,
+    pub bundles: RwLock<HashMap<String, Arc<Bundle>>>,
+    pub gre: RwLock<GreTable>,
     pub senders: RwLock<HashMap<SenderKey, Arc<Sender>>>,
     pub sources: RwLock<HashMap<u64, Arc<Source>>>,
     pub drops: Drops,
@@ -273,6 +367,7 @@ impl State {
         Ok(Self {
             tunnels: RwLock::default(),
             inbound: RwLock::default(),
+            bundles: RwLock::default(),
             gre: RwLock::default(),
             senders: RwLock::default(),
             sources: RwLock::default(),

@@ -2,13 +2,13 @@
 //! What an authenticated peer may put into a packet: any payload, padding and next header.
 
 use libfuzzer_sys::fuzz_target;
-use seikan_esp::{Encryption, Inbound, Lifetime, Outbound, Sealing, Suite};
+use seikan_esp::{Carries, Encryption, Inbound, Lifetime, Outbound, Sealing, Suite};
 
 fuzz_target!(|data: &[u8]| {
     let Some((next_header, plain)) = data.split_first() else { return };
     let suite = || Suite::new(Encryption::AesGcm128, &[1; 20], None, &[]).expect("the sizes fit");
     let sender = Outbound::new(0x100, suite(), false, Lifetime::default());
-    let receiver = Inbound::new(0x100, suite(), 64, false, Lifetime::default());
+    let receiver = Inbound::new(0x100, suite(), Carries::Ip, 64, false, Lifetime::default());
     let mut buffer = vec![0; sender.suite.sealed(plain.len())];
     buffer[16..16 + plain.len()].copy_from_slice(plain);
     let packet = Sealing { buffer: &mut buffer, plaintext: plain.len(), next_header: *next_header };

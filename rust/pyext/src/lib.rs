@@ -45,8 +45,9 @@ fn path(local: &str, remote: &str, ports: Option<(u16, u16)>) -> PyResult<Path> 
     Ok(Path { local: address(local)?, remote: address(remote)?, encapsulation })
 }
 
-/// device, mode, source, destination, MTU, key, TTL, DF rule, TOS, policies.
-type TunnelRow = (String, String, String, String, u32, Option<u32>, u8, String, Option<u8>, Vec<PolicyRow>);
+/// device, mode, source, destination, MTU, key, TTL, DF rule, TOS, bundle, policies.
+type TunnelRow =
+    (String, String, String, String, u32, Option<u32>, u8, String, Option<u8>, Option<String>, Vec<PolicyRow>);
 /// number, network and prefix length of this side and of the other, protocol, port of this side and of the other.
 type PolicyRow = (u32, (String, u8), (String, u8), u8, u16, u16);
 
@@ -59,7 +60,7 @@ fn policy(row: PolicyRow) -> PyResult<(u32, Selector)> {
 }
 
 fn parameters(row: TunnelRow) -> PyResult<Parameters> {
-    let (device, mode, source, destination, mtu, key, ttl, df, tos, policies) = row;
+    let (device, mode, source, destination, mtu, key, ttl, df, tos, bundle, policies) = row;
     Ok(Parameters {
         device,
         mode: match mode.as_str() {
@@ -79,6 +80,7 @@ fn parameters(row: TunnelRow) -> PyResult<Parameters> {
             _ => return Err(unknown("DF rule", &df)),
         },
         tos,
+        bundle,
         policies: policies.into_iter().map(policy).collect::<PyResult<_>>()?,
     })
 }
@@ -152,6 +154,7 @@ impl Plane {
         extended_sequence_numbers: bool,
         lifetime: (u64, u64, u64, u64),
         policy: Option<u32>,
+        transport: bool,
     ) -> PyResult<()> {
         let suite = Encryption::from_name(encryption)
             .and_then(|encryption| {
@@ -165,6 +168,7 @@ impl Plane {
             direction: self::direction(direction)?,
             spi,
             policy,
+            transport,
             path: path(local, remote, ports)?,
             suite,
             replay_window,

@@ -35,6 +35,7 @@ _Tunnel = tuple[
     int,  # TTL
     str,  # DF rule
     int | None,  # TOS
+    str | None,  # bundle
     list[_Policy],
 ]
 
@@ -61,6 +62,7 @@ class Plane:
         extended_sequence_numbers: bool,
         lifetime: tuple[int, int, int, int],
         policy: int | None,
+        transport: bool,
     ) -> None: ...
     def update_endpoint(
         self,

@@ -78,8 +78,12 @@ class _Tunnel:
     parameters: TunnelParameters
     policies: dict[int, _PolicyState]
     carrier: bool = False
-    outbound: list[_Sa] = field(default_factory=list)  # by age; the last one of a policy is in use
     traffic: _Traffic = field(default_factory=_Traffic)
+
+    @property
+    def bundle(self) -> str | None:
+        """The name its SAs are added under; None for GRE in clear."""
+        return self.parameters.device if self.parameters.mode is TunnelMode.IPSEC else self.parameters.bundle
 
 
 class MemoryPlane:
@@ -91,6 +95,7 @@ class MemoryPlane:
         self._reads_udp = reads_udp
         self._tunnels: dict[str, _Tunnel] = {}
         self._inbound: dict[int, _Sa] = {}
+        self._outbound: list[_Sa] = []  # by age; the last one of a bundle and policy is in use
         self._drops: Counter[str] = Counter()
         self._attached: set[tuple[socket.AddressFamily, int]] = set()
         self._notices: deque[PlaneEvent | IkeDatagram] = deque()
@@ -110,39 +115,47 @@ class MemoryPlane:
     def update_tunnel(self, tunnel: TunnelParameters) -> None:
         known = self._tunnel(tunnel.device)
         self._check(tunnel)
-        old = known.parameters
+        old, bundle = known.parameters, known.bundle
         if (old.mode, old.source, old.destination) != (tunnel.mode, tunnel.source, tunnel.destination):
-            self._remove_sas(known)
+            self._remove_sas(bundle)
         kept = {number for number, state in known.policies.items() if state.policy in tunnel.policies}
         if not kept >= known.policies.keys() or bool(old.policies) != bool(tunnel.policies):
-            self._remove_sas(known, kept)
+            self._remove_sas(bundle, kept)
         known.policies = {
             policy.number: known.policies[policy.number] if policy.number in kept else _PolicyState(policy)
             for policy in tunnel.policies
         }
         known.parameters = tunnel
+        self._end_bundle(bundle)
 
     def remove_tunnel(self, device: str) -> None:
-        self._remove_sas(self._tunnel(device))
+        bundle = self._tunnel(device).bundle
         del self._tunnels[device]
+        self._end_bundle(bundle)
 
     def set_carrier(self, device: str, up: bool) -> None:
         self._tunnel(device).carrier = up
 
     def add_sa(self, sa: SecurityAssociation) -> None:
-        tunnel = self._tunnel(sa.tunnel)
-        if tunnel.parameters.mode is not TunnelMode.IPSEC:
-            raise PlaneError(f"tunnel {sa.tunnel} is in mode gre: an SA needs mode ipsec")
+        members = self._members(sa.tunnel)
+        if not members:
+            self._tunnel(sa.tunnel)
+            raise PlaneError(
+                f"tunnel {sa.tunnel} is in mode gre: an SA needs mode ipsec, or a bundle that the tunnel names"
+            )
+        tunnel = members[0]
+        if sa.transport and tunnel.parameters.mode is TunnelMode.IPSEC:
+            raise PlaneError(f"{sa.tunnel} is in mode ipsec: an SA in transport mode is for GRE tunnels")
+        if sa.policy is None and tunnel.policies:
+            raise PlaneError(f"{sa.tunnel} has policies: an SA needs the number of one")
+        if sa.policy is not None and sa.policy not in tunnel.policies:
+            raise PlaneError(f"{sa.tunnel} has no policy {sa.policy}")
         if sa.spi < _FIRST_SPI:
             raise PlaneError(f"SPI {sa.spi:#010x} is reserved: SPIs start at 0x00000100 (RFC 4303 section 2.1)")
         if sa.replay_window > _LARGEST_REPLAY_WINDOW:
             raise PlaneError(
                 f"a replay window of {sa.replay_window} packets is too large: at most {_LARGEST_REPLAY_WINDOW}"
             )
-        if sa.policy is None and tunnel.policies:
-            raise PlaneError(f"{sa.tunnel} has policies: an SA needs the number of one")
-        if sa.policy is not None:
-            self._policy(tunnel, sa.policy)
         self._check_keys(sa)
         self._check_path(sa.local, sa.remote, sa.encapsulation)
         if sa.direction is Direction.IN:
@@ -150,9 +163,9 @@ class MemoryPlane:
                 raise PlaneError(f"inbound SPI {sa.spi:#010x} is in use on {other.sa.tunnel}")
             self._inbound[sa.spi] = _Sa(sa)
         else:
-            if any(other.sa.spi == sa.spi for other in tunnel.outbound):
+            if any((other.sa.spi, other.sa.tunnel) == (sa.spi, sa.tunnel) for other in self._outbound):
                 raise PlaneError(f"outbound SPI {sa.spi:#010x} is on {sa.tunnel} already")
-            tunnel.outbound.append(_Sa(sa))
+            self._outbound.append(_Sa(sa))
 
     def update_endpoint(
         self,
@@ -172,7 +185,7 @@ class MemoryPlane:
         if direction is Direction.IN:
             del self._inbound[spi]
         else:
-            self._tunnel(tunnel).outbound.remove(known)
+            self._outbound.remove(known)
 
     def tunnel_counters(self, device: str) -> TunnelCounters:
         return self._tunnel(device).traffic.counters()
@@ -215,6 +228,7 @@ class MemoryPlane:
     def close(self) -> None:
         self._tunnels.clear()
         self._inbound.clear()
+        self._outbound.clear()
         if not self._closed:
             self._closed = True
             os.close(self._event)
@@ -230,11 +244,10 @@ class MemoryPlane:
         """What the device's carrier was last set to; off at first."""
         return self._tunnel(device).carrier
 
-    def sas(self, device: str, direction: Direction) -> list[SecurityAssociation]:
-        """The SAs of a tunnel by age; the last OUT one is in use."""
-        if direction is Direction.OUT:
-            return [known.sa for known in self._tunnel(device).outbound]
-        return [known.sa for known in self._inbound.values() if known.sa.tunnel == device]
+    def sas(self, bundle: str, direction: Direction) -> list[SecurityAssociation]:
+        """The SAs of a bundle by age; the last OUT one is in use."""
+        installed = self._outbound if direction is Direction.OUT else self._inbound.values()
+        return [known.sa for known in installed if known.sa.tunnel == bundle]
 
     def inject(self, notice: PlaneEvent | IkeDatagram) -> None:
         """Something for `poll`, as it comes from the network."""
@@ -256,8 +269,9 @@ class MemoryPlane:
                 return _dropped("no-policy", packets, tunnel.traffic)
         counted = [tunnel.traffic] + ([policy.traffic] if policy else [])
         number = policy.policy.number if policy else None
-        known = next((known for known in reversed(tunnel.outbound) if known.sa.policy == number), None)
-        if tunnel.parameters.mode is TunnelMode.IPSEC and known is None:
+        of = (tunnel.bundle, number)
+        known = next((each for each in reversed(self._outbound) if (each.sa.tunnel, each.sa.policy) == of), None)
+        if tunnel.bundle is not None and known is None:
             if policy is not None and (policy.asked is None or policy.asked + _ACQUIRE_AGAIN <= now):
                 policy.asked = now
                 self.inject(PlaneEvent(EventKind.ACQUIRE, device, None, Direction.OUT, policy=number))
@@ -275,13 +289,15 @@ class MemoryPlane:
         spi: int | None = None,
         traffic: Selector | None = None,
     ) -> bool:
-        """Packets of `octets` each arrive by a tunnel, on the inbound SA `spi` where its mode is IPsec."""
+        """Packets of `octets` each arrive for a tunnel: on the inbound SA `spi`, or as GRE in clear without one."""
         tunnel = self._tunnel(device)
         counted = [tunnel.traffic]
         known = None
-        if tunnel.parameters.mode is TunnelMode.IPSEC:
+        if tunnel.parameters.mode is TunnelMode.GRE and tunnel.bundle is not None and spi is None:
+            return _dropped("gre-clear", packets, *counted)
+        if tunnel.bundle is not None:
             known = self._inbound.get(spi or 0)
-            if known is None or known.sa.tunnel != device:
+            if known is None or known.sa.tunnel != tunnel.bundle:
                 self._drops["unknown-spi"] += packets
                 self.inject(PlaneEvent(EventKind.UNKNOWN_SPI, None, spi, Direction.IN))
                 return False
@@ -326,16 +342,20 @@ class MemoryPlane:
         except KeyError:
             raise PlaneError(f"there is no tunnel {device}") from None
 
-    def _sa(self, direction: Direction, spi: int, device: str) -> _Sa:
-        if direction is Direction.IN:
-            known = self._inbound.get(spi)
-            if known is not None and known.sa.tunnel == device:
+    def _members(self, bundle: str) -> list[_Tunnel]:
+        return [tunnel for tunnel in self._tunnels.values() if tunnel.bundle == bundle]
+
+    def _end_bundle(self, bundle: str | None) -> None:
+        """With its last tunnel a bundle goes, and its SAs."""
+        if bundle is not None and not self._members(bundle):
+            self._remove_sas(bundle)
+
+    def _sa(self, direction: Direction, spi: int, bundle: str) -> _Sa:
+        installed = self._outbound if direction is Direction.OUT else self._inbound.values()
+        for known in installed:
+            if (known.sa.spi, known.sa.tunnel) == (spi, bundle):
                 return known
-        else:
-            for known in self._tunnel(device).outbound:
-                if known.sa.spi == spi:
-                    return known
-        raise PlaneError(f"there is no {direction.value}bound SA {spi:#010x} on {device}")
+        raise PlaneError(f"there is no {direction.value}bound SA {spi:#010x} on {bundle}")
 
     def _policy(self, tunnel: _Tunnel, number: int) -> _PolicyState:
         try:
@@ -343,12 +363,12 @@ class MemoryPlane:
         except KeyError:
             raise PlaneError(f"{tunnel.parameters.device} has no policy {number}") from None
 
-    def _remove_sas(self, tunnel: _Tunnel, kept: Collection[int] = ()) -> None:
-        """All but those of the policies `kept`."""
-        tunnel.outbound = [known for known in tunnel.outbound if known.sa.policy in kept]
-        device = tunnel.parameters.device
+    def _remove_sas(self, bundle: str | None, kept: Collection[int] = ()) -> None:
+        """All of a bundle's but those of the policies `kept`."""
+        stays = [known for known in self._outbound if known.sa.tunnel != bundle or known.sa.policy in kept]
+        self._outbound = stays
         self._inbound = {
-            spi: known for spi, known in self._inbound.items() if known.sa.tunnel != device or known.sa.policy in kept
+            spi: known for spi, known in self._inbound.items() if known.sa.tunnel != bundle or known.sa.policy in kept
         }
 
     def _check(self, tunnel: TunnelParameters) -> None:
@@ -367,6 +387,17 @@ class MemoryPlane:
         numbers = Counter(policy.number for policy in tunnel.policies)
         if twice := [number for number, count in numbers.items() if count > 1]:
             raise PlaneError(f"policy {twice[0]} is twice on {device}: give each a number of its own")
+        if tunnel.mode is TunnelMode.IPSEC and tunnel.bundle not in (None, device):
+            raise PlaneError(f"{device} is in mode ipsec: its SAs are its own, it takes no bundle")
+        bundle = device if tunnel.mode is TunnelMode.IPSEC else tunnel.bundle
+        for member in self._members(bundle) if bundle is not None else ():
+            theirs = member.parameters
+            if theirs.device == device:
+                continue
+            if TunnelMode.IPSEC in (tunnel.mode, theirs.mode):
+                raise PlaneError(f"{theirs.device} has a bundle called {bundle}: {device} needs one of another name")
+            if theirs.key == tunnel.key:
+                raise PlaneError(f"{theirs.device} shares the SAs of {device} and has the same GRE key: give one a key")
         if tunnel.mode is TunnelMode.GRE:
             for other in self._tunnels.values():
                 theirs = other.parameters

@@ -90,6 +90,7 @@ class UserspacePlane:
                 sa.extended_sequence_numbers,
                 (life.soft_octets, life.hard_octets, life.soft_packets, life.hard_packets),
                 sa.policy,
+                sa.transport,
             )
 
     def update_endpoint(
@@ -154,6 +155,7 @@ def _tunnel(tunnel: TunnelParameters) -> _native._Tunnel:
         tunnel.ttl,
         tunnel.df.value,
         tunnel.tos,
+        tunnel.bundle,
         [_policy(policy) for policy in tunnel.policies],
     )
 
