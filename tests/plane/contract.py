@@ -297,6 +297,23 @@ class PlaneContract:
             plane.add_sa(replace(association(Direction.OUT, 0x1001, "shared"), policy=1))
         plane.create_tunnel(replace(gre, device="skt2", key=1))
 
+    def test_keepalives_are_for_gre_and_no_packets_of_the_tunnel(self, plane: Plane) -> None:
+        with pytest.raises(PlaneError, match="no tunnel skt0"):
+            plane.send_keepalive("skt0")
+        plane.create_tunnel(TUNNEL)
+        with pytest.raises(PlaneError, match="skt0 is in mode ipsec: keepalives need mode gre"):
+            plane.send_keepalive("skt0")
+        protected = replace(TUNNEL, mode=TunnelMode.GRE, key=1, bundle="skt0")
+        plane.update_tunnel(protected)
+        plane.send_keepalive("skt0")
+        assert plane.tunnel_counters("skt0").drops == {"no-sa": 1}
+        plane.add_sa(association(Direction.OUT, 0x1001))
+        plane.send_keepalive("skt0")
+        plane.update_tunnel(replace(protected, bundle=None))
+        plane.send_keepalive("skt0")
+        counters = plane.tunnel_counters("skt0")
+        assert (counters.packets_out, counters.octets_out, counters.drops) == (0, 0, {"no-sa": 1})
+
     def test_endpoints_move_without_touching_counters(self, plane: Plane) -> None:
         plane.create_tunnel(TUNNEL)
         for direction in Direction:

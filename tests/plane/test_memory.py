@@ -10,7 +10,7 @@ from ipaddress import ip_network
 import pytest
 from tests.plane.contract import MAP, SITES, TUNNEL, WEB, PlaneContract, association, readable
 
-from seikan.plane.base import Direction, Encapsulation, EventKind, Lifetime, PlaneEvent
+from seikan.plane.base import Direction, Encapsulation, EventKind, Lifetime, PlaneEvent, TunnelMode
 from seikan.plane.memory import MemoryPlane
 from seikan.wire.selector import Selector
 
@@ -108,6 +108,30 @@ def test_what_comes_out_of_an_sa_is_traffic_of_its_policy(plane: MemoryPlane) ->
     assert plane.sa_counters(Direction.IN, 0x1001, "skt0").errors == {"selector-mismatch": 1}
     for counters in (plane.policy_counters("skt0", WEB.number), plane.tunnel_counters("skt0")):
         assert (counters.packets_in, counters.drops) == (1, {"selector-mismatch": 1})
+
+
+def test_clear_gre_is_not_for_a_protected_tunnel(plane: MemoryPlane) -> None:
+    plane.create_tunnel(replace(TUNNEL, mode=TunnelMode.GRE, bundle="shared"))
+    plane.add_sa(association(Direction.IN, 0x1001, "shared"))
+    assert not plane.receive("skt0", 100, now=1.0)
+    assert plane.receive("skt0", 100, now=2.0, spi=0x1001)
+    assert not plane.send("skt0", 100, now=3.0)
+    plane.add_sa(association(Direction.OUT, 0x1002, "shared"))
+    assert plane.send("skt0", 100, now=4.0)
+    assert plane.sas("shared", Direction.OUT) == [association(Direction.OUT, 0x1002, "shared")]
+    counters = plane.tunnel_counters("skt0")
+    assert (counters.packets_in, counters.packets_out) == (1, 1)
+    assert counters.drops == {"gre-clear": 1, "no-sa": 1}
+
+
+def test_a_keepalive_comes_back_once(plane: MemoryPlane) -> None:
+    plane.create_tunnel(replace(TUNNEL, mode=TunnelMode.GRE))
+    assert not plane.answer_keepalive("skt0")
+    plane.send_keepalive("skt0")
+    assert plane.answer_keepalive("skt0")
+    assert not plane.answer_keepalive("skt0")
+    assert plane.poll() == [PlaneEvent(EventKind.KEEPALIVE, "skt0", None)]
+    assert plane.tunnel_counters("skt0").drops == {"gre-keepalive": 2}
 
 
 def test_carrier_and_books_are_visible(plane: MemoryPlane) -> None:

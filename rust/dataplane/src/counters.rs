@@ -46,6 +46,7 @@ drops! {
     GreNoTunnel "gre-no-tunnel" "no GRE tunnel has these endpoints, or is protected by this SA, and has this key",
     GreClear "gre-clear" "GRE in clear for a tunnel that is protected",
     GreFragment "gre-fragment" "part of a GRE packet, cut before encryption: lower the peer's tunnel MTU",
+    GreKeepalive "gre-keepalive" "a GRE keepalive came back that was not waited for",
     NotGre "not-gre" "what was in a GRE tunnel's SA is no GRE",
     GreProtocol "gre-protocol" "GRE that carries neither IPv4 nor IPv6",
     ReceiveQueueFull "receive-queue-full" "the socket's receive queue was full",

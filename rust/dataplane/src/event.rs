@@ -20,6 +20,7 @@ pub enum Kind {
     PathMtu,
     PeerAddress,
     Acquire,
+    Keepalive,
 }
 
 impl Kind {
@@ -35,6 +36,7 @@ impl Kind {
             Self::PathMtu => "path-mtu",
             Self::PeerAddress => "peer-address",
             Self::Acquire => "acquire",
+            Self::Keepalive => "keepalive",
         }
     }
 }

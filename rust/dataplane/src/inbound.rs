@@ -4,6 +4,7 @@ use crate::address::{Received, read_address, read_control};
 use crate::coalesce;
 use crate::counters::Drop;
 use crate::event::{Direction, IkeDatagram, Kind, Notice};
+use crate::keepalive;
 use crate::socket::{ESP, LossCounter};
 use crate::sys::{Envelope, Messages};
 use crate::table::{GreTable, GreTunnel, InboundSa, Policy, Receiver, State, Tunnel, read};
@@ -296,6 +297,9 @@ fn protected_gre(
     let Some(tunnel) = table.protected.get(&(sa.bundle.id, header.key)) else {
         return drop(Drop::GreNoTunnel);
     };
+    if header.protocol == gre::KEEPALIVE && keepalive::came_back(state, tunnel) {
+        return;
+    }
     if let Err(reason) = gre_payload(tunnel, &header, tos, buffer, range, run) {
         sa.drops.add(reason, 1);
         tunnel.dropped(None, reason, 1);
@@ -318,6 +322,9 @@ fn gre_packet(
     let Some(GreTunnel { tunnel, protected }) = table.clear.get(&(outer.local, outer.remote.ip(), header.key)) else {
         return state.drops.add(Drop::GreNoTunnel, 1);
     };
+    if header.protocol == gre::KEEPALIVE && keepalive::came_back(state, tunnel) {
+        return;
+    }
     if *protected {
         return tunnel.dropped(None, Drop::GreClear, 1);
     }
@@ -346,6 +353,7 @@ fn gre_payload(
     let version = match header.protocol {
         gre::ETHERTYPE_IPV4 => 4,
         gre::ETHERTYPE_IPV6 => 6,
+        gre::KEEPALIVE => return Err(Drop::GreKeepalive),
         _ => return Err(Drop::GreProtocol),
     };
     let start = range.start + header.octets;

@@ -12,6 +12,7 @@ mod counters;
 mod event;
 mod icmp;
 mod inbound;
+mod keepalive;
 mod load;
 mod outbound;
 mod plane;

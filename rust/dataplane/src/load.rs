@@ -22,20 +22,32 @@ pub struct Load {
     packets: Vec<Outgoing>,
     /// Octets of plaintext, and their next header.
     plaintext: Vec<(usize, u8)>,
+    /// Whether they are packets of the tunnel.
+    counted: bool,
 }
 
 impl Default for Load {
     fn default() -> Self {
+        Self::new(true)
+    }
+}
+
+impl Load {
+    fn new(counted: bool) -> Self {
         Self {
+            counted,
             // Zeroed memory is not touched, hence not resident, until packets are laid into it.
             buffer: vec![0; OCTETS],
             packets: Vec::with_capacity(PACKETS),
             plaintext: Vec::with_capacity(PACKETS),
         }
     }
-}
 
-impl Load {
+    /// For what the plane sends on its own account.
+    pub fn uncounted() -> Self {
+        Self::new(false)
+    }
+
     /// Add the segments of one packet of the device, sending what was there where room runs out. Where the packet is
     /// too big for the path and its sender does not let it be fragmented, the error is what would fit.
     #[allow(clippy::too_many_arguments)]
@@ -101,12 +113,8 @@ impl Load {
             Some(sa) => self.seal(state, tunnel, route, sa, now),
             None => self.packets.len(),
         };
-        let octets: usize = self.plaintext[..sealed].iter().map(|(octets, _)| octets - route.headers()).sum();
-        for traffic in
-            [Some(&tunnel.traffic), route.policy.as_ref().map(|policy| &policy.traffic)].into_iter().flatten()
-        {
-            traffic.packets_out.fetch_add(sealed as u64, Relaxed);
-            traffic.octets_out.fetch_add(octets as u64, Relaxed);
+        if self.counted {
+            self.count(tunnel, route, sealed);
         }
         let path = &route.path;
         let ttl = route.config.parameters.ttl;
@@ -127,6 +135,17 @@ impl Load {
         self.plaintext.clear();
         if too_big {
             learn_path_mtu(state, tunnel, route, now);
+        }
+    }
+
+    /// Count the first `sealed` packets as sent.
+    fn count(&self, tunnel: &Tunnel, route: &Route, sealed: usize) {
+        let octets: usize = self.plaintext[..sealed].iter().map(|(octets, _)| octets - route.headers()).sum();
+        for traffic in
+            [Some(&tunnel.traffic), route.policy.as_ref().map(|policy| &policy.traffic)].into_iter().flatten()
+        {
+            traffic.packets_out.fetch_add(sealed as u64, Relaxed);
+            traffic.octets_out.fetch_add(octets as u64, Relaxed);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::counters::Traffic;
 use crate::event::Notice;
+use crate::keepalive::Keepalives;
 use crate::socket::{self, ESP, GRE, LossCounter, Sender, family};
 use crate::table::{
     Bundle, Config, GreTable, Mode, Parameters, Path, PathMtu, Policies, Policy, Source, State, Tunnel,
@@ -112,6 +113,7 @@ impl Plane {
             traffic: Traffic::default(),
             path_mtu: PathMtu::default(),
             identification: AtomicU16::default(),
+            keepalives: Keepalives::default(),
         });
         if let Some(bundle) = &bundle {
             self.join(bundle, &tunnel);

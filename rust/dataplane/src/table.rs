@@ -2,6 +2,7 @@
 
 use crate::counters::{Drop, Drops, Traffic};
 use crate::event::{Event, Events, Kind, Limiter, Notice};
+use crate::keepalive::Keepalives;
 use crate::socket::{LossCounter, Sender};
 use crate::tun::Tun;
 use seikan_esp as esp;
@@ -280,6 +281,7 @@ pub struct Tunnel {
     pub path_mtu: PathMtu,
     /// Of the next IP header around GRE in tunnel mode.
     pub identification: AtomicU16,
+    pub keepalives: Keepalives,
 }
 
 impl Config {

@@ -2,6 +2,7 @@
 
 use crate::ip;
 use crate::packet::NEXT_GRE;
+use std::net::IpAddr;
 use std::ops::Range;
 
 const CHECKSUM: u16 = 0x8000;
@@ -12,6 +13,10 @@ const VERSION: u16 = 0x0007;
 
 pub const ETHERTYPE_IPV4: u16 = 0x0800;
 pub const ETHERTYPE_IPV6: u16 = 0x86dd;
+/// What IOS has in the protocol field of a keepalive's inner header: it carries nothing.
+pub const KEEPALIVE: u16 = 0;
+/// IP precedence 6, internetwork control, as IOS marks its keepalives.
+const KEEPALIVE_TOS: u8 = 0xc0;
 
 /// Octets of the header this side sends.
 pub fn header_octets(key: Option<u32>) -> usize {
@@ -20,13 +25,35 @@ pub fn header_octets(key: Option<u32>) -> usize {
 
 /// Write the header for an inner packet of IP `version` into the start of `out`.
 pub fn write(out: &mut [u8], version: u8, key: Option<u32>) {
+    write_protocol(out, if version == 4 { ETHERTYPE_IPV4 } else { ETHERTYPE_IPV6 }, key);
+}
+
+fn write_protocol(out: &mut [u8], protocol: u16, key: Option<u32>) {
     let flags = if key.is_some() { KEY } else { 0 };
-    let protocol = if version == 4 { ETHERTYPE_IPV4 } else { ETHERTYPE_IPV6 };
     out[..2].copy_from_slice(&flags.to_be_bytes());
     out[2..4].copy_from_slice(&protocol.to_be_bytes());
     if let Some(key) = key {
         out[4..8].copy_from_slice(&key.to_be_bytes());
     }
+}
+
+/// The inner packet of a keepalive as IOS makes it: an empty GRE packet from `destination` to `source`, the two ends of
+/// the tunnel. The peer takes it out of the tunnel and routes it back, without knowing what it is.
+pub fn keepalive(source: IpAddr, destination: IpAddr, key: Option<u32>) -> Vec<u8> {
+    let octets = ip::header_octets(source);
+    let mut packet = vec![0; octets + header_octets(key)];
+    write_protocol(&mut packet[octets..], KEEPALIVE, key);
+    let header = ip::Header {
+        source: destination,
+        destination: source,
+        protocol: NEXT_GRE,
+        tos: KEEPALIVE_TOS,
+        ttl: 255,
+        dont_fragment: false,
+        identification: 0,
+    };
+    header.write(&mut packet);
+    packet
 }
 
 /// A received header: `octets` of it lie before the inner packet.
@@ -142,6 +169,20 @@ mod tests {
     fn routing_and_other_versions_are_unsupported() {
         assert_eq!(parse(&[0x40, 0, 8, 0]), Err(GreError::Unsupported));
         assert_eq!(parse(&[0x00, 1, 8, 0]), Err(GreError::Unsupported));
+    }
+
+    #[test]
+    fn a_keepalive_is_an_empty_gre_packet_back() {
+        let unhex = crate::packet::tests::unhex;
+        let packet = keepalive([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), Some(0x77));
+        assert_eq!(packet[20..], unhex("2000 0000 00000077"));
+        assert_eq!((&packet[12..16], &packet[16..20]), (&[10, 0, 0, 2][..], &[10, 0, 0, 1][..]));
+        assert_eq!((packet[1], packet[8], packet[9]), (0xc0, 255, 47));
+        assert_eq!(parse(&packet[20..]), Ok(Header { key: Some(0x77), protocol: KEEPALIVE, octets: 8 }));
+        let packet = keepalive("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap(), None);
+        let view = ip::View::new(&packet).unwrap();
+        assert_eq!((view.length(), view.protocol(), view.addresses().1[15]), (44, 47, 1));
+        assert_eq!(parse(&packet[40..]), Ok(Header { key: None, protocol: KEEPALIVE, octets: 4 }));
     }
 
     fn in_ip(source: &str, destination: &str, protocol: u8, gre: &[u8]) -> Vec<u8> {

@@ -207,6 +207,10 @@ impl Plane {
         self.0.policy_counters(device, policy).map(counters).map_err(refused)
     }
 
+    fn send_keepalive(&self, py: Python<'_>, device: &str) -> PyResult<()> {
+        py.detach(|| self.0.send_keepalive(device)).map_err(refused)
+    }
+
     /// packets, octets, errors, CLOCK_MONOTONIC of the last packet in seconds.
     fn sa_counters(&self, direction: &str, spi: u32, tunnel: &str) -> PyResult<(u64, u64, DropRows, f64)> {
         let counters = self.0.sa_counters(self::direction(direction)?, spi, tunnel).map_err(refused)?;

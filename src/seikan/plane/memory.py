@@ -34,6 +34,7 @@ _LARGEST_REPLAY_WINDOW = 4096
 _MTU = range(68, 65536)
 _DEVICE_NAME_OCTETS = 15
 _TAKE = 256
+_KEEPALIVES = 4  # that are waited for at once
 _ACQUIRE_AGAIN = 1.0  # seconds between two requests for an SA of one policy
 
 
@@ -78,6 +79,7 @@ class _Tunnel:
     parameters: TunnelParameters
     policies: dict[int, _PolicyState]
     carrier: bool = False
+    keepalives: int = 0  # sent and not back
     traffic: _Traffic = field(default_factory=_Traffic)
 
     @property
@@ -193,6 +195,15 @@ class MemoryPlane:
     def policy_counters(self, device: str, policy: int) -> TunnelCounters:
         return self._policy(self._tunnel(device), policy).traffic.counters()
 
+    def send_keepalive(self, device: str) -> None:
+        tunnel = self._tunnel(device)
+        if tunnel.parameters.mode is TunnelMode.IPSEC:
+            raise PlaneError(f"{device} is in mode ipsec: keepalives need mode gre")
+        if tunnel.bundle is not None and self._in_use(tunnel.bundle, None) is None:
+            tunnel.traffic.drops["no-sa"] += 1
+        else:
+            tunnel.keepalives = min(tunnel.keepalives + 1, _KEEPALIVES)
+
     def sa_counters(self, direction: Direction, spi: int, tunnel: str) -> SaCounters:
         known = self._sa(direction, spi, tunnel)
         return SaCounters(known.packets, known.octets, dict(known.errors), known.last_used)
@@ -255,6 +266,15 @@ class MemoryPlane:
         if len(self._notices) == 1:
             os.eventfd_write(self._event, 1)
 
+    def answer_keepalive(self, device: str) -> bool:
+        """A keepalive comes back; False where none is waited for, counted as a real plane does."""
+        tunnel = self._tunnel(device)
+        if not tunnel.keepalives:
+            return _dropped("gre-keepalive", 1, tunnel.traffic)
+        tunnel.keepalives -= 1
+        self.inject(PlaneEvent(EventKind.KEEPALIVE, device, None))
+        return True
+
     def send(self, device: str, octets: int, now: float, packets: int = 1, traffic: Selector | None = None) -> bool:
         """Packets of `octets` each leave by a tunnel; False where they are dropped, counted as a real plane does.
 
@@ -269,8 +289,7 @@ class MemoryPlane:
                 return _dropped("no-policy", packets, tunnel.traffic)
         counted = [tunnel.traffic] + ([policy.traffic] if policy else [])
         number = policy.policy.number if policy else None
-        of = (tunnel.bundle, number)
-        known = next((each for each in reversed(self._outbound) if (each.sa.tunnel, each.sa.policy) == of), None)
+        known = self._in_use(tunnel.bundle, number)
         if tunnel.bundle is not None and known is None:
             if policy is not None and (policy.asked is None or policy.asked + _ACQUIRE_AGAIN <= now):
                 policy.asked = now
@@ -341,6 +360,11 @@ class MemoryPlane:
             return self._tunnels[device]
         except KeyError:
             raise PlaneError(f"there is no tunnel {device}") from None
+
+    def _in_use(self, bundle: str | None, policy: int | None) -> _Sa | None:
+        """The outbound SA of a bundle, or of a policy of its tunnel."""
+        of = (bundle, policy)
+        return next((known for known in reversed(self._outbound) if (known.sa.tunnel, known.sa.policy) == of), None)
 
     def _members(self, bundle: str) -> list[_Tunnel]:
         return [tunnel for tunnel in self._tunnels.values() if tunnel.bundle == bundle]

@@ -117,6 +117,10 @@ class UserspacePlane:
         with _plane_errors():
             return _counters(self._native.policy_counters(device, policy))
 
+    def send_keepalive(self, device: str) -> None:
+        with _plane_errors():
+            self._native.send_keepalive(device)
+
     def sa_counters(self, direction: Direction, spi: int, tunnel: str) -> SaCounters:
         with _plane_errors():
             packets, octets, errors, last_used = self._native.sa_counters(direction.value, spi, tunnel)
