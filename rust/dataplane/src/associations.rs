@@ -79,7 +79,8 @@ impl Plane {
                 by_spi.insert(spi, sa.clone());
                 self.of_policy(&bundle, policy, |sas, path_mtus| {
                     let mut outbound = write(sas);
-                    if outbound.last().is_some_and(|last| read(&last.path).remote != address) {
+                    // What was learned of the path to another peer, or to one that is gone, says nothing of this one.
+                    if outbound.last().is_none_or(|last| read(&last.path).remote != address) {
                         path_mtus.iter().for_each(|path_mtu| path_mtu.forget());
                     }
                     outbound.push(sa);
