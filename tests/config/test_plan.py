@@ -24,9 +24,13 @@ from seikan.config.model import (
     Tunnel,
 )
 from seikan.config.parse import parse
-from seikan.config.plan import Action, ActionKind, inverse, plan
+from seikan.config.plan import AccessGroups, Action, ActionKind, bare_interface, inverse, plan
 
 SLOW = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+#: The fields of an interface that have actions of their own.
+_APART = ("tunnel", "ospf", "access_group_in", "access_group_out", "crypto_map", "nat")
 
 
 def _item(mapping: Any, key: Any, value: Any) -> Any:
@@ -48,20 +52,39 @@ def interpret(config: Config, action: Action) -> Config:
         case ActionKind.STORED if key == "stored":
             assert config.stored == old
             return replace(config, stored=cast(Any, new))
-        case ActionKind.STORED:
+        case ActionKind.FILTER if key.startswith("access-list "):
             name = key.removeprefix("access-list ")
             assert config.access_lists.get(name) == old
             return replace(config, access_lists=_item(config.access_lists, name, cast("AccessList | None", new)))
+        case ActionKind.FILTER:
+            filtered, groups = config.interfaces[key], cast("AccessGroups | None", new) or AccessGroups()
+            assert AccessGroups(filtered.access_group_in, filtered.access_group_out) == (old or AccessGroups())
+            return _with(config, replace(filtered, access_group_in=groups.inbound, access_group_out=groups.outbound))
+        case ActionKind.CRYPTO_MAP:
+            assert config.interfaces[key].crypto_map == old
+            return _with(config, replace(config.interfaces[key], crypto_map=cast("str | None", new)))
+        case ActionKind.NAT if key in ("sources", "statics"):
+            assert getattr(config, f"nat_{key}") == old
+            return replace(config, **{f"nat_{key}": cast(Any, new)})
+        case ActionKind.NAT:
+            assert config.interfaces[key].nat == old
+            return _with(config, replace(config.interfaces[key], nat=cast("str | None", new)))
+        case ActionKind.TEMPLATE:
+            assert config.interfaces.get(key) == old
+            return replace(config, interfaces=_item(config.interfaces, key, cast("Interface | None", new)))
         case ActionKind.INTERFACE:
             held = config.interfaces.get(key)
             if new is None:
                 assert held is not None
-                assert replace(held, tunnel=None, ospf=OspfInterface()) == old
+                assert bare_interface(held) == old
+                assert replace(held, tunnel=None) == old, "what is on it goes first"
                 if held.tunnel is not None:
                     return _with(config, Interface(key, tunnel=held.tunnel))
                 return replace(config, interfaces=without_item(config.interfaces, key))
-            ospf, tunnel = (held.ospf, held.tunnel) if held else (OspfInterface(), None)
-            return _with(config, replace(cast(Interface, new), ospf=ospf, tunnel=tunnel))
+            if held is None:
+                return _with(config, cast(Interface, new))
+            apart = {name: getattr(held, name) for name in _APART}
+            return _with(config, replace(cast(Interface, new), **apart))
         case ActionKind.TUNNEL:
             # A tunnel's device comes before its addresses and goes behind them.
             held = config.interfaces.get(key, Interface(key))
@@ -90,7 +113,8 @@ def _crypto(config: Config, action: Action) -> Config:
     word, _, name = action.key.rpartition(" ")
     match word, name:
         case "", "isakmp":
-            new = replace(new, policies=isakmp.policies, keys=isakmp.keys, peers=isakmp.peers)
+            kept = {name: getattr(isakmp, name) for name in ("policies", "keys", "peers", "profiles")}
+            new = replace(new, **kept)
             return replace(config, isakmp=new)
         case "", "ipsec":
             return replace(config, ipsec=replace(new, transform_sets=ipsec.transform_sets, profiles=ipsec.profiles))
@@ -103,6 +127,12 @@ def _crypto(config: Config, action: Action) -> Config:
             peers = {peer.address: peer for peer in isakmp.peers}
             peers = dict(_item(peers, IPv4Address(name), cast("IsakmpPeer | None", new)))
             return replace(config, isakmp=replace(isakmp, peers=tuple(peers[key] for key in sorted(peers, key=int))))
+        case "isakmp profile", _:
+            return replace(config, isakmp=replace(isakmp, profiles=_item(isakmp.profiles, name, new)))
+        case "crypto-map", _:
+            return replace(config, crypto_maps=_item(config.crypto_maps, name, new))
+        case "dynamic-map", _:
+            return replace(config, dynamic_maps=_item(config.dynamic_maps, name, new))
         case "keyring", _:
             return replace(config, keyrings=_item(config.keyrings, name, new))
         case "transform-set", _:

@@ -74,6 +74,8 @@ def _apply(config: Config, context: ModeContext, line: str) -> LineResult:
     if isinstance(handler, Section):
         return _section(config, match, handler)
     assert isinstance(handler, Setting)
+    if handler.otherwise is not None and not handler.mine(_target(config, here)):
+        return _store(config, here, match, handler.otherwise)
     return _set(config, here, match, handler)
 
 
@@ -122,11 +124,17 @@ def _warned(before: Config, after: Config, warnings: tuple[str, ...]) -> tuple[s
     return tuple(f"% Warning: {text}" for text in (*warnings, *new))
 
 
-def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -> LineResult:
+def _target(config: Config, context: ModeContext) -> Any:
+    """The object that the lines of the mode are about."""
     section = SECTIONS.get(context.mode)
     target = config if section is None else section.get(config, context.key)
     if target is None:
         raise ConfigError("this object was removed meanwhile: leave its mode")
+    return target
+
+
+def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -> LineResult:
+    section, target = SECTIONS.get(context.mode), _target(config, context)
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     if not match.negation:
@@ -146,8 +154,10 @@ def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -
 def _section(config: Config, match: Match, handler: Section) -> LineResult:
     if not match.negation:
         after, key = handler.open(config, match)
-        context = ModeContext(handler.mode, key, (handler.title(key),))
-        return LineResult(after, context, _warned(config, after, tuple(handler.warn(match))))
+        context = ModeContext() if key is None else ModeContext(handler.mode, key, (handler.title(key),))
+        notices = tuple(handler.note(config, match))
+        warnings = _warned(config, after, (*handler.warn(config, match), *notices))
+        return LineResult(after, context, (*handler.remark(config, match), *warnings), notices)
     if match.negation == "default" and handler.reset is not None:
         return LineResult(handler.reset(config, match), ModeContext())
     after = handler.remove(config, match)
