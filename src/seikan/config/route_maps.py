@@ -33,6 +33,11 @@ def route_map_lists(config: Config, name: str) -> tuple[tuple[bool, str], ...] |
     return tuple(found) if sections else None
 
 
+def has_route_map(config: Config, name: str) -> bool:
+    """Whether a route map has this name."""
+    return next(_sections(config, name), None) is not None
+
+
 def _sections(config: Config, name: str) -> Iterator[tuple[int, bool, str]]:
     """Number, whether it permits, and header of each section."""
     for line in config.stored:

@@ -12,6 +12,7 @@ from seikan.config.handlers import (
     Section,
     Setting,
     change,
+    refused,
     setting,
     switch,
     with_item,
@@ -342,6 +343,8 @@ def phase_two(mode: str) -> tuple[Command, ...]:
             warn=_warn_pfs,
             note=_note_pfs,
         ),
+        refused(mode, "set pfs group1", "group1 is not available (RFC 8247: MUST NOT be used): choose group14"),
+        refused(mode, "set pfs group24", "group24 is not available (RFC 8247: SHOULD NOT be used): choose group14"),
         setting(
             mode,
             "set isakmp-profile <isakmp_profile:word>",

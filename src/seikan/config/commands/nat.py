@@ -142,7 +142,7 @@ NAT: tuple[Command, ...] = (
         _HELP,
         Setting(_add_source, _remove_source, _render_sources),
         negatable=True,
-        no=f"{_BY_LIST} [interface <through:interface(device)> [overload]]",
+        no=f"{_BY_LIST} [interface [<through:interface(device)> [overload]]]",
     ),
     Command(
         CONFIG,
@@ -160,5 +160,5 @@ NAT: tuple[Command, ...] = (
         negatable=True,
         no=f"{_PORT} [extendable]",
     ),
-    *(Command(CONFIG, syntax, handler=_KEPT, negatable=True, otherwise=NOT_DONE) for syntax in _OTHERS),
+    *(Command(CONFIG, syntax, handler=_KEPT, negatable=True, no=syntax, otherwise=NOT_DONE) for syntax in _OTHERS),
 )
