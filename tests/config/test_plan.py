@@ -216,5 +216,101 @@ def test_order() -> None:
     assert removed.index(ActionKind.ROUTE) < removed.index(ActionKind.TUNNEL)
 
 
+HUB = """\
+crypto isakmp profile HUB
+ virtual-template 1
+crypto dynamic-map D 10
+crypto map M 10 ipsec-isakmp dynamic D
+access-list 101 permit ip any any
+interface FastEthernet0/0
+ ip address 198.51.100.1 255.255.255.0
+ crypto map M
+ ip nat outside
+ ip access-group 101 in
+interface Virtual-Template1 type tunnel
+ ip unnumbered FastEthernet0/0
+ ip ospf 1 area 0
+ ip access-group 101 in
+ tunnel mode ipsec ipv4
+router ospf 1
+ip nat inside source list 1 interface FastEthernet0/0 overload
+ip nat inside source static 10.0.0.1 192.0.2.1
+"""
+
+
+def test_what_dynamic_vti_and_crypto_maps_need_comes_first() -> None:
+    config = parse(HUB).config
+    keys = [(action.kind.value, action.key) for action in plan(Config(), config)]
+    assert sorted(keys) == sorted(
+        (
+            ("crypto", "isakmp profile HUB"),
+            ("crypto", "dynamic-map D"),
+            ("crypto", "crypto-map M"),
+            ("filter", "access-list 101"),
+            ("interface", "FastEthernet0/0"),
+            ("template", "Virtual-Template1"),
+            ("filter", "FastEthernet0/0"),
+            ("crypto map", "FastEthernet0/0"),
+            ("nat", "FastEthernet0/0"),
+            ("nat", "sources"),
+            ("nat", "statics"),
+            ("routing", "ospf 1"),
+        )
+    )
+    places = {key: place for place, key in enumerate(keys)}
+    for first, second in (
+        (("filter", "access-list 101"), ("interface", "FastEthernet0/0")),
+        (("crypto", "crypto-map M"), ("crypto map", "FastEthernet0/0")),
+        (("interface", "FastEthernet0/0"), ("template", "Virtual-Template1")),
+        (("interface", "FastEthernet0/0"), ("filter", "FastEthernet0/0")),
+        (("filter", "FastEthernet0/0"), ("routing", "ospf 1")),
+    ):
+        assert places[first] < places[second], (first, second)
+    removed = [(action.kind.value, action.key) for action in plan(config, Config())]
+    assert removed.index(("crypto map", "FastEthernet0/0")) < removed.index(("interface", "FastEthernet0/0"))
+    assert removed.index(("interface", "FastEthernet0/0")) < removed.index(("filter", "access-list 101"))
+
+
+def test_one_line_is_one_action() -> None:
+    old = parse(HUB).config
+    for lines, kind, key in (
+        ("interface FastEthernet0/0\n no crypto map\n", ActionKind.CRYPTO_MAP, "FastEthernet0/0"),
+        ("interface FastEthernet0/0\n no ip access-group in\n", ActionKind.FILTER, "FastEthernet0/0"),
+        ("interface FastEthernet0/0\n ip nat inside\n", ActionKind.NAT, "FastEthernet0/0"),
+        ("interface Virtual-Template1\n ip mtu 1400\n", ActionKind.TEMPLATE, "Virtual-Template1"),
+        ("interface Virtual-Template1\n tunnel ttl 9\n", ActionKind.TEMPLATE, "Virtual-Template1"),
+        ("access-list 101 deny ip any any\n", ActionKind.FILTER, "access-list 101"),
+        ("crypto isakmp profile HUB\n keyring K\n", ActionKind.CRYPTO, "isakmp profile HUB"),
+        ("crypto dynamic-map D 10\n set pfs group14\n", ActionKind.CRYPTO, "dynamic-map D"),
+        ("crypto map M local-address fa0/0\n", ActionKind.CRYPTO, "crypto-map M"),
+        ("crypto call admission limit ike sa 9\n", ActionKind.CRYPTO, "isakmp"),
+        ("no ip nat inside source list 1\n", ActionKind.NAT, "sources"),
+    ):
+        (action,) = plan(old, parse(lines, base=old).config)
+        assert (action.kind, action.key) == (kind, key), lines
+        assert inverse((action,)) == plan(parse(lines, base=old).config, old), lines
+
+
+def test_a_copy_of_a_template_is_a_tunnel_like_any_other() -> None:
+    """As the daemon derives it for a spoke from the running configuration."""
+    config = parse(HUB).config
+    template = config.interfaces["Virtual-Template1"]
+    assert template.tunnel is not None
+    tunnel = replace(template.tunnel, destination=IPv4Address("10.1.0.7"))
+    access = replace(template, name="Virtual-Access1", tunnel=tunnel)
+    derived = _with(config, access)
+    actions = plan(config, derived)
+    assert [(action.kind, action.key) for action in actions] == [
+        (ActionKind.TUNNEL, "Virtual-Access1"),
+        (ActionKind.INTERFACE, "Virtual-Access1"),
+        (ActionKind.FILTER, "Virtual-Access1"),
+        (ActionKind.ROUTING, "Virtual-Access1"),
+    ]
+    assert actions[0].new == tunnel
+    assert plan(derived, config) == inverse(actions)
+    changed = _with(derived, replace(access, tunnel=replace(tunnel, destination=IPv4Address("10.1.0.8"))))
+    assert [(action.kind, action.key) for action in plan(derived, changed)] == [(ActionKind.TUNNEL, "Virtual-Access1")]
+
+
 def test_actions_show_no_key() -> None:
     assert "LoopedBack" not in repr(plan(Config(), parse(ACCEPTANCE).config))

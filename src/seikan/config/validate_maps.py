@@ -33,6 +33,7 @@ def maps(config: Config) -> Found:
     yield from _disabled(config)
     yield from _useless(config)
     for crypto_map in config.crypto_maps.values():
+        yield from _behind_dynamic(crypto_map)
         lines = list(map_lines(config, crypto_map))
         yield from _surprises(config, lines)
         yield from _taken(lines)
@@ -150,6 +151,16 @@ def _useless(config: Config) -> Found:
             if not told:
                 name = "its crypto map" if held is None else f"crypto map {held.name}"
                 yield f"interface {interface.name}", f"{interface.name}: {name} protects nothing: {text}"
+
+
+def _behind_dynamic(crypto_map: CryptoMap) -> Found:
+    """Entries are looked at by their numbers, and a dynamic map takes whoever comes."""
+    numbers = list(crypto_map.entries)
+    for place, (number, entry) in enumerate(crypto_map.entries.items()):
+        static = [later for later in numbers[place + 1 :] if crypto_map.entries[later].dynamic is None]
+        if entry.dynamic is not None and static:
+            title = f"crypto map {crypto_map.name} {number}"
+            yield title, f"{title}: dynamic map {entry.dynamic} stands in front of entry {static[0]}: number it last"
 
 
 # --- access lists ----------------------------------------------------------------------------------

@@ -18,6 +18,10 @@ def nat(config: Config) -> Found:
     """Everything worth telling about translation."""
     for crypto_map in config.crypto_maps.values():
         yield from _translated(config, crypto_map, list(map_lines(config, crypto_map)))
+    sides = {interface.nat for interface in config.interfaces.values()}
+    for side in ("inside", "outside"):
+        if (config.nat_sources or config.nat_statics) and side not in sides:
+            yield "", f"ip nat inside source: no interface has ip nat {side}: nothing is translated"
     for name in dict.fromkeys(source.route_map for source in config.nat_sources):
         if name is not None and has_route_map(config, name) and route_map_lists(config, name) is None:
             yield (

@@ -29,7 +29,7 @@ from seikan.config.model import (
     DynamicMap,
     ReverseRoute,
 )
-from seikan.config.modes import CONFIG, CRYPTO_MAP, DYNAMIC_MAP
+from seikan.config.modes import CONFIG, CRYPTO_MAP, DYNAMIC_MAP, INTERFACE
 
 Key = tuple[str, int]  # a map's name and a sequence number
 
@@ -378,6 +378,7 @@ _MAP_HELP = {
     "dynamic": "Enable dynamic crypto map support",
     "<dynamic_map>": "Name of dynamic-map",
 }
+_NO_FAILOVER = "failover between two routers is not available"
 _REFUSED = (
     (f"{_SEQUENCE} ipsec-manual", "keys typed by hand are not available: type ipsec-isakmp"),
     (f"{_SEQUENCE} gdoi", "GET VPN is not available: type ipsec-isakmp"),
@@ -385,7 +386,7 @@ _REFUSED = (
     ("client authentication <words:rest>", "XAUTH is not available: peers are told apart by their keys"),
     ("client <words:rest>", "Easy VPN clients are not available: a spoke is a router of its own"),
     ("isakmp authorization <words:rest>", "keys of an AAA server are not available: type crypto isakmp key"),
-    ("redundancy <words:rest>", "failover between two routers is not available"),
+    ("redundancy <words:rest>", _NO_FAILOVER),
 )
 
 #: Dynamic maps in front of the maps that name them, in the order of rendering.
@@ -447,4 +448,5 @@ CRYPTO_MAPS: tuple[Command, ...] = (
     ),
     *_rows(CRYPTO_MAP),
     *(refused(CONFIG, f"crypto map <name:word> {syntax}", reason) for syntax, reason in _REFUSED),
+    refused(INTERFACE, "crypto map <name:word> redundancy <words:rest>", _NO_FAILOVER),
 )
