@@ -344,6 +344,16 @@ TOLD: tuple[tuple[str, tuple[tuple[int, str], ...]], ...] = (
         ),
     ),
     (
+        TWINS.format(first=" shared", second="P"),
+        (
+            (
+                FIRST + 5,
+                "Tunnel1 stays down: it has the ends of Tunnel0, whose SAs it cannot share: type in both tunnel "
+                "protection ipsec profile P shared",
+            ),
+        ),
+    ),
+    (
         TWINS.format(first=" shared", second="Q shared") + "crypto ipsec profile Q\n set transform-set T\n",
         (
             (
