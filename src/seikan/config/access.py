@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -173,6 +173,15 @@ def problems(access_list: AccessList) -> tuple[str, ...]:
     return tuple(line.problem for line in crypto_lines(access_list) if line.problem is not None)
 
 
+def refusals(name: str, listed: Iterable[Rule]) -> tuple[str, ...]:
+    """One line for each word of the list `name` that nobody can enforce."""
+    return tuple(
+        f"access list {name}, line {rule.sequence}: '{words}' cannot be enforced; leave it out"
+        for rule in listed
+        for words in rule.unsupported
+    )
+
+
 class _Words:
     def __init__(self, text: str) -> None:
         self._words = text.split()
@@ -314,11 +323,9 @@ def _options(words: _Words, protocol: int | None, found: dict[str, Any], unsuppo
 
 
 def _crypto_line(access_list: AccessList, rule: Rule) -> CryptoLine:
-    reason = next(_obstacles(rule), None)
-    if reason is not None:
-        return CryptoLine(
-            rule.sequence, rule.permit, problem=f"access list {access_list.name}, line {rule.sequence}: {reason}"
-        )
+    problem = next(_obstacles(access_list.name, rule), None)
+    if problem is not None:
+        return CryptoLine(rule.sequence, rule.permit, problem=problem)
     local, remote = rule.source.network, rule.destination.network
     if not rule.permit or local is None or remote is None:
         return CryptoLine(rule.sequence, rule.permit)
@@ -333,12 +340,14 @@ def _crypto_line(access_list: AccessList, rule: Rule) -> CryptoLine:
     return CryptoLine(rule.sequence, True, selector)
 
 
-def _obstacles(rule: Rule) -> Iterator[str]:
+def _obstacles(name: str, rule: Rule) -> Iterator[str]:
     """Why a crypto map cannot use a line; a deny line needs no SAs and only has to be enforceable."""
-    for words in rule.unsupported:
-        yield f"'{words}' cannot be enforced; leave it out"
-    if not rule.permit:
-        return
+    yield from refusals(name, [rule])
+    if rule.permit:
+        yield from (f"access list {name}, line {rule.sequence}: {reason}" for reason in _beyond_sas(rule))
+
+
+def _beyond_sas(rule: Rule) -> Iterator[str]:
     for hosts in (rule.source, rule.destination):
         if hosts.network is None:
             yield f"wildcard {hosts.wildcard} is not contiguous; SAs are for a network: write one line for each"
