@@ -21,6 +21,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from seikan.system.errors import AdapterError
 from seikan.system.ledger import Entry, Ledger
+from seikan.system.policy_routing import CRYPTO_ROUTE, CryptoRouting, PolicyRouting
 from seikan.system.rtnetlink import Attributes, Rtnetlink, number, text
 from seikan.system.rtnetlink import address as address_of
 from seikan.system.rtnetlink import attributes as attributes_of
@@ -113,11 +114,13 @@ class Netlink:
         self._ledger = Ledger(ledger)
         self._ipr: Any = None
         self._asking: Rtnetlink
+        self._policy: PolicyRouting
 
     async def open(self) -> None:
         self._asking = Rtnetlink()
         self._ipr = AsyncIPRoute()
         await self._ipr.setup_endpoint()
+        self._policy = PolicyRouting(self._ipr, self._ledger)
 
     async def sweep(self) -> None:
         """After the start-up configuration is applied: undo what a killed daemon did and this one does not."""
@@ -387,6 +390,20 @@ class Netlink:
             if entry.target == name:
                 self._ledger.forget(entry)
 
+    # --- policy routing
+
+    async def set_crypto_route(self, routing: CryptoRouting, device: str, *, ipv6: bool = False) -> bool:
+        """Route what has a crypto map's mark to the map's device, past the main table; again when the device is back.
+
+        False where the device is away or down: what is marked is dropped until the next call, and not sent in clear.
+        """
+        link = await self.link(device)
+        return await self._policy.set(routing, None if link is None else link.index, ipv6=ipv6)
+
+    async def remove_crypto_route(self, routing: CryptoRouting) -> None:
+        """Undo `set_crypto_route`."""
+        await self._policy.remove(routing.table)
+
     # --- the kernel's switches
 
     def enable_forwarding(self, *, ipv6: bool = False) -> None:
@@ -416,7 +433,9 @@ class Netlink:
 
     async def _undo(self, entry: Entry) -> None:
         try:
-            if entry.kind == "sysctl":
+            if entry.kind == CRYPTO_ROUTE:
+                await self._policy.undo(entry)
+            elif entry.kind == "sysctl":
                 (_SYSCTL / entry.target).write_text(entry.before)
             else:
                 link = await self.link(entry.target)
