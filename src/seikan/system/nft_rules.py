@@ -19,6 +19,7 @@ from seikan.config.access import TCP, UDP, refusals
 from seikan.system.errors import AdapterError
 from seikan.system.nft_lines import Line, Table, add_lines, device, devices, mirrored, nft_name
 from seikan.system.ruleset import (
+    IKE_PORTS,
     PROHIBITED,
     AccessRules,
     CryptoInterface,
@@ -126,9 +127,9 @@ class _Lists:
 
     def filter(self, access: AccessRules, refuse: str) -> str:
         """The chain of a list; what it does not permit goes to the chain `refuse`."""
-        chain = _name("list", access.name, refuse)
+        chain, lines = _name("list", access.name, refuse), self.lines(access)
         if chain not in self._table.chains:
-            add_lines(self._table, chain, self.lines(access), "return", f"goto {refuse}")
+            add_lines(self._table, chain, lines, "return", f"goto {refuse}")
             implied = self._table.counter(access_list_counter(access.name, None))
             self._table.chain(chain).append(f"{implied} goto {refuse}")
         return chain
@@ -201,9 +202,9 @@ def _to_inside(static: StaticTranslation, nat: Nat) -> Iterator[str]:
     else:
         arriving = f"iifname {devices(nat.outside)} ip daddr {static.outside}"
     if static.protocol is None:
-        # Else a router whose own address this is could not be a VPN peer any more.
-        yield f"{arriving} {_ESP_AND_AH} return"
-        yield f"{arriving} udp dport {{ 500, 4500 }} return"
+        if isinstance(static.outside, str):  # else the router could not be a VPN peer any more
+            yield f"{arriving} {_ESP_AND_AH} return"
+            yield f"{arriving} udp dport {_listed(IKE_PORTS)} return"
         yield f"{arriving} dnat ip to {static.inside}"
     else:
         port = f"{_TRANSPORTS[static.protocol]} dport {static.outside_port}"

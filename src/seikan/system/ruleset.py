@@ -16,7 +16,8 @@ from seikan.wire.selector import Selector
 
 #: Packets that an access group refused; each also counts at its line.
 PROHIBITED = "access-group prohibited"
-_NAT_TRAVERSAL_PORTS = (500, 4500)
+#: RFC 2408 section 2.5.1 and RFC 3948 section 2.1
+IKE_PORTS = (500, 4500)
 
 
 def access_list_counter(name: str, sequence: int | None) -> str:
@@ -137,7 +138,7 @@ class CryptoInterface:
     mask: int
     entries: tuple[MapEntry, ...]
     blocked: bool = False
-    ike_ports: tuple[int, ...] = _NAT_TRAVERSAL_PORTS
+    ike_ports: tuple[int, ...] = IKE_PORTS
 
 
 @dataclass(frozen=True, slots=True)
