@@ -85,6 +85,12 @@ def a_map(*lists: str, name: str = "FastEthernet0/0", device: str = "wan0") -> C
     return CryptoInterface(name, device, f"cm{number}", routing.mark, routing.mask, entries)
 
 
+def bound(router: MapRouter, device: str) -> socket.socket:
+    sock = router.inside.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    return sock
+
+
 SITE = "permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255"
 
 
@@ -135,6 +141,11 @@ def test_the_routers_own_packets_are_the_maps_too_but_not_its_ike_and_esp(router
     assert sent(("192.0.2.1", 500), "192.0.2.9", 500) == ["wan0"]
     assert sent(("192.0.2.1", 4500), "192.0.2.9", 1024) == ["wan0"]
     assert sent(("10.1.0.1", 0), "10.9.0.9", 53) == ["wan1"]
+    # Bound to the outside it cannot go to the map's device: dropped, but not sent in clear.
+    with bound(router, "wan0") as sock, pytest.raises(PermissionError):
+        sock.sendto(b"mine", ("10.2.0.9", 53))
+    assert router.leaving() == []
+    assert router.counters()["crypto FastEthernet0/0 unrouted"] == 1
     for protocol, way in ((ESP, ["wan0"]), (AH, ["wan0"]), (GRE, ["cm0"])):
 
         def send(protocol: int = protocol) -> None:
@@ -254,6 +265,16 @@ def test_without_its_device_what_is_marked_is_dropped_until_it_is_back(router: M
     assert router.way(Ip("10.1.0.5", "10.2.0.9")) == "cm0"
 
 
+def test_without_its_rule_what_is_marked_does_not_leave_in_clear(router: MapRouter) -> None:
+    router.set(Ruleset(crypto=(a_map(SITE),)))
+    router.inside.ip("rule", "del", "pref", "200", "table", str(FIRST.table))
+    assert router.way(Ip("10.1.0.5", "10.2.0.9")) == ""
+    assert router.way(Ip("10.1.0.5", "10.3.0.9")) == "wan0"
+    assert router.counters()["crypto FastEthernet0/0 unrouted"] == 1
+    assert router.inside.run(router.netlink.set_crypto_route(FIRST, "cm0"))
+    assert router.way(Ip("10.1.0.5", "10.2.0.9")) == "cm0"
+
+
 def test_marks_of_others_survive(router: MapRouter) -> None:
     router.inside.sh(
         "nft",
@@ -306,11 +327,19 @@ def test_translation_comes_before_the_map_unless_its_list_exempts(router: MapRou
         assert router.way(came, "cm0") == "lan0"
         assert router.way(came.answer()) == "cm0"
     # Answers to what came in clear to a static address do not change their way.
-    ((name, out),) = router.arrive("wan0", Ip("198.51.100.9", "192.0.2.50"))
+    ((name, out),) = router.arrive("wan0", Ip("10.2.0.9", "192.0.2.50"))
     assert (name, out.destination) == ("lan0", "10.1.0.9")
     ((name, back),) = router.arrive("lan0", out.answer())
     assert (name, back.source) == ("wan0", "192.0.2.50")
     assert router.way(Ip("10.3.0.9", "10.1.0.5"), "wan0") == "lan0"
+
+
+def test_what_translation_sends_to_a_site_is_the_maps(router: MapRouter) -> None:
+    statics = (StaticTranslation(IPv4Address("10.2.0.9"), IPv4Address("203.0.113.50")),)
+    nat = Nat(("lan0",), ("wan1",), (), statics)
+    router.set(Ruleset(nat=nat, crypto=(a_map("permit ip any host 10.2.0.9"),)))
+    ((name, out),) = router.arrive("wan1", Ip("10.9.0.9", "203.0.113.50"))
+    assert (name, out.destination) == ("cm0", "10.2.0.9")
 
 
 def test_an_encrypted_connection_goes_on_when_translation_is_configured_later(router: MapRouter) -> None:

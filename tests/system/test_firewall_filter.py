@@ -177,7 +177,7 @@ def test_with_translation_the_outbound_list_compares_translated_addresses(router
     assert (device, passed.source) == ("wan0", "192.0.2.1")
     assert router.arrive("lan0", Ip("10.1.0.5", "192.0.2.10", GRE)) == []
     assert router.counters()["access-list OUT deny"] == 1
-    assert [name for name, _ in router.send(b"mine", "192.0.2.9", 1)] == ["wan0"]
+    assert [name for name, _ in router.send(b"mine", "192.0.2.9", source=("10.1.0.1", 0))] == ["wan0"]
 
 
 @pytest.mark.parametrize("direction", ["in", "out"])

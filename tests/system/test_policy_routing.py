@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.system.support import Namespace
 from seikan.system.errors import AdapterError
 from seikan.system.frr import PROGRAMS, Frr
 from seikan.system.netlink import Netlink
+from seikan.system.netlink_events import Change, NetlinkEvents
 from seikan.system.policy_routing import MOST_MAPS, CryptoRouting
 
 pytestmark = pytest.mark.netns
@@ -83,6 +85,19 @@ def test_it_is_set_once_and_undone_whole(host: Host) -> None:
     assert host.state() == before
     assert host.ledger.read_text() == "[]"
     host.inside.run(host.netlink.open())
+
+
+def test_what_is_set_already_is_no_news(host: Host) -> None:
+    host.set(FIRST, "cm0", ipv6=True)
+    seen: list[Change] = []
+    events = NetlinkEvents(seen.extend)
+    host.inside.call(events.open)
+    events.watch([ip_address("198.51.100.1"), ip_address("2001:db8::1")])
+    host.set(FIRST, "cm0", ipv6=True)
+    host.inside.ip("addr", "add", "10.9.9.9/32", "dev", "lo")
+    host.inside.until(lambda: Change.ADDRESS in seen)
+    assert Change.ROUTE not in seen
+    host.inside.call(events.close)
 
 
 def test_only_marked_packets_take_it(host: Host) -> None:

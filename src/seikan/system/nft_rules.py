@@ -8,6 +8,7 @@ arriving  access group `in`, then what should have come encrypted  prerouting, r
 leaving   access group `out` on what is forwarded                  forward; with `ip nat outside` behind srcnat
           translation from inside to outside                       postrouting, srcnat
 own       what is for a crypto map gets its mark                   output (a chain that routes anew)
+all       what has a mark and leaves by another device is dropped  postrouting, mangle
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from seikan.system.ruleset import (
     StaticTranslation,
     access_list_counter,
     crypto_counter,
+    unrouted_counter,
 )
 from seikan.wire.selector import Selector
 
@@ -283,6 +285,11 @@ def _encrypt(table: Table, crypto: CryptoInterface, ruleset: Ruleset, lists: _Li
         sample = f"add @{samples} {{ ip saddr . ip daddr . meta l4proto }}"
         table.chain(f"{back}/permit").extend((sample, f"{clear} drop"))
     table.chain(chosen).append("accept")
+    unrouted = table.counter(unrouted_counter(crypto.name))
+    marked = f"meta mark & {crypto.mask:#010x} == {crypto.mark:#010x}"
+    table.chain("left", "filter hook postrouting priority mangle").append(
+        f"{marked} oifname != {device(crypto.tunnel)} {unrouted} drop"
+    )
     return samples, crypto.name
 
 

@@ -69,16 +69,7 @@ class PolicyRouting:
         there = True
         for family in _families(ipv6=ipv6):
             try:
-                await self._ipr.route(
-                    "replace",
-                    family=family,
-                    dst="default",
-                    type=_BLACKHOLE,
-                    table=routing.table,
-                    priority=_LAST_METRIC,
-                    proto=_PROTOCOL,
-                )
-                there &= await self._set_device(family, routing.table, device)
+                there &= await self._set_routes(family, routing.table, device)
                 await self._set_rule(family, routing)
             except NetlinkError as error:
                 raise AdapterError(f"policy routing for a crypto map cannot be set: {_reason(error)}") from None
@@ -86,18 +77,23 @@ class PolicyRouting:
             await self._clear(socket.AF_INET6, routing.table)
         return there
 
-    async def _set_device(self, family: int, table: int, device: int | None) -> bool:
+    async def _set_routes(self, family: int, table: int, device: int | None) -> bool:
+        """Only what is missing: a route that is set again would be told to everybody as a change of routes."""
+        held = await self._routes(family, table)
+        made: dict[str, Any] = {"family": family, "dst": "default", "table": table, "proto": _PROTOCOL}
+        if not any(route["type"] == _BLACKHOLE for route in held):
+            await self._ipr.route("replace", **made, type=_BLACKHOLE, priority=_LAST_METRIC)
         if device is None:
             return False
-        route = {"family": family, "dst": "default", "oif": device, "table": table, "proto": _PROTOCOL}
-        if family == socket.AF_INET:
-            route["scope"] = _SCOPE_LINK
-        try:
-            await self._ipr.route("replace", **route)
-        except NetlinkError as error:
-            if error.code in _AWAY:
-                return False
-            raise
+        if not any(route["type"] != _BLACKHOLE and route.get("oif") == device for route in held):
+            if family == socket.AF_INET:
+                made["scope"] = _SCOPE_LINK
+            try:
+                await self._ipr.route("replace", **made, oif=device)
+            except NetlinkError as error:
+                if error.code in _AWAY:
+                    return False
+                raise
         return True
 
     async def _set_rule(self, family: int, routing: CryptoRouting) -> None:

@@ -34,6 +34,15 @@ def crypto_counter(interface: str, sequence: int, what: str) -> str:
     return f"crypto {interface} {sequence} {what}"
 
 
+def unrouted_counter(interface: str) -> str:
+    """Packets for a crypto map that were about to leave by another device than the map's, and were dropped.
+
+    That is so where a program binds its socket to the outside interface, or another one has removed the rule of
+    policy routing.
+    """
+    return f"crypto {interface} unrouted"
+
+
 @dataclass(frozen=True, slots=True)
 class AccessRules:
     """An access list by its name."""
