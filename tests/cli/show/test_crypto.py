@@ -24,12 +24,18 @@ from tests.cli.show.example import (
 )
 
 from seikan.cli.show.ipsec import DETAIL
-from seikan.cli.status import CryptoStatus, Mismatch, Status
+from seikan.cli.status import CryptoStatus, CryptoTunnel, Mismatch, Status
 
 
 def with_crypto(**changes: object) -> Status:
     assert STATUS.crypto is not None
     return replace(STATUS, crypto=replace(STATUS.crypto, **changes))  # type: ignore[arg-type]
+
+
+def with_flow(tunnel: CryptoTunnel, **changes: object) -> CryptoTunnel:
+    """`tunnel` with its only flow changed."""
+    (only,) = tunnel.flows
+    return replace(tunnel, flows=(replace(only, **changes),))  # type: ignore[arg-type]
 
 
 def test_isakmp_sa() -> None:
@@ -220,7 +226,7 @@ def test_ipsec_sa_settings() -> None:
         "show crypto ipsec sa detail",
         with_crypto(
             tunnels=(
-                replace(WORKING, sas=(sa, outbound), drops={"no-sa": 4, "replay": 1, "authentication-failure": 2}),
+                with_flow(WORKING, sas=(sa, outbound), drops={"no-sa": 4, "replay": 1, "authentication-failure": 2}),
             )
         ),
     )
@@ -365,7 +371,7 @@ def test_session_with_a_peer_that_does_not_tell_its_offer() -> None:
 
 
 def test_session_of_a_tunnel_that_works_keeps_quiet_about_old_failures() -> None:
-    recovered = replace(BROKEN, session="UP-ACTIVE", protocol_up=True, drops={})
+    recovered = replace(with_flow(BROKEN, drops={}), session="UP-ACTIVE", protocol_up=True)
     lines = render("show crypto session detail", with_crypto(tunnels=(recovered,)))
     assert not [line for line in lines if line.startswith(("Crypto failure", "Crypto mismatch"))]
 

@@ -151,7 +151,9 @@ def _tunnel_lines(status: Status, tunnel: CryptoTunnel, detail: bool) -> Iterato
     if detail:
         yield from _detail_counters(tunnel)
     else:
-        yield f"    #send errors {tunnel.send_errors}, #recv errors {tunnel.receive_errors}"
+        send_errors = sum(flow.send_errors for flow in tunnel.flows)
+        receive_errors = sum(flow.receive_errors for flow in tunnel.flows)
+        yield f"    #send errors {send_errors}, #recv errors {receive_errors}"
     yield ""
     yield f"     local crypto endpt.: {local}, remote crypto endpt.: {remote}"
     yield (
@@ -240,7 +242,7 @@ def show_map(status: Status, arguments: Arguments) -> Iterator[str]:
     """The heads that IOS makes for the profiles of protected tunnels; Seikan has no crypto maps of a user's."""
     config = status.running
     for tunnel in chosen_tunnels(status, arguments):
-        profile = _profiles(config).get(tunnel.profile) or IpsecProfile(tunnel.profile)
+        profile = _profiles(config).get(tunnel.profile or "") or IpsecProfile(tunnel.profile or "")
         yield f'Crypto Map IPv4 "{tunnel.crypto_map_tag}" 65536 ipsec-isakmp'
         yield f"        Profile name: {tunnel.profile}"
         yield from _policy_lines(config, profile)

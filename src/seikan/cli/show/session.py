@@ -102,8 +102,10 @@ def _session(status: Status, tunnel: CryptoTunnel, detail: bool) -> Iterator[str
         inbound = next((sa for sa in tunnel.sas if sa.inbound), None)
         outbound = next((sa for sa in tunnel.sas if not sa.inbound), None)
         received, sent = tunnel.packets_decapsulated, tunnel.packets_encapsulated
-        yield (f"        Inbound:  #pkts dec'ed {received} drop {tunnel.receive_errors} life (KB/Sec) {_life(inbound)}")
-        yield f"        Outbound: #pkts enc'ed {sent} drop {tunnel.send_errors} life (KB/Sec) {_life(outbound)}"
+        lost_in = sum(flow.receive_errors for flow in tunnel.flows)
+        lost_out = sum(flow.send_errors for flow in tunnel.flows)
+        yield f"        Inbound:  #pkts dec'ed {received} drop {lost_in} life (KB/Sec) {_life(inbound)}"
+        yield f"        Outbound: #pkts enc'ed {sent} drop {lost_out} life (KB/Sec) {_life(outbound)}"
         yield from _reasons(tunnel)
     yield ""
 
