@@ -215,21 +215,23 @@ class CryptoTunnel:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Call admission of IKE: the limits (0: none), the SAs there are, and requests since they were cleared.
+    """Call admission of IKE: the limits (0: none), the phase 1 SAs there are, and requests since they were cleared.
 
-    Requests are those for a phase 1, of peers and of this router's own; `refused_…` name why a peer's was refused.
+    `sas` are established ones. A request is one for a phase 1 SA: of a peer (incoming) or of this router (outgoing).
     """
 
     max_sas: int
     max_negotiating: int
     sas: int
     negotiating: int
+    refused_sas: int = 0  # incoming, because max_sas was reached
+    refused_negotiating: int = 0  # because max_negotiating was reached
+    refused_half_open: int = 0  # because their source had too many half-open already, or asks too often
     incoming_accepted: int = 0
     outgoing_accepted: int = 0
     outgoing_refused: int = 0
-    refused_sas: int = 0  # max_sas was reached
-    refused_negotiating: int = 0  # max_negotiating was reached
-    refused_half_open: int = 0  # one source had too many half-open, or asked too often
+    dropped: int = 0  # IKE datagrams that were not looked at
+    quick_modes: tuple[int, int, int, int] | None = None  # incoming accepted and refused, outgoing the same
 
 
 @dataclass(frozen=True, slots=True)

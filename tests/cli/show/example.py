@@ -26,6 +26,7 @@ from seikan.cli.status import (
     Route,
     Status,
 )
+from seikan.config.grammar import Command, Table
 from seikan.config.model import (
     AccessList,
     AccessListEntry,
@@ -43,6 +44,7 @@ from seikan.config.model import (
     Tunnel,
     TunnelMode,
 )
+from seikan.config.modes import EXEC
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME
 from seikan.wire.secret import Secret
 from seikan.wire.selector import ANY_IPV4, Selector
@@ -56,9 +58,15 @@ STRONG = TransformSet("STRONG", ENCRYPTION_BY_NAME["aes-cbc-256"], INTEGRITY_BY_
 POLICY = IsakmpPolicy(1, "aes-cbc-128", None, "pre-share", 14, None)
 
 
+_TABLE = Table(Command(EXEC, row.syntax, row.help, row) for row in SHOW_COMMANDS)
+
+
 def render(command: str, status: Status, **arguments: object) -> list[str]:
-    """The lines of a show command, chosen by its syntax; keywords are True as the grammar gives them."""
-    row = next(row for row in SHOW_COMMANDS if row.syntax == command)
+    """The lines of a show command as typed, or chosen by its syntax with arguments; keywords are True as in a match."""
+    row = next((row for row in SHOW_COMMANDS if row.syntax == command), None)
+    if row is None:
+        match = _TABLE.match(EXEC, command)
+        return list(match.command.handler.render(status, match.args))
     keywords: dict[str, object] = {word: True for word in command.split() if word[0] not in "<["}
     return list(row.render(status, keywords | arguments))
 

@@ -152,9 +152,10 @@ def test_ip_interface() -> None:
     ]
 
 
-def test_ip_interface_does_not_claim_that_packets_are_filtered() -> None:
+def test_ip_interface_names_its_access_lists() -> None:
     lines = render(IP, STATUS, interface="Tunnel1")
-    assert "  Inbound  access list is 101, not enforced" in lines
+    assert "  Outgoing access list is not set" in lines
+    assert "  Inbound  access list is 101" in lines
     assert "  Address determined by non-volatile memory" in lines
 
 

@@ -84,9 +84,9 @@ def test_rows_fit_the_grammar_and_need_what_they_read() -> None:
     table = Table(Command(EXEC, row.syntax, row.help, row) for row in SHOW_COMMANDS)
     typed = {
         "sh cry isa sa": "show crypto isakmp sa",
-        "sh cry ipsec sa": "show crypto ipsec sa",
-        "sh cry ipsec sa int tu 0": "show crypto ipsec sa interface <interface:interface>",
-        "sh cry sess det": "show crypto session detail",
+        "sh cry ipsec sa": "show crypto ipsec sa [detail]",
+        "sh cry ipsec sa int tu 0": "show crypto ipsec sa interface <interface:interface> [detail]",
+        "sh cry sess det": "show crypto session [brief|detail]",
         "show interfaces tunnel 0": "show interfaces [<interface:interface>]",
         "sh ip int br": "show ip interface brief",
         "sh ip ro os": "show ip route ospf",
