@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from tests.cli.show.example import AREA_0, CCIE, CONFIG, ISAKMP_SA, KEY, R3, SAS, STATUS, WORKING, flow, interface
 
-from seikan.cli.status import Admission, CryptoTunnel, IpsecSa
+from seikan.cli.status import Admission, CryptoTunnel, IpsecSa, IsakmpSa, Status
 from seikan.config.model import (
     AccessList,
     AccessListEntry,
@@ -273,3 +273,9 @@ HUB = replace(
     ),
     access_matches={("10", 10): 1, ("10", 40): 12, ("SITES", 20): 7},
 )
+
+
+def of(*tunnels: CryptoTunnel, sas: tuple[IsakmpSa, ...] = ()) -> Status:
+    """The hub with these tunnels and phase 1 SAs alone."""
+    assert HUB.crypto is not None
+    return replace(HUB, crypto=replace(HUB.crypto, tunnels=tunnels, isakmp_sas=sas))

@@ -41,14 +41,14 @@ def show_statistics(status: Status, arguments: Arguments) -> Iterator[str]:
     yield f"IKE packets dropped at dispatch: {row.dropped:>8}"
     yield ""
     yield "Max IPSEC SAs:     0"
-    yield f"Total IPSEC SA Count:  {len(pairs):>8} active:   {len(pairs):>8} negotiating:     0"
+    yield f"Total IPSEC SA Count: {len(pairs):>11} active:   {len(pairs):>8} negotiating:     0"
     if row.quick_modes is not None:
         for name, accepted, rejected in (
             ("Incoming", *row.quick_modes[:2]),
             ("Outgoing", *row.quick_modes[2:]),
         ):
             asked = accepted + rejected
-            yield f"{name} IPSEC Requests: {asked:>6} accepted: {accepted:>8} rejected: {rejected:>8}"
+            yield f"{name} IPSEC Requests: {asked:>8} accepted: {accepted:>8} rejected: {rejected:>8}"
     yield "SA Strength Enforcement Rejects:  incoming:        0 outgoing:        0"
     yield ""
     yield "Phase1.5 SAs under negotiation:         0"
