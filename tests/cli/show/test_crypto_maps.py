@@ -17,12 +17,13 @@ from tests.cli.show.hub import (
     SITE_TUNNEL,
     SPOKE,
     STANDBY,
+    VPN,
     WAN,
     of,
     pair,
 )
 
-from seikan.config.model import SelfIdentity
+from seikan.config.model import CryptoMapPeer, SelfIdentity
 
 MAP = """Crypto Map IPv4 "VPN" 10 ipsec-isakmp
         Description: to the site
@@ -176,6 +177,17 @@ def test_map_with_its_current_peer_and_what_a_dynamic_map_made() -> None:
     assert trimmed(render("show crypto map tag VPN", HUB)) == MAP.split("\n")
     assert render(f"show crypto map interface {WAN}", HUB) == render("show crypto map tag VPN", HUB)
     assert "        Current peer: 10.1.55.5" in render("show crypto map tag VPN", of())
+
+
+def test_each_entry_has_its_own_current_peer() -> None:
+    second = replace(VPN.entries[10], sequence=20, peers=(CryptoMapPeer(SPOKE), CryptoMapPeer(ROAMER)))
+    maps = {"VPN": replace(VPN, entries={10: VPN.entries[10], 20: second})}
+    status = of(SITE_TUNNEL, replace(SITE_TUNNEL, remote=ROAMER, map_sequence=20))
+    lines = render("show crypto map", replace(status, derived=replace(CONFIG_OF_HUB, crypto_maps=maps)))
+    assert [line for line in lines if "Current peer" in line] == [
+        f"        Current peer: {STANDBY}",
+        f"        Current peer: {ROAMER}",
+    ]
 
 
 def test_tunnels_that_share_sas_have_one_head() -> None:
