@@ -16,7 +16,8 @@ import pytest
 
 from seikan.lab import daemons, proof
 from seikan.lab.driver import Console, cli_command, environment, login
-from seikan.lab.topology import Lab, namespaces, start_time
+from seikan.lab.lab import Lab
+from seikan.lab.namespaces import namespaces, start_time
 from seikan.lab.wait import wait_until
 
 pytestmark = pytest.mark.netns

@@ -197,22 +197,25 @@ class Console:
                 for line in terminal.read():
                     self._show(terminal.name, line)
 
-    def wait(self, condition: Callable[[], object], limit: float, what: str) -> None:
-        """Take in output until `condition` holds; LabError naming `what` when it does not within `limit` seconds."""
+    def wait(self, condition: Callable[[], object], limit: float, what: str, *routers: str) -> None:
+        """Take in output until `condition` holds; LabError naming `what` when it does not within `limit` seconds.
+
+        `routers` are those whose state would explain it.
+        """
         deadline = time.monotonic() + limit
         while not condition():
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                raise LabError(f"waited {limit:.0f} seconds for {what}")
+                raise LabError(f"waited {limit:.0f} seconds for {what}", *routers)
             self.pump(min(remaining, 1.0))
 
     def ready(self, router: str, limit: float = LIMIT) -> None:
         """Wait for the router's first prompt."""
         terminal = self.terminals[router]
-        self.wait(lambda: terminal.prompt or terminal.closed, limit, f"{router}'s prompt")
+        self.wait(lambda: terminal.prompt or terminal.closed, limit, f"{router}'s prompt", router)
         if terminal.closed:
             said = " ".join(line for line in terminal.screen.lines if line)
-            raise LabError(f"{router}: could not log in: {said or 'the terminal closed'}")
+            raise LabError(f"{router}: could not log in: {said or 'the terminal closed'}", router)
 
     def type(self, router: str, line: str, limit: float = LIMIT) -> list[str]:
         """Type a line, press Enter, wait for the next prompt; returns the lines between, echo left out.
@@ -226,12 +229,13 @@ class Console:
             lambda: len(terminal.screen.lines) > first and terminal.prompt,
             limit,
             f'{router}\'s prompt after "{line}" (the cursor is at "{terminal.screen.text}")',
+            router,
         )
         answer = terminal.screen.lines[first + 1 :]
         for number, said in enumerate(answer):
             if _REFUSAL.match(said):
                 shown = answer[number - 1] + " / " if number and answer[number - 1].strip() == "^" else ""
-                raise LabError(f'{router} refused "{line}": {(shown + said).strip()}')
+                raise LabError(f'{router} refused "{line}": {(shown + said).strip()}', router)
         return answer
 
     def press(self, router: str, keys: str, shown: str, limit: float = LIMIT) -> list[str]:
@@ -248,6 +252,7 @@ class Console:
             ),
             limit,
             f'{router} to offer something for "{keys.strip()}"',
+            router,
         )
         return terminal.screen.lines[first:]
 
@@ -255,7 +260,7 @@ class Console:
         """Clear the edited line (Ctrl-U)."""
         terminal = self.terminals[router]
         terminal.send("\x15")
-        self.wait(lambda: terminal.prompt, LIMIT, f"{router} to clear the line")
+        self.wait(lambda: terminal.prompt, LIMIT, f"{router} to clear the line", router)
 
     def expect(self, router: str, pattern: str, limit: float) -> str:
         """Wait for a line, a log line usually, that was not matched by an earlier call; returns it."""
@@ -268,7 +273,7 @@ class Console:
                     return lines[number]
             return None
 
-        self.wait(found, limit, f"{router} to say {pattern!r}")
+        self.wait(found, limit, f"{router} to say {pattern!r}", router)
         return found() or ""
 
     def mark(self, router: str) -> None:

@@ -1,0 +1,14 @@
+"""The labs there are: `seikan lab up NAME`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from seikan.lab.session import Scenario
+from seikan.lab.vti import proof as vti
+from seikan.lab.vti.network import VTI
+
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+    {each.topology.name: each for each in (Scenario(VTI, vti.demonstrate),)}
+)
