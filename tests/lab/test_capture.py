@@ -47,12 +47,13 @@ def test_each_kind_is_told_apart(tmp_path: Path, order: str) -> None:
         udp(4500, 4500, b"\xff"),
         ipv4(47, bytes(8)),
         ipv4(1, bytes(8)),
+        ipv4(1, b"\x03\x01" + bytes(6)),
         bytes(12) + b"\x08\x06" + bytes(28),
         ipv4(50, bytes(40), offset=100),
     ]
     packets = list(read(capture(tmp_path / "x.pcap", frames, order=order)))
     assert [packet.kind for packet in packets] == [
-        *("ESP", "ISAKMP", "ISAKMP", "ESP", "NAT keepalive", "GRE", "ICMP", "ARP", "ESP fragment"),
+        *("ESP", "ISAKMP", "ISAKMP", "ESP", "NAT keepalive", "GRE", "ICMP", "ICMP unreachable", "ARP", "ESP fragment"),
     ]
     assert [packet.spi for packet in packets if packet.kind == "ESP"] == [0x11223344, 0x55667788]
     assert (packets[0].source, packets[0].destination) == OUTER

@@ -26,6 +26,7 @@ _PROTOCOL_NAMES = {1: "ICMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "ESP", 89: "OS
 # tcpdump's ring has a slot of the snapshot's size for each frame: whole ones of 256 KiB would leave it eight.
 _SNAPSHOT = "2048"  # octets
 _BUFFER = "8192"  # KiB
+_ICMP_UNREACHABLE = 3
 _ISAKMP_HEADER = 28
 _UDP_HEADER = 8
 _ISAKMP_PORT = 500
@@ -171,6 +172,8 @@ def _packet(when: float, frame: bytes) -> Packet:
         return Packet(when, f"{kind} fragment", source, destination, None, frame)
     if protocol == 50:
         spi = int.from_bytes(payload[:4], "big")
+    elif protocol == 1 and payload[:1] == bytes((_ICMP_UNREACHABLE,)):
+        kind = "ICMP unreachable"
     elif protocol == 17 and len(payload) >= _UDP_HEADER:
         ports, inside = struct.unpack_from("!HH", payload), payload[_UDP_HEADER:]
         message = _ETHERNET_HEADER + header_length + _UDP_HEADER

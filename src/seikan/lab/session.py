@@ -35,7 +35,7 @@ _EXPLAINING: tuple[str, ...] = (
 _EXPLAINING_LINUX: tuple[tuple[str, ...], ...] = (
     ("ip", "-brief", "address"),
     ("ip", "rule"),
-    ("ip", "route", "show", "table", "all", "type", "unicast"),
+    ("ip", "-4", "route", "show", "table", "all"),
     ("nft", "list", "ruleset"),
 )
 
@@ -129,6 +129,15 @@ class Session:
     def ask(self, router: str, line: str) -> list[str]:
         """What a router answers to a command, without showing it in the transcript."""
         return execute(self.lab, router, line).splitlines()
+
+    def position(self, router: str) -> int:
+        """Where a router's terminal is now, for `said`."""
+        return len(self.console.terminals[router].screen.lines)
+
+    def said(self, router: str, since: int, pattern: str) -> list[str]:
+        """The lines of a router's terminal since that position that have something like `pattern`."""
+        expression = re.compile(pattern)
+        return [line for line in self.console.terminals[router].screen.lines[since:] if expression.search(line)]
 
     def until(self, condition: Callable[[], object], limit: float, interval: float = 0.5) -> bool:
         """Wait for a condition while the terminals go on being read; False when `limit` seconds passed first."""

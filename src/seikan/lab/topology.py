@@ -133,3 +133,11 @@ def ospf(router_id: str) -> tuple[str, ...]:
 
 def default_route(next_hop: str) -> tuple[str, ...]:
     return (f"ip route 0.0.0.0 0.0.0.0 {next_hop}",)
+
+
+def discard(*addresses: str) -> tuple[str, ...]:
+    """Floating routes for hosts that are reached through tunnels alone: while those are down nothing for them leaves.
+
+    Without them the default route would hand the packets to the provider in clear.
+    """
+    return tuple(f"ip route {address} 255.255.255.255 Null0 250" for address in addresses)
