@@ -31,7 +31,7 @@ _ISAKMP_HEADER = 28
 _UDP_HEADER = 8
 _ISAKMP_PORT = 500
 _NAT_TRAVERSAL_PORT = 4500
-_OPAQUE = frozenset({"ESP", "ESP fragment", "ISAKMP"})
+_OPAQUE = frozenset({"ESP", "ESP fragment", "ISAKMP", "ARP"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,8 @@ def readable(packets: Sequence[Packet], inner: Sequence[IPv4Network], markers: S
 
     Among a million octets of ciphertext any four come up: in ESP only two inner addresses side by side, as an IP
     header has them, or one of the `markers` (of 8 octets or more) that the traffic itself carries, count. In anything
-    else one inner address is enough, in its own header, or in one that it carries or quotes.
+    else one inner address is enough, in its own header, or in one that it carries or quotes. The prefix lengths of
+    `inner` are multiples of 8.
     """
     bounds = [(int(network.network_address), int(network.broadcast_address)) for network in inner]
     prefixes = {network.network_address.packed[: network.prefixlen // 8] for network in inner}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from itertools import pairwise
 
 from seikan.lab.topology import LabError
 
@@ -94,8 +95,8 @@ def protected(lines: Iterable[str]) -> tuple[Protected, ...]:
     text = "\n".join(lines)
     found: list[Protected] = []
     interface = ""
-    marks = list(_BLOCK.finditer(text))
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+    for mark, following in pairwise([*_BLOCK.finditer(text), None]):
+        assert mark is not None  # only the last is
         if mark["interface"]:
             interface = mark["interface"]
             continue

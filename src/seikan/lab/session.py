@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from seikan.lab import actions, daemons
 from seikan.lab.capture import Capture, Packet, Reader, summary
@@ -40,10 +39,8 @@ _EXPLAINING_LINUX: tuple[tuple[str, ...], ...] = (
 )
 
 
-class Demonstration(Protocol):
-    """A lab's session: types it and proves it. LabError where it cannot go on."""
-
-    def __call__(self, session: Session, claims: Claims) -> None: ...
+Demonstration = Callable[["Session", Claims], None]
+"""A lab's session: types it and proves it. LabError where it cannot go on."""
 
 
 @dataclass(frozen=True, slots=True)

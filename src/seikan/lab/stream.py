@@ -148,8 +148,8 @@ class Tally:
     """One direction in one stretch of time. `refused` are those of the lost that the sender's host had no route for.
 
     `reordered` counts as RFC 4737 section 3.4 does: arrivals with a number below one that arrived before.
-    `longest_gap` (seconds) is the longest time between two arrivals, `lost_for` the longest from the sending of the
-    first of some consecutive lost packets to the sending of the next that arrived.
+    `longest_gap` (seconds) is the longest time between two arrivals of which a part is in the stretch, `lost_for` the
+    longest from the sending of the first of some consecutive lost packets to the sending of the next that arrived.
     """
 
     sent: int
@@ -175,15 +175,13 @@ def tally(sender: Records, receiver: Records, begin: float, end: float) -> Tally
     numbers = sorted(number for number, when in sender.sent.items() if begin <= when < end)
     wanted = set(numbers)
     arrivals: dict[int, int] = {}
-    times: list[float] = []
     reordered, highest = 0, -1
-    for number, when in receiver.received:
+    for number, _ in receiver.received:
         if number < highest:
             reordered += number in wanted and number not in arrivals
         highest = max(highest, number)
         if number in wanted:
             arrivals[number] = arrivals.get(number, 0) + 1
-            times.append(when)
     lost_for, gone_since = 0.0, None
     for number in numbers:
         if number not in arrivals:
@@ -200,7 +198,14 @@ def tally(sender: Records, receiver: Records, begin: float, end: float) -> Tally
         refused=len(sender.refused & wanted),
         duplicated=sum(times_arrived - 1 for times_arrived in arrivals.values()),
         reordered=reordered,
-        longest_gap=max((later - earlier for earlier, later in pairwise(sorted(times))), default=0.0),
+        longest_gap=max(
+            (
+                later - earlier
+                for (_, earlier), (_, later) in pairwise(receiver.received)
+                if later >= begin and earlier < end
+            ),
+            default=0.0,
+        ),
         lost_for=lost_for,
     )
 

@@ -126,6 +126,12 @@ def wan(interface: str, address: str, *more: str) -> tuple[str, ...]:
     return (f"interface {interface}", " description to the provider", f" ip address {address} 255.255.255.0", *more)
 
 
+def lan(interface: str, first: str, *others: str) -> tuple[str, ...]:
+    """Lines of an interface to a site's hosts, with several networks on it, each with a mask of 24 bits."""
+    secondary = (f" ip address {address} 255.255.255.0 secondary" for address in others)
+    return (f"interface {interface}", " description to the hosts", f" ip address {first} 255.255.255.0", *secondary)
+
+
 def ospf(router_id: str) -> tuple[str, ...]:
     """Lines of OSPF process 1 with the loopback in area 0."""
     return ("router ospf 1", f" router-id {router_id}", f" network {router_id} 0.0.0.0 area 0")
