@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from seikan.lab.migrate.tool import Migrated, difference, negated
+from seikan.lab.migrate.tool import Lines, Migrated, difference, negated, told
 from seikan.lab.topology import LabError
 
 BEFORE = """\
@@ -60,6 +60,10 @@ Routes
   equivalent: while a tunnel is down its packets are dropped
       ip route 10.30.1.0 255.255.255.0 Null0 254
 
+The other end
+  to type: at 10.1.23.3, when it leaves its crypto map
+      ip route 10.10.1.0 255.255.255.0 Tunnel1000
+
 Later: from the access list's selectors to any to any
   to type: only when both ends of a tunnel are VTIs. Here
       interface Tunnel0
@@ -70,20 +74,36 @@ Later: from the access list's selectors to any to any
 """
 
 
-def test_what_is_new_is_typed_before_what_goes() -> None:
-    assert difference(BEFORE, AFTER) == (
+def test_what_is_new_comes_before_the_guards_and_what_goes_comes_last() -> None:
+    lines = difference(BEFORE, AFTER)
+    assert lines.new == (
         "crypto ipsec profile SITES-10",
         "set transform-set CCIE",
         "interface Tunnel0",
         "ip unnumbered FastEthernet0/0",
         "tunnel protection ipsec profile SITES-10",
         "ip route 10.30.1.0 255.255.255.0 Tunnel0",
-        "ip route 10.30.1.0 255.255.255.0 Null0 254",
+    )
+    assert lines.guards == ("ip route 10.30.1.0 255.255.255.0 Null0 254",)
+    assert lines.gone == (
         "interface FastEthernet0/0",
         "no crypto map SITES",
         "no crypto map SITES 10 ipsec-isakmp",
     )
-    assert difference(BEFORE, BEFORE) == ()
+    assert difference(BEFORE, BEFORE) == Lines((), (), ())
+
+
+@pytest.mark.parametrize(
+    "text", [f"{AFTER}\n{REPORT}", f"{REPORT}\n{AFTER}", f"!\n{AFTER}"], ids=["first", "last", "alone"]
+)
+def test_the_configuration_is_found_in_what_was_printed(text: str) -> None:
+    after, rest = told(text)
+    assert difference(BEFORE, after) == difference(BEFORE, AFTER)
+    assert "hostname" not in rest
+
+
+def test_without_a_configuration_all_of_it_is_report() -> None:
+    assert told(REPORT) == ("", REPORT)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +117,7 @@ def test_the_reports_claims_are_read() -> None:
     migrated = Migrated("R1", BEFORE, AFTER, REPORT)
     network = IPv4Network("10.30.1.0/24")
     assert migrated.routed == {"Tunnel0": {network}, "Null0": {network}}
+    assert migrated.tunnels == ("Tunnel0",)
     assert migrated.mtu == {"Tunnel0": 1438}
     assert migrated.negotiated == 1
     assert migrated.dropped

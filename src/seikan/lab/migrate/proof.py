@@ -12,13 +12,14 @@ from ipaddress import IPv4Address, IPv4Network
 from seikan.lab import capture
 from seikan.lab.migrate import script, tool
 from seikan.lab.migrate.network import INNER, INTERNET, TRAFFIC, Traffic
-from seikan.lab.proof import Claims, Protected, isakmp_sas, protected
+from seikan.lab.proof import Claims, IsakmpSa, Protected, interface_states, isakmp_sas, protected
 from seikan.lab.session import Session
 from seikan.lab.stream import Stream
 
 LOOKS = ("show crypto map", "show ip nat translations", "show access-lists")
 _ALLOWED = frozenset({"ESP", "ISAKMP", "NAT keepalive", "ARP", "ICMP", "ICMP unreachable"})
 _FLOW_SECONDS = 40.0  # how long traffic may take to cross again after a stage was typed
+_UP_SECONDS = 15.0  # how long a new tunnel may take to be up before the crypto map goes
 _STEADY_SECONDS = 6.0  # how long each stage is then watched
 _WARM = 20  # packets of each stream and direction that make it flow
 _PINGS = 5
@@ -122,7 +123,7 @@ class _Run:
             session.say(line)
         others = [each for each in _WANS if each != router and any(each in stage.name for stage in self.stages)]
         name = f"{' and '.join((*others, router))} migrated"
-        self.stage(name, lambda: _paste(session, router, outcome.lines))
+        self.stage(name, lambda: _apply(session, outcome))
         return outcome
 
     def _prove_internet(self, name: str) -> None:
@@ -141,6 +142,22 @@ class _Run:
             f"{answered} of {_PINGS} echoes of {INTERNET} answered, seen from {tool.shown(sorted(sources))}",
             "R1",
         )
+
+
+def _apply(session: Session, outcome: tool.Migrated) -> None:
+    """Type a migration as a careful person does: the tunnel first, and once it is up, what it makes needless goes."""
+    router, lines = outcome.router, outcome.lines
+    _paste(session, router, lines.new)
+
+    def up() -> bool:
+        states = interface_states(session.ask(router, "show ip interface brief"), r"Tunnel\d+")
+        return all(states.get(tunnel) == "up/up" for tunnel in outcome.tunnels)
+
+    if not session.until(up, _UP_SECONDS):
+        session.say(
+            f"=== {router}: {tool.shown(outcome.tunnels)} not up after {_UP_SECONDS:.0f} s; going on all the same"
+        )
+    _paste(session, router, (*lines.guards, *lines.gone))
 
 
 def _paste(session: Session, router: str, lines: Sequence[str]) -> None:
@@ -192,9 +209,15 @@ def _prove_pairs(run: _Run, router: str, wanted: set[tuple[str, str, str]]) -> N
         "R1",
         "R3",
     )
-    sas = [sa for sa in isakmp_sas(run.session.ask(router, "show crypto isakmp sa")) if sa.state == "QM_IDLE"]
-    active = [sa for sa in sas if sa.status == "ACTIVE"]
-    run.claims.add(f"{name}: {router} has one ISAKMP SA", len(active) == 1, " | ".join(map(str, sas)) or "none", router)
+    active: list[IsakmpSa] = []
+
+    def one() -> bool:
+        sas = isakmp_sas(run.session.ask(router, "show crypto isakmp sa"))
+        active[:] = [sa for sa in sas if (sa.state, sa.status) == ("QM_IDLE", "ACTIVE")]
+        return len(active) == 1
+
+    alone = run.session.until(one, _UP_SECONDS)
+    run.claims.add(f"{name}: {router} has one ISAKMP SA", alone, " | ".join(map(str, active)) or "none", router)
 
 
 def _prove_maps(run: _Run, routers: Sequence[str]) -> None:
@@ -206,10 +229,8 @@ def _prove_tunnel(run: _Run, migrated: tool.Migrated, *, policy: bool) -> None:
     """The tunnel has the SAs and routes that the report said, and nothing is left of the map."""
     session, claims, router = run.session, run.claims, migrated.router
     name = run.stages[-1].name
-    tunnels = [tunnel for tunnel in migrated.routed if tunnel != "Null0"]
-    claims.add(
-        f"{name}: the report for {router} names one tunnel", len(tunnels) == 1, tool.shown(sorted(tunnels)), router
-    )
+    tunnels = migrated.tunnels
+    claims.add(f"{name}: the report for {router} names one tunnel", len(tunnels) == 1, tool.shown(tunnels), router)
     tunnel = tunnels[0] if tunnels else "Tunnel0"
     if policy:
         wanted = {(tunnel, *identities(traffic, router)) for traffic in TRAFFIC}
@@ -224,9 +245,9 @@ def _prove_tunnel(run: _Run, migrated: tool.Migrated, *, policy: bool) -> None:
     lines = session.type(router, "show ip route static")
     held = {
         (interface, network)
-        for interface in migrated.routed
+        for interface in tunnels
         for network in migrated.routed[interface]
-        if interface != "Null0" and _leads(lines, network, interface)
+        if _leads(lines, network, interface)
     }
     wrong = {(interface, network) for interface in tunnels for network in migrated.routed[interface]} - held
     claims.add(

@@ -16,6 +16,18 @@ _LIMIT = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """What to type to get from one configuration to another, in the order in which nothing is lost or shown.
+
+    `new` makes tunnels and routes, `guards` are routes to Null0, which hold while a tunnel is down, `gone` takes back.
+    """
+
+    new: tuple[str, ...]
+    guards: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Migrated:
     """The outcome for one router: its configuration before and after, and the report."""
 
@@ -25,19 +37,23 @@ class Migrated:
     report: str
 
     @property
-    def lines(self) -> tuple[str, ...]:
+    def lines(self) -> Lines:
         """What to type in configuration mode to get from the one to the other."""
         return difference(self.before, self.after)
 
     @property
     def routed(self) -> dict[str, set[IPv4Network]]:
-        """The static routes that the report names, by the tunnel they lead into (or Null0)."""
+        """The static routes of this end that the report names, by the tunnel they lead into (or Null0)."""
+        here, _, _ = self.report.partition("\nThe other end\n")
         found: dict[str, set[IPv4Network]] = {}
-        for address, mask, interface in re.findall(
-            r"^\s+ip route (\S+) (\S+) (Tunnel\d+|Null0)\b", self.report, re.MULTILINE
-        ):
+        for address, mask, interface in re.findall(r"^\s+ip route (\S+) (\S+) (Tunnel\d+|Null0)\b", here, re.MULTILINE):
             found.setdefault(interface, set()).add(IPv4Network(f"{address}/{mask}"))
         return found
+
+    @property
+    def tunnels(self) -> tuple[str, ...]:
+        """The tunnels that the report's routes lead into."""
+        return tuple(sorted(self.routed.keys() - {"Null0"}))
 
     @property
     def mtu(self) -> dict[str, int]:
@@ -77,19 +93,25 @@ def migrate(router: str, config: Path) -> Migrated:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)
     except subprocess.TimeoutExpired:
         raise LabError(f"seikan migrate did not end within {_LIMIT:.0f} seconds", router) from None
-    if done.returncode != 0 or "interface Tunnel" not in done.stdout:
+    after, report = told(done.stdout)
+    if done.returncode != 0 or "interface Tunnel" not in after:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise LabError(
             f"seikan migrate {config.name}: {said[-1] if said else f'exit status {done.returncode}'}", router
         )
-    return Migrated(router, config.read_text(), done.stdout, done.stderr)
+    return Migrated(router, config.read_text(), after, report + done.stderr)
 
 
-def difference(before: str, after: str) -> tuple[str, ...]:
-    """The lines that make one configuration of the other: what is new first, what goes last.
+def told(output: str) -> tuple[str, str]:
+    """The configuration in what the command printed, from its first separator to `end`, and the rest."""
+    found = re.search(r"^(?:!|version \S+|hostname \S+)\n(?:.*\n)*?end$", output, re.MULTILINE)
+    if found is None:
+        return "", output
+    return found[0], output[: found.start()] + output[found.end() :]
 
-    So a tunnel and its routes are there before the crypto map goes. Lines of a section are typed below its own line.
-    """
+
+def difference(before: str, after: str) -> Lines:
+    """The lines that make one configuration of the other; those of a section are typed below its own line."""
     old, new = _sections(before), _sections(after)
     added: list[str] = []
     removed: list[str] = []
@@ -104,7 +126,8 @@ def difference(before: str, after: str) -> tuple[str, ...]:
         if gone:
             removed += [head, *(negated(line) for line in gone)]
     removed += [negated(head) for head in old if head not in new]
-    return (*added, *removed)
+    guards = tuple(line for line in added if _GUARD.match(line))
+    return Lines(tuple(line for line in added if line not in guards), guards, tuple(removed))
 
 
 def negated(line: str) -> str:
@@ -127,6 +150,7 @@ def _sections(text: str) -> dict[str, list[str]]:
     return found
 
 
+_GUARD = re.compile(r"ip route \S+ \S+ Null0\b")
 _IGNORED = re.compile(r"Building configuration|Current configuration|version ")
 
 
