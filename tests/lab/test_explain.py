@@ -39,7 +39,7 @@ def demonstration(*script: Action, holds: bool = True) -> Scenario:
 
 def test_each_way_to_fail_names_the_router_and_the_claims_so_far(lab: Lab) -> None:
     for action, wanted in (
-        (Type("R1", "conf t", EXEC), r'^R1: after "conf t" the prompt is "R1\(config\)#", not "R1#"$'),
+        (Type("R1", "conf t", EXEC), r'^R1: after "conf t" the prompt is "R1\(config\)#", not "R1#": Enter'),
         (Type("R1", "conff", CONFIG), r'^R1 refused "conff"'),
         (Type("R1", "show clock", EXEC, ("moon",)), r"^R1: the answer to \"show clock\" has nothing like 'moon'$"),
         (Expect("R1", "%MOON", 0.2), r"^waited 0 seconds for R1 to say '%MOON'$"),

@@ -21,6 +21,7 @@ from seikan.lab.wait import wait_until
 
 Out = Callable[[str], None]
 _LOG_LINES = 30
+_FAILURE = re.compile(r"% (?!NOTE|Note|Warning|Info)\S")
 _EXPLAINING: tuple[str, ...] = (
     "show ip interface brief",
     "show crypto isakmp sa",
@@ -90,11 +91,14 @@ class Session:
                     self.console.mark(router)
                 case actions.Type(router, line, mode, says):
                     self.console.mark(router)
-                    _check_says(router, line, self.console.type(router, line), says)
+                    answer = self._configured(router, line)
+                    _check_says(router, line, answer, says)
                     prompt = self.console.terminals[router].prompt
                     if prompt is None or prompt[0] != router + mode:
+                        said = next((f": {each.strip()}" for each in reversed(answer) if each.strip()), "")
                         raise LabError(
-                            f'{router}: after "{line}" the prompt is "{prompt and prompt[0]}", not "{router}{mode}"',
+                            f'{router}: after "{line}" the prompt is "{prompt and prompt[0]}", '
+                            f'not "{router}{mode}"{said}',
                             router,
                         )
                 case actions.Press(router, keys, shown, says, keep):
@@ -122,6 +126,19 @@ class Session:
     def type(self, router: str, line: str, limit: float = 30.0) -> list[str]:
         """Type a line, return the answer; LabError where the router refuses it or does not answer."""
         return self.console.type(router, line, limit)
+
+    def paste(self, router: str, lines: Sequence[str]) -> None:
+        """Type lines in configuration mode, as one pastes them; LabError at the first that is not taken."""
+        for line in ("conf t", *lines, "end"):
+            self._configured(router, line)
+
+    def _configured(self, router: str, line: str) -> list[str]:
+        """Type a line; LabError where the router took it and could not do it, which it says behind a percent sign."""
+        answer = self.console.type(router, line)
+        for said in answer:
+            if _FAILURE.match(said):
+                raise LabError(f'{router} could not do "{line}": {said.strip()}', router)
+        return answer
 
     def ask(self, router: str, line: str) -> list[str]:
         """What a router answers to a command, without showing it in the transcript."""
@@ -223,12 +240,13 @@ def demonstrate(lab: Lab, scenario: Scenario, out: Out) -> bool:
     try:
         with opened(lab, scenario.topology, out) as session:
             scenario.demonstrate(session, claims)
-    except LabError:
+    except LabError as error:
         if claims.made:
             out("")
             out("Proof, as far as it went")
             claims.print(out)
-        raise
+        routers = dict.fromkeys((*error.routers, *claims.to_explain()))
+        raise LabError(str(error), *routers) from error
     out("")
     out("Proof")
     proved = claims.print(out)

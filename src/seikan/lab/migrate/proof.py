@@ -16,7 +16,7 @@ from seikan.lab.proof import Claims, IsakmpSa, Protected, interface_states, isak
 from seikan.lab.session import Session
 from seikan.lab.stream import Stream
 
-LOOKS = ("show crypto map", "show ip nat translations", "show access-lists")
+LOOKS = ("show crypto map", "show access-lists")
 _ALLOWED = frozenset({"ESP", "ISAKMP", "NAT keepalive", "ARP", "ICMP", "ICMP unreachable"})
 _FLOW_SECONDS = 40.0  # how long traffic may take to cross again after a stage was typed
 _UP_SECONDS = 15.0  # how long a new tunnel may take to be up before the crypto map goes
@@ -70,7 +70,7 @@ def demonstrate(session: Session, claims: Claims) -> None:
 
         def leave_policies() -> None:
             for each in (first, second):
-                _paste(session, each.router, each.later)
+                session.paste(each.router, each.later)
 
         run.stage("any to any", leave_policies)
         for migrated in (first, second):
@@ -147,7 +147,7 @@ class _Run:
 def _apply(session: Session, outcome: tool.Migrated) -> None:
     """Type a migration as a careful person does: the tunnel first, and once it is up, what it makes needless goes."""
     router, lines = outcome.router, outcome.lines
-    _paste(session, router, lines.new)
+    session.paste(router, lines.new)
 
     def up() -> bool:
         states = interface_states(session.ask(router, "show ip interface brief"), r"Tunnel\d+")
@@ -157,15 +157,7 @@ def _apply(session: Session, outcome: tool.Migrated) -> None:
         session.say(
             f"=== {router}: {tool.shown(outcome.tunnels)} not up after {_UP_SECONDS:.0f} s; going on all the same"
         )
-    _paste(session, router, (*lines.guards, *lines.gone))
-
-
-def _paste(session: Session, router: str, lines: Sequence[str]) -> None:
-    """Type lines in configuration mode, as one pastes them."""
-    session.type(router, "conf t")
-    for line in lines:
-        session.type(router, line)
-    session.type(router, "end")
+    session.paste(router, (*lines.guards, *lines.gone))
 
 
 def _echoes(session: Session, host: str, target: str, count: int, *options: str) -> int:
