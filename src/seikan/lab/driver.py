@@ -224,14 +224,25 @@ class Console:
         """
         terminal = self.terminals[router]
         first = len(terminal.screen.lines)
+        at = terminal.prompt
+        host = at["host"] if at is not None else ""
+
+        def echo() -> int | None:
+            """Where the typed line is complete: a log line may come before it, and the prompt with it once more."""
+            lines = terminal.screen.lines
+            if at is None:  # an answer to a question is not always shown
+                return first if len(lines) > first else None
+            found = (number for number in range(first, len(lines)) if _is_echo(lines[number], host, line))
+            return next(found, None)
+
         terminal.send(line + "\r")
         self.wait(
-            lambda: len(terminal.screen.lines) > first and terminal.prompt,
+            lambda: echo() is not None and terminal.prompt,
             limit,
             f'{router}\'s prompt after "{line}" (the cursor is at "{terminal.screen.text}")',
             router,
         )
-        answer = terminal.screen.lines[first + 1 :]
+        answer = terminal.screen.lines[(echo() or first) + 1 :]
         for number, said in enumerate(answer):
             if _REFUSAL.match(said):
                 shown = answer[number - 1] + " / " if number and answer[number - 1].strip() == "^" else ""
@@ -279,6 +290,10 @@ class Console:
     def mark(self, router: str) -> None:
         """From here on `expect` looks at what comes after this moment."""
         self._marks[router] = len(self.terminals[router].screen.lines)
+
+
+def _is_echo(shown: str, host: str, typed: str) -> bool:
+    return shown.startswith(host) and shown.endswith(typed.rstrip()) and bool(_PROMPT.match(shown))
 
 
 def login(name: str, router_name: str, run_directory: Path) -> Terminal:

@@ -116,9 +116,9 @@ def base(name: str, *sections: tuple[str, ...]) -> str:
     return "\n".join((*lines, "end", ""))
 
 
-def loopback(address: str) -> tuple[str, ...]:
-    """Lines of Loopback0."""
-    return ("interface Loopback0", f" ip address {address} 255.255.255.255")
+def loopback(address: str, number: int = 0) -> tuple[str, ...]:
+    """Lines of a loopback interface."""
+    return (f"interface Loopback{number}", f" ip address {address} 255.255.255.255")
 
 
 def wan(interface: str, address: str, *more: str) -> tuple[str, ...]:

@@ -47,14 +47,18 @@ class Spoke:
 
 STATIC = Spoke("R3", "3.3.3.3", "10.1.23.3", "fa1/0", "fa1/0")
 TRANSLATED = Spoke("R4", "4.4.4.4", "10.1.24.4", "fa0/0", "fa0/0")
-MOVING = Spoke("R5", "5.5.5.5", "10.1.25.5", "fa0/0", "lo0")  # its WAN address changes: the loopback's does not
+MOVING = Spoke("R5", "5.5.5.5", "10.1.25.5", "fa0/0", "lo1")  # its WAN address changes: the loopback's does not
 SPOKES = (STATIC, TRANSLATED, MOVING)
+MOVING_TUNNEL_ADDRESS = "172.31.5.5"
 MOVED_TO = "10.1.55.5"
 MOVING_GATEWAYS = ("10.1.25.2", "10.1.55.2")
 STRANGER = "R6"
 STRANGER_ADDRESS = "10.1.26.6"
 
-INNER = tuple(IPv4Network(address) for address in (HUB_ID, *(spoke.router_id for spoke in SPOKES), "192.168.4.4"))
+INNER = tuple(
+    IPv4Network(address)
+    for address in (HUB_ID, *(spoke.router_id for spoke in SPOKES), "192.168.4.4", MOVING_TUNNEL_ADDRESS)
+)
 """What the provider must never read."""
 
 
@@ -71,7 +75,15 @@ HUB_AND_SPOKES = Topology(
         _router(HUB, HUB_ID, "FastEthernet0/0", HUB_ADDRESS, "10.1.12.2"),
         _router("R3", "3.3.3.3", "FastEthernet1/0", "10.1.23.3", "10.1.23.2"),
         _router("R4", "4.4.4.4", "FastEthernet0/0", "192.168.4.4", "192.168.4.1"),
-        _router("R5", "5.5.5.5", "FastEthernet0/0", "10.1.25.5", "10.1.25.2", (f"ip domain name {DOMAIN}",)),
+        _router(
+            "R5",
+            "5.5.5.5",
+            "FastEthernet0/0",
+            "10.1.25.5",
+            "10.1.25.2",
+            (f"ip domain name {DOMAIN}",),
+            loopback(MOVING_TUNNEL_ADDRESS, 1),
+        ),
         _router("R6", "6.6.6.6", "FastEthernet0/0", STRANGER_ADDRESS, "10.1.26.2"),
     ),
     machines=(

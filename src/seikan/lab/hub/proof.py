@@ -207,9 +207,9 @@ def _read_counters(session: Session) -> dict[str, _Reading]:
     def agree() -> bool:
         readings.clear()
         for router, block in spokes_at_hub(session, moved=False).items():
-            spis = [packet.spi for packet in session.seen(router) if packet.kind == "ESP"]
-            to_hub = sum(spi in block.inbound for spi in spis)
-            readings[router] = _Reading(block, to_hub, sum(spi in block.outbound for spi in spis))
+            esp = [packet for packet in session.seen(router) if packet.kind == "ESP"]
+            to_hub = sum(str(packet.destination) == HUB_ADDRESS for packet in esp)
+            readings[router] = _Reading(block, to_hub, sum(str(packet.source) == HUB_ADDRESS for packet in esp))
         return len(readings) == len(SPOKES) and all(each.exact for each in readings.values())
 
     session.until(agree, 8.0, 0.3)

@@ -69,7 +69,7 @@ HUB_LINES: tuple[Action, ...] = (
 
 
 def tunnel(router: str, key: str, unnumbered: str, wan: str, *before: Action) -> tuple[Action, ...]:
-    """A plain static VTI to the hub, as in the first lab."""
+    """A plain static VTI to the hub, as in the first lab; its destination last, or it would begin as GRE in clear."""
     return configure(
         router,
         *before,
@@ -84,9 +84,9 @@ def tunnel(router: str, key: str, unnumbered: str, wan: str, *before: Action) ->
             (f"ip unnumbered {unnumbered}", INTERFACE),
             ("ip ospf 1 area 0", INTERFACE),
             (f"tunnel source {wan}", INTERFACE),
-            (f"tunnel dest {HUB_ADDRESS}", INTERFACE),
             ("tunnel mode ipsec ipv4", INTERFACE),
             ("tunnel protection ipsec profile ProtectTheTunnel", INTERFACE),
+            (f"tunnel dest {HUB_ADDRESS}", INTERFACE),
         ),
         Expect(router, r"%CRYPTO-6-ISAKMP_ON_OFF: ISAKMP is ON", PROTOCOL_SECONDS),
     )
