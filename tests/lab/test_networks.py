@@ -47,6 +47,34 @@ def ping(lab: Lab, node: str, target: str, *options: str) -> bool:
     return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
 
 
+SEGMENTS = 8
+_BATCH = f"""
+import socket
+UDP_SEGMENT = 103
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+out.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 100)
+out.sendto(bytes(100 * {SEGMENTS}), ("10.1.12.1", 9))
+"""
+
+
+def frames_of_a_batch(lab: Lab, router: str) -> int:
+    """How many frames the provider sees of packets that a router hands to its kernel as one batch."""
+    wire = Capture(lab.namespace(PROVIDER), f"to-{router.lower()}", lab.directory / "batch.pcap")
+    reader = Reader(wire.path)
+
+    def seen() -> int:
+        return sum(packet.kind == "UDP" and packet.destination == IPv4Address("10.1.12.1") for packet in reader.read())
+
+    try:
+        wire.wait_listening()
+        command = inside(lab.namespace(router), sys.executable, "-c", _BATCH)
+        subprocess.run(command, check=True, timeout=20)
+        wait_until(lambda: seen() >= SEGMENTS, 3)
+    finally:
+        wire.stop()
+    return seen()
+
+
 @pytest.mark.netns
 def test_the_hubs_network_translates_and_lets_an_address_change(names: Callable[[], str]) -> None:
     name = names()
@@ -66,6 +94,7 @@ def test_the_hubs_network_translates_and_lets_an_address_change(names: Callable[
     sources = {packet.source for packet in reader.read() if packet.kind == "ICMP"} - {IPv4Address("10.1.12.1")}
     assert sources == {IPv4Address("10.1.24.4")}, "R4 must be seen under the gateway's address"
     assert not ping(lab, "R1", "3.3.3.3"), "the provider must not know what is behind a spoke"
+    assert frames_of_a_batch(lab, "R4") == SEGMENTS
 
     for arguments, code, wanted in (
         (("list",), 0, rf"^{name}: hub, R1 R3 R4 R5 R6 R2 N4, up$"),

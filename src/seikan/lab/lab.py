@@ -174,7 +174,9 @@ class Lab:
                 for address in port.addresses:
                     run("ip", "-n", name, "address", "add", address, "dev", port.device)
             for port in wire.ports:
-                run("ip", "-n", self.namespace(port.node), "link", "set", "dev", port.device, "up")
+                # A wire carries packets one by one: batches of segments would be one frame to who counts them.
+                name = self.namespace(port.node)
+                run("ip", "-n", name, "link", "set", "dev", port.device, "up", "gso_max_segs", "1")
         for machine in topology.machines:
             for destination, next_hop in machine.routes:
                 run("ip", "-n", self.namespace(machine.name), "route", "add", destination, "via", next_hop)
