@@ -57,7 +57,7 @@ _VALUES: Mapping[str, st.SearchStrategy[str]] = {
     "prefix6": st.sampled_from(("2001:db8::1/64", "2001:DB8:1::/48", "::/0")),
     "area": st.sampled_from(("0", "1", "10.0.0.1", "4294967295")),
     "interface": st.sampled_from(
-        ("Tunnel0", "tu1", "Loopback0", "fa0/0", "FastEthernet1/0", "eth0", "ens3", "Gi0/1.10")
+        ("Tunnel0", "tu1", "Loopback0", "fa0/0", "FastEthernet1/0", "eth0", "ens3", "Gi0/1.10", "Virtual-Template1")
     ),
     "word": st.sampled_from(_NAMES),
     "host": st.sampled_from(("10.1.2.3", "peer.example.net")),
@@ -126,6 +126,9 @@ _OPENING_LINES = (
     "router ospf 1",
     "crypto isakmp policy 10",
     "crypto isakmp peer address 10.1.2.3",
+    "crypto isakmp profile A",
+    "crypto dynamic-map A 10",
+    "crypto map A 10 ipsec-isakmp",
     "crypto keyring A",
     "crypto ipsec transform-set A esp-aes esp-sha-hmac",
     "crypto ipsec profile A",

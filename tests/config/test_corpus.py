@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from seikan.config.render import render
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "configs"
 FLOOR = 0.90
-#: What the product does not claim yet: other routing protocols, crypto maps, IKEv2, certificates, VRFs, other systems.
+#: What the product does not claim yet: other routing protocols, IKEv2, certificates, group VPNs, VRFs, other systems.
 ELSEWHERE = (
     *(
-        "crypto",
+        *("crypto ikev2", "crypto pki", "crypto ca", "crypto gdoi", "crypto gkm", "crypto isakmp client", "crypto key"),
+        *("crypto ikev1", "crypto ipsec ikev1", "crypto csr-params"),
         "router bgp",
         "router eigrp",
         "router rip",
@@ -25,7 +27,7 @@ ELSEWHERE = (
         "ip vrf",
         "ip route vrf",
     ),
-    *("ip nhrp", "tunnel mode gre multipoint", "interface virtual-template", "ipv6 router"),
+    *("ip nhrp", "tunnel mode gre multipoint", "ipv6 router"),
 )
 
 
@@ -62,6 +64,36 @@ def _elsewhere(line: str) -> bool:
     """Also what shows a form, such as `interface Tunnel <id>`."""
     bare = line.split("!")[0].strip().removeprefix("no ")
     return bare.lower().startswith(ELSEWHERE) or "<" in bare
+
+
+#: The lines of dynamic VTI, GRE over IPsec, crypto maps and translation.
+_VPN = re.compile(
+    r" *(crypto (isakmp profile|keyring|dynamic-map|map \S+ \d+ ipsec-isakmp|map \S+ local-address|call admission) "
+    r"|crypto map \S+$|set (peer|isakmp-profile|reverse-route) |reverse-route|match address "
+    r"|match identity (address|host|user) |self-identity|virtual-template|interface virtual-template"
+    r"|tunnel protection|ip nat |ip access-group )",
+    re.IGNORECASE,
+)
+
+
+def test_the_lines_of_vpns_are_understood() -> None:
+    lines_of_vpns, strange = 0, []
+    for path in _files():
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        problems = parse("\n".join(lines), path.name).problems
+        unknown = {problem.line for problem in problems if problem.severity is Severity.UNKNOWN}
+        foreign = {
+            problem.line + more
+            for problem in problems
+            if problem.severity is Severity.UNKNOWN and _elsewhere(lines[problem.line - 1])
+            for more in range(problem.lines * 2)
+        }
+        for number, line in enumerate(lines, 1):
+            if _VPN.match(line) and number not in foreign and "<" not in line:
+                lines_of_vpns += 1
+                strange += [f"{path.name}:{number}: {line}"] if number in unknown else []
+    assert lines_of_vpns > 250
+    assert len(strange) < 0.05 * lines_of_vpns, "\n".join(strange)
 
 
 def test_mutated_configurations_never_raise() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seikan.config.names import expand, is_loopback, is_tunnel, short, sort_key
+from seikan.config.names import expand, is_access, is_loopback, is_template, is_tunnel, short, sort_key
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ from seikan.config.names import expand, is_loopback, is_tunnel, short, sort_key
         ("lo", "lo"),
         ("bond0.12", "bond0.12"),
         ("Null0", "Null0"),
+        ("Virtual-Template 1", "Virtual-Template1"),
+        ("virtual-t1", "Virtual-Template1"),
+        ("Vt1", "Virtual-Template1"),
+        ("vi7", "Virtual-Access7"),
+        ("vti1", "vti1"),
         ("wan0", "wan0"),
         ("lan1.20", "lan1.20"),
         ("br0", "br0"),
@@ -53,6 +58,8 @@ def test_expand(typed: str, name: str) -> None:
         "0",
         "e" * 16 + "0",
         "fa1/",
+        "virtual-1",
+        "vt1/0",
     ],
 )
 def test_no_interface(typed: str) -> None:
@@ -69,6 +76,12 @@ def test_short_forms_and_order() -> None:
     assert is_tunnel("Tunnel0")
     assert not is_tunnel("eth0")
     assert is_loopback("Loopback0")
+    assert (short("Virtual-Access3"), short("Virtual-Template1")) == ("Vi3", "Vt1")
+    assert is_tunnel("Virtual-Access3")
+    assert is_access("Virtual-Access3")
+    assert is_template("Virtual-Template1")
+    assert not is_tunnel("Virtual-Template1")
+    assert not is_access("Virtual-Template1")
     names = ["eth0", "Tunnel10", "FastEthernet1/0", "Tunnel9", "Loopback0", "FastEthernet0/10", "FastEthernet0/9"]
     assert sorted(names, key=sort_key) == [
         "Loopback0",

@@ -28,7 +28,7 @@ def test_problems_name_file_line_column_word_and_what_was_expected() -> None:
         ("interface Tunnel0", "shutdwn", "'shutdwn': at 'shutdwn', expected shutdown"),
         ("router ospf 1", "netwrk 10.0.0.0 0.0.0.255 area 0", "at 'netwrk', expected network"),
         ("router ospf 1", "hostnme X", "at 'hostnme', expected hostname"),
-        ("crypto ipsec profile P", "set pfss", "at 'pfss', expected pfs, security-association or transform-set"),
+        ("crypto ipsec profile P", "set pfss", "at 'pfss', expected pfs, isakmp-profile, "),
         ("crypto isakmp policy 1", "authentication pre-shared", "at 'pre-shared', expected pre-share, rsa-encr or"),
         ("interface Tunnel0", "ip adress 10.0.0.1 255.0.0.0", "at 'adress', expected address, "),
         ("interface Tunnel0", "ip unnumbered FastEthernt1/0", "expected an interface such as FastEthernet0/0"),
@@ -142,7 +142,7 @@ POISON = (
     ("crypto ipsec profile ProtectTheTunnel\n set pfs group24\n", "set pfs group24"),
     ("crypto ipsec profile ProtectTheTunnel\n set ikev2-profile X\n", "set ikev2-profile X"),
     ("crypto ipsec security-association replay windowsize 1024\n", "replay windowsize"),
-    ("interface Tunnel0\n tunnel protection ipsec profile ProtectTheTunnel shared\n", "shared"),
+    ("interface Tunnel0\n tunnel protection ipsec profile ProtectTheTunnel shred\n", "shred"),
     ("interface Tunnel0\n tunnel vrf RED\n", "tunnel vrf RED"),
     ("int tu0\n crypto map M\n", "crypto map M"),
 )
@@ -189,7 +189,7 @@ def test_what_a_tunnel_lacks() -> None:
 
     assert problems("") == ()
     assert "needs tunnel protection" in problems("tunnel protection ipsec profile ProtectTheTunnel")[0]
-    assert "tunnel mode gre is not available" in problems("tunnel mode ipsec ipv4")[0]
+    assert problems("tunnel mode ipsec ipv4") == (), "GRE is protected too"
     assert (
         "transform set CCIE does not exist"
         in problems("crypto ipsec transform-set CCIE esp-aes esp-sha-hmac", "interface Tunnel0")[0]

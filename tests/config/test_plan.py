@@ -24,9 +24,13 @@ from seikan.config.model import (
     Tunnel,
 )
 from seikan.config.parse import parse
-from seikan.config.plan import Action, ActionKind, inverse, plan
+from seikan.config.plan import AccessGroups, Action, ActionKind, bare_interface, inverse, plan
 
 SLOW = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+#: The fields of an interface that have actions of their own.
+_APART = ("tunnel", "ospf", "access_group_in", "access_group_out", "crypto_map", "nat")
 
 
 def _item(mapping: Any, key: Any, value: Any) -> Any:
@@ -48,20 +52,39 @@ def interpret(config: Config, action: Action) -> Config:
         case ActionKind.STORED if key == "stored":
             assert config.stored == old
             return replace(config, stored=cast(Any, new))
-        case ActionKind.STORED:
+        case ActionKind.FILTER if key.startswith("access-list "):
             name = key.removeprefix("access-list ")
             assert config.access_lists.get(name) == old
             return replace(config, access_lists=_item(config.access_lists, name, cast("AccessList | None", new)))
+        case ActionKind.FILTER:
+            filtered, groups = config.interfaces[key], cast("AccessGroups | None", new) or AccessGroups()
+            assert AccessGroups(filtered.access_group_in, filtered.access_group_out) == (old or AccessGroups())
+            return _with(config, replace(filtered, access_group_in=groups.inbound, access_group_out=groups.outbound))
+        case ActionKind.CRYPTO_MAP:
+            assert config.interfaces[key].crypto_map == old
+            return _with(config, replace(config.interfaces[key], crypto_map=cast("str | None", new)))
+        case ActionKind.NAT if key in ("sources", "statics"):
+            assert getattr(config, f"nat_{key}") == old
+            return replace(config, **{f"nat_{key}": cast(Any, new)})
+        case ActionKind.NAT:
+            assert config.interfaces[key].nat == old
+            return _with(config, replace(config.interfaces[key], nat=cast("str | None", new)))
+        case ActionKind.TEMPLATE:
+            assert config.interfaces.get(key) == old
+            return replace(config, interfaces=_item(config.interfaces, key, cast("Interface | None", new)))
         case ActionKind.INTERFACE:
             held = config.interfaces.get(key)
             if new is None:
                 assert held is not None
-                assert replace(held, tunnel=None, ospf=OspfInterface()) == old
+                assert bare_interface(held) == old
+                assert replace(held, tunnel=None) == old, "what is on it goes first"
                 if held.tunnel is not None:
                     return _with(config, Interface(key, tunnel=held.tunnel))
                 return replace(config, interfaces=without_item(config.interfaces, key))
-            ospf, tunnel = (held.ospf, held.tunnel) if held else (OspfInterface(), None)
-            return _with(config, replace(cast(Interface, new), ospf=ospf, tunnel=tunnel))
+            if held is None:
+                return _with(config, cast(Interface, new))
+            apart = {name: getattr(held, name) for name in _APART}
+            return _with(config, replace(cast(Interface, new), **apart))
         case ActionKind.TUNNEL:
             # A tunnel's device comes before its addresses and goes behind them.
             held = config.interfaces.get(key, Interface(key))
@@ -90,7 +113,8 @@ def _crypto(config: Config, action: Action) -> Config:
     word, _, name = action.key.rpartition(" ")
     match word, name:
         case "", "isakmp":
-            new = replace(new, policies=isakmp.policies, keys=isakmp.keys, peers=isakmp.peers)
+            kept = {name: getattr(isakmp, name) for name in ("policies", "keys", "peers", "profiles")}
+            new = replace(new, **kept)
             return replace(config, isakmp=new)
         case "", "ipsec":
             return replace(config, ipsec=replace(new, transform_sets=ipsec.transform_sets, profiles=ipsec.profiles))
@@ -103,6 +127,12 @@ def _crypto(config: Config, action: Action) -> Config:
             peers = {peer.address: peer for peer in isakmp.peers}
             peers = dict(_item(peers, IPv4Address(name), cast("IsakmpPeer | None", new)))
             return replace(config, isakmp=replace(isakmp, peers=tuple(peers[key] for key in sorted(peers, key=int))))
+        case "isakmp profile", _:
+            return replace(config, isakmp=replace(isakmp, profiles=_item(isakmp.profiles, name, new)))
+        case "crypto-map", _:
+            return replace(config, crypto_maps=_item(config.crypto_maps, name, new))
+        case "dynamic-map", _:
+            return replace(config, dynamic_maps=_item(config.dynamic_maps, name, new))
         case "keyring", _:
             return replace(config, keyrings=_item(config.keyrings, name, new))
         case "transform-set", _:
@@ -184,6 +214,102 @@ def test_order() -> None:
     assert keys.index("FastEthernet1/0") < keys.index("Tunnel0")
     removed = [action.kind for action in plan(config, Config())]
     assert removed.index(ActionKind.ROUTE) < removed.index(ActionKind.TUNNEL)
+
+
+HUB = """\
+crypto isakmp profile HUB
+ virtual-template 1
+crypto dynamic-map D 10
+crypto map M 10 ipsec-isakmp dynamic D
+access-list 101 permit ip any any
+interface FastEthernet0/0
+ ip address 198.51.100.1 255.255.255.0
+ crypto map M
+ ip nat outside
+ ip access-group 101 in
+interface Virtual-Template1 type tunnel
+ ip unnumbered FastEthernet0/0
+ ip ospf 1 area 0
+ ip access-group 101 in
+ tunnel mode ipsec ipv4
+router ospf 1
+ip nat inside source list 1 interface FastEthernet0/0 overload
+ip nat inside source static 10.0.0.1 192.0.2.1
+"""
+
+
+def test_what_dynamic_vti_and_crypto_maps_need_comes_first() -> None:
+    config = parse(HUB).config
+    keys = [(action.kind.value, action.key) for action in plan(Config(), config)]
+    assert sorted(keys) == sorted(
+        (
+            ("crypto", "isakmp profile HUB"),
+            ("crypto", "dynamic-map D"),
+            ("crypto", "crypto-map M"),
+            ("filter", "access-list 101"),
+            ("interface", "FastEthernet0/0"),
+            ("template", "Virtual-Template1"),
+            ("filter", "FastEthernet0/0"),
+            ("crypto map", "FastEthernet0/0"),
+            ("nat", "FastEthernet0/0"),
+            ("nat", "sources"),
+            ("nat", "statics"),
+            ("routing", "ospf 1"),
+        )
+    )
+    places = {key: place for place, key in enumerate(keys)}
+    for first, second in (
+        (("filter", "access-list 101"), ("interface", "FastEthernet0/0")),
+        (("crypto", "crypto-map M"), ("crypto map", "FastEthernet0/0")),
+        (("interface", "FastEthernet0/0"), ("template", "Virtual-Template1")),
+        (("interface", "FastEthernet0/0"), ("filter", "FastEthernet0/0")),
+        (("filter", "FastEthernet0/0"), ("routing", "ospf 1")),
+    ):
+        assert places[first] < places[second], (first, second)
+    removed = [(action.kind.value, action.key) for action in plan(config, Config())]
+    assert removed.index(("crypto map", "FastEthernet0/0")) < removed.index(("interface", "FastEthernet0/0"))
+    assert removed.index(("interface", "FastEthernet0/0")) < removed.index(("filter", "access-list 101"))
+
+
+def test_one_line_is_one_action() -> None:
+    old = parse(HUB).config
+    for lines, kind, key in (
+        ("interface FastEthernet0/0\n no crypto map\n", ActionKind.CRYPTO_MAP, "FastEthernet0/0"),
+        ("interface FastEthernet0/0\n no ip access-group in\n", ActionKind.FILTER, "FastEthernet0/0"),
+        ("interface FastEthernet0/0\n ip nat inside\n", ActionKind.NAT, "FastEthernet0/0"),
+        ("interface Virtual-Template1\n ip mtu 1400\n", ActionKind.TEMPLATE, "Virtual-Template1"),
+        ("interface Virtual-Template1\n tunnel ttl 9\n", ActionKind.TEMPLATE, "Virtual-Template1"),
+        ("access-list 101 deny ip any any\n", ActionKind.FILTER, "access-list 101"),
+        ("crypto isakmp profile HUB\n keyring K\n", ActionKind.CRYPTO, "isakmp profile HUB"),
+        ("crypto dynamic-map D 10\n set pfs group14\n", ActionKind.CRYPTO, "dynamic-map D"),
+        ("crypto map M local-address fa0/0\n", ActionKind.CRYPTO, "crypto-map M"),
+        ("crypto call admission limit ike sa 9\n", ActionKind.CRYPTO, "isakmp"),
+        ("no ip nat inside source list 1\n", ActionKind.NAT, "sources"),
+    ):
+        (action,) = plan(old, parse(lines, base=old).config)
+        assert (action.kind, action.key) == (kind, key), lines
+        assert inverse((action,)) == plan(parse(lines, base=old).config, old), lines
+
+
+def test_a_copy_of_a_template_is_a_tunnel_like_any_other() -> None:
+    """As the daemon derives it for a spoke from the running configuration."""
+    config = parse(HUB).config
+    template = config.interfaces["Virtual-Template1"]
+    assert template.tunnel is not None
+    tunnel = replace(template.tunnel, destination=IPv4Address("10.1.0.7"))
+    access = replace(template, name="Virtual-Access1", tunnel=tunnel)
+    derived = _with(config, access)
+    actions = plan(config, derived)
+    assert [(action.kind, action.key) for action in actions] == [
+        (ActionKind.TUNNEL, "Virtual-Access1"),
+        (ActionKind.INTERFACE, "Virtual-Access1"),
+        (ActionKind.FILTER, "Virtual-Access1"),
+        (ActionKind.ROUTING, "Virtual-Access1"),
+    ]
+    assert actions[0].new == tunnel
+    assert plan(derived, config) == inverse(actions)
+    changed = _with(derived, replace(access, tunnel=replace(tunnel, destination=IPv4Address("10.1.0.8"))))
+    assert [(action.kind, action.key) for action in plan(derived, changed)] == [(ActionKind.TUNNEL, "Virtual-Access1")]
 
 
 def test_actions_show_no_key() -> None:

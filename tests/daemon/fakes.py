@@ -14,9 +14,11 @@ from seikan.daemon.router import Router
 from seikan.plane.base import Plane, PlaneError
 from seikan.plane.memory import MemoryPlane
 from seikan.system.errors import AdapterError
-from seikan.system.firewall import MssClamp
+from seikan.system.firewall import Firewall
 from seikan.system.frr import Frr
 from seikan.system.netlink import AddressEntry, Link, Netlink, RouteLookup
+from seikan.system.policy_routing import CryptoRouting
+from seikan.system.ruleset import Ruleset
 from seikan.system.udp import IkeSockets
 
 Address = IPv4Address | IPv6Address
@@ -81,6 +83,7 @@ class FakeNetlink:
     ours: set[tuple[str, InterfaceAddress]] = field(default_factory=set)
     states: dict[str, bool] = field(default_factory=dict)
     mtus: dict[str, int] = field(default_factory=dict)
+    crypto_routes: dict[int, str] = field(default_factory=dict)
     way: str | None = "eth0"
     route_questions: int = 0
     dumps: int = 0
@@ -156,6 +159,13 @@ class FakeNetlink:
     def loosen_reverse_path(self, interface: str) -> None:
         """Nothing to keep."""
 
+    async def set_crypto_route(self, routing: CryptoRouting, device: str, *, ipv6: bool = False) -> bool:
+        self.crypto_routes[routing.table] = device
+        return device in self._all()
+
+    async def remove_crypto_route(self, routing: CryptoRouting) -> None:
+        self.crypto_routes.pop(routing.table, None)
+
 
 @dataclass
 class FakeFrr:
@@ -173,11 +183,16 @@ class FakeFrr:
 
 
 @dataclass
-class FakeClamp:
-    sizes: dict[str, int] = field(default_factory=dict)
+class FakeFirewall:
+    """What was asked of the packet filter last."""
 
-    async def set(self, sizes: Mapping[str, int]) -> None:
-        self.sizes = dict(sizes)
+    wanted: Ruleset = field(default_factory=Ruleset)
+
+    async def set(self, wanted: Ruleset) -> None:
+        self.wanted = wanted
+
+    async def counters(self) -> dict[str, int]:
+        return {}
 
 
 @dataclass
@@ -204,7 +219,12 @@ class FakeSockets:
         self.opened -= 1
 
 
-_QUESTIONS = frozenset({"addresses_set", "carrier", "sas", "poll", "fileno", "tunnel_counters", "sa_counters", "drops"})
+_QUESTIONS = frozenset(
+    {
+        *("addresses_set", "carrier", "sas", "poll", "fileno", "tunnel_counters", "policy_counters", "sa_counters"),
+        *("drops", "counters"),
+    }
+)
 
 
 class Bench:
@@ -214,7 +234,7 @@ class Bench:
         self.faults = Faults()
         self.memory = MemoryPlane()
         self.netlink = FakeNetlink(self.memory)
-        self.frr, self.clamp, self.sockets = FakeFrr(), FakeClamp(), FakeSockets()
+        self.frr, self.firewall, self.sockets = FakeFrr(), FakeFirewall(), FakeSockets()
         self.watched: set[Address] = set()
         self.router = Router(directory / "startup-config", "bench", strict=False)
         self.router.journal.close()
@@ -228,7 +248,7 @@ class Bench:
             cast(Netlink, failing(self.netlink)),
             cast(Frr, failing(self.frr)),
             cast(Plane, failing(self.memory, PlaneError)) if plane else None,
-            cast(MssClamp, failing(self.clamp)),
+            cast(Firewall, failing(self.firewall)),
             {},
             watch=lambda destinations: self.watched.update(destinations),
             sockets=lambda: cast(IkeSockets, self.sockets),
@@ -254,7 +274,8 @@ class Bench:
             "carriers": {name: self.memory.carrier(name) for name in self.memory.devices},
             "reasons": {name: state.reason for name, state in self.router.tunnels.states.items()},
             "frr": self.frr.told,
-            "clamp": self.clamp.sizes,
+            "firewall": self.firewall.wanted,
+            "crypto routes": dict(netlink.crypto_routes),
             "engine": self.router.crypto.settings,
             "listening": self.router.crypto.listening,
             "hostname": self.router.journal.hostname,

@@ -14,7 +14,8 @@ from tests.daemon.routers import TUNNEL as PROTECTED
 from tests.daemon.test_rollback import LOOP, VTI, WAN
 
 from seikan.config.parse import parse
-from seikan.daemon.settings import engine_settings
+from seikan.daemon.crypto import Chosen
+from seikan.daemon.settings import Negotiable, engine_settings
 from seikan.ike.engine import ClearTarget
 from seikan.plane.base import IkeDatagram
 
@@ -56,14 +57,14 @@ def test_a_live_pair_outlives_an_edit(edited: str, tmp_path: Path) -> None:
 
     async def story(bench: Bench) -> None:
         router, state = bench.router, bench.router.tunnels.states["Tunnel0"]
-        router._sa_changed("Tunnel0", True, None)
+        router.tunnels.sa_changed("Tunnel0", True, None)
         assert state.carrier
         told = suspensions(bench)
         assert await bench.change(edited) == []
         assert state.carrier
         assert bench.memory.carrier("Tunnel0")
         assert told == []
-        router._sa_changed("Tunnel0", False, "lifetime of the IPsec SA expired")
+        router.tunnels.sa_changed("Tunnel0", False, "lifetime of the IPsec SA expired")
         assert not state.carrier
 
     play(tmp_path, story)
@@ -72,9 +73,9 @@ def test_a_live_pair_outlives_an_edit(edited: str, tmp_path: Path) -> None:
 def test_without_a_policy_the_reason_is_that_once_the_pair_is_gone(tmp_path: Path) -> None:
     async def story(bench: Bench) -> None:
         router, state = bench.router, bench.router.tunnels.states["Tunnel0"]
-        router._sa_changed("Tunnel0", True, None)
+        router.tunnels.sa_changed("Tunnel0", True, None)
         await bench.change(EDITS["no usable policy"])
-        router._sa_changed("Tunnel0", False, "lifetime of the IPsec SA expired")
+        router.tunnels.sa_changed("Tunnel0", False, "lifetime of the IPsec SA expired")
         assert (state.reason or "").startswith("no crypto isakmp policy has")
         await bench.change(SITE)
         assert state.reason == "lifetime of the IPsec SA expired"
@@ -92,7 +93,7 @@ REMOVALS = {
 def test_a_removed_protection_takes_the_tunnel_down(removed: str, tmp_path: Path) -> None:
     async def story(bench: Bench) -> None:
         state = bench.router.tunnels.states["Tunnel0"]
-        bench.router._sa_changed("Tunnel0", True, None)
+        bench.router.tunnels.sa_changed("Tunnel0", True, None)
         told = suspensions(bench)
         assert await bench.change(removed) == []
         assert not state.carrier
@@ -103,18 +104,20 @@ def test_a_removed_protection_takes_the_tunnel_down(removed: str, tmp_path: Path
 
 def test_aggressive_mode_is_answered_only_where_it_is_asked_for() -> None:
     initiating = "crypto isakmp peer address 192.0.2.3\n set aggressive-mode client-endpoint fqdn here\n"
-    refusing = engine_settings(parse(initiating).config, (), lambda _: None)
+    refusing = engine_settings(parse(initiating).config, Negotiable(), lambda _: None)
     assert not refusing.aggressive_mode
-    answering = engine_settings(parse("no crypto isakmp aggressive-mode disable\n").config, (), lambda _: None)
+    answering = engine_settings(
+        parse("no crypto isakmp aggressive-mode disable\n").config, Negotiable(), lambda _: None
+    )
     assert answering.aggressive_mode
 
 
 def test_a_keyring_whose_local_address_is_an_interface_has_its_address() -> None:
     ring = "crypto keyring K\n local-address eth0\n pre-shared-key address 192.0.2.3 key k\n"
     config = parse(WAN + ring).config
-    here = engine_settings(config, (), {"eth0": IPv4Address("10.0.0.1")}.get)
+    here = engine_settings(config, Negotiable(), {"eth0": IPv4Address("10.0.0.1")}.get)
     assert [keyring.local_address for keyring in here.keyrings] == [IPv4Address("10.0.0.1")]
-    nowhere = engine_settings(config, (), lambda _: None)
+    nowhere = engine_settings(config, Negotiable(), lambda _: None)
     assert [keyring.local_address for keyring in nowhere.keyrings] == ["eth0"]
 
 
@@ -155,7 +158,7 @@ def test_a_fault_in_carrying_out_one_effect_costs_no_other(tmp_path: Path, monke
             return True
 
         monkeypatch.setattr(bench.sockets, "send", send)
-        bench.router.crypto.clear(ClearTarget.SESSION)
+        bench.router.crypto.clear(ClearTarget.SESSION, Chosen())
         assert len(calls) == 2
         assert bench.router.crypto.counters["engine-error"] == 1
         assert bench.router.crypto._timer is not None

@@ -140,7 +140,7 @@ def test_only_an_address_that_was_typed_is_manual(tmp_path: Path) -> None:
 
 def test_a_source_that_is_no_address_here_is_the_reason(tmp_path: Path) -> None:
     async def story(bench: Bench) -> None:
-        bench.router._sa_changed("Tunnel0", True, None)
+        bench.router.tunnels.sa_changed("Tunnel0", True, None)
         assert await bench.change((LOOP + WAN + VTI).replace("tunnel source eth0", "tunnel source 10.9.9.9")) == []
         row = await shown(bench, "Tunnel0")
         assert row.down_reason == "source 10.9.9.9 is no address of this router"

@@ -1,22 +1,26 @@
-"""Fuzz the configuration's reader: `python tests/fuzz/fuzz_config.py [atheris options]`.
+"""Fuzz the configuration's reader: `python tests/fuzz/fuzz_config.py [atheris options, or seconds]`.
 
 Any text has to give a configuration and problems, without an exception or a hang; what is written from it has
-to be read as the same again, no tunnel may come out of it that the text's own reading keeps down, and `?` must
-answer behind any line.
+to be read as the same again, no tunnel or crypto map may come out of it that the text's own reading keeps from working,
+and `?` must answer behind any line.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
-from typing import Any
+from tests.config.samples import ACCEPTANCE
+from tests.config.test_crypto_map import WRITTEN
+from tests.config.test_validate import BASE
+from tests.fuzz.runner import run
 
 from seikan.config.modes import MODES
 from seikan.config.parse import parse
 from seikan.config.plan import plan
 from seikan.config.render import render
 from seikan.config.session import TABLE
-from seikan.config.validate import tunnel_problems, validate
+from seikan.config.validate import map_problems, tunnel_problems, validate
+
+#: A configuration of each kind, and as it is typed.
+SEEDS = tuple(text.encode() for text in (BASE, WRITTEN, ACCEPTANCE, "interface vt1\n" + WRITTEN.replace("\n ", "\n")))
 
 
 def once(data: bytes) -> None:
@@ -29,8 +33,9 @@ def once(data: bytes) -> None:
     if render(again.config) != written:
         raise AssertionError("what is written is not read as it was")
     for name in config.interfaces:
-        if tunnel_problems(config, name) and not tunnel_problems(again.config, name):
-            raise AssertionError(f"{name} came up by being written")
+        for problems in (tunnel_problems, map_problems):
+            if problems(config, name) and not problems(again.config, name):
+                raise AssertionError(f"{name} came up by being written")
     list(map(str, (*parsed.problems, *validate(config))))
     if plan(config, config):
         raise AssertionError("there is nothing to do")
@@ -39,12 +44,5 @@ def once(data: bytes) -> None:
         TABLE.completions(mode, line)
 
 
-def main() -> None:
-    atheris: Any = importlib.import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, once)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    run(once, SEEDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import fuzz_engine, fuzz_wire
+from tests.fuzz import fuzz_config, fuzz_engine, fuzz_wire
 from tests.fuzz.runner import mutations
 
 SECONDS = 4.0
@@ -14,3 +14,7 @@ def test_wire() -> None:
 
 def test_engine() -> None:
     assert mutations(fuzz_engine.check, fuzz_engine.SEEDS, SECONDS) > 500
+
+
+def test_config() -> None:
+    assert mutations(fuzz_config.once, fuzz_config.SEEDS, SECONDS) > 5

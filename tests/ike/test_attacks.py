@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
@@ -12,7 +11,7 @@ from seikan.config.model import PreSharedKey
 from seikan.ike import sa as sa_module
 from seikan.ike import tunnels as tunnels_module
 from seikan.ike.effects import Path
-from seikan.ike.preshared import find_key
+from seikan.ike.preshared import KeyTable
 from seikan.ike.settings import EngineSettings
 from seikan.wire.constants import ExchangeType, Phase1Attribute, Phase2Attribute, ProtocolId
 from seikan.wire.header import NO_COOKIE, Header, pull_header
@@ -276,6 +275,10 @@ def test_a_name_does_not_take_the_place_of_the_key_of_an_address() -> None:
     named = PreSharedKey(Secret(b"of a name"), hostname="branch.example")
     everybody = PreSharedKey(Secret(b"of all"), IPv4Network("0.0.0.0/0"))
     base = settings(B, A)
-    find: Callable[[EngineSettings], Secret | None] = lambda base: find_key(base, B, A, "branch.example")  # noqa: E731
     assert find(replace(base, keys=(named, *base.keys))) == bytes(KEY)
     assert find(replace(base, keys=(everybody, named))) == b"of a name"
+
+
+def find(base: EngineSettings) -> bytes | None:
+    key = KeyTable(base.keys, base.keyrings).find(B, A, "branch.example")
+    return bytes(key.secret) if key else None

@@ -30,7 +30,6 @@ from .pair.world import (
     NAT,
     POLICY,
     REAL_KEY_PAIR,
-    TRANSFORM,
     TUNNEL,
     A,
     B,
@@ -38,6 +37,7 @@ from .pair.world import (
     Side,
     World,
     settings,
+    vti,
     with_keepalive,
     with_tunnel,
 )
@@ -56,7 +56,7 @@ def up(world: World, seconds: float = 30.0) -> World:
 
 def passive(base: EngineSettings) -> EngineSettings:
     """A side that only answers, so that a test sees one negotiation."""
-    return with_tunnel(base, responder_only=True)
+    return with_tunnel(base, initiate=False)
 
 
 def state_of(side: Side) -> tuple[str | None, dict[str, tuple[str, str]]]:
@@ -191,7 +191,7 @@ def test_a_wrong_key_is_named_once_on_both_sides_and_never_shown() -> None:
     assert all("pre-shared key for" in (error or "") for error in errors)
     lines = [line for side in (world.a, world.b) for line in side.logs]
     assert len([line for line in world.b.logs if "IKMP_BAD_KEY" in line]) <= 1
-    assert not any("SomethingElse" in line or "LoopedBack" in line for line in lines + world.ladder)
+    assert not any("SomethingElse" in line or "LoopedBack" in line for line in (*lines, *world.ladder))
 
 
 def test_a_mismatch_of_phase_1_names_the_attributes_and_both_offers() -> None:
@@ -406,7 +406,7 @@ def test_clear_and_shutdown() -> None:
 
 def test_a_change_elsewhere_does_not_touch_a_tunnel() -> None:
     world = up(World(26))
-    other = TunnelSettings("Tunnel1", A, NAT, "P", (TRANSFORM,), None, 3600, 0, 64)
+    other = TunnelSettings("Tunnel1", A, NAT, (vti("Tunnel1"),))
     base = world.a.settings
     world.a.engine.configure(replace(base, tunnels=(*base.tunnels, other)), world.now)
     world.a.drain()
@@ -492,23 +492,32 @@ def first_message() -> bytes:
     raise AssertionError("no message")
 
 
-def test_strangers_get_a_bounded_answer_and_no_state() -> None:
+def test_strangers_get_no_answer_and_no_state() -> None:
     world = World(41)
     stranger = Path(B, 500, NAT, 500)
     data = first_message()
     for number in range(200):
         world.b.engine.handle_datagram(number.to_bytes(8, "big") + data[8:] if number else data, stranger, world.now)
+    while (effect := world.b.engine.poll_effect()) is not None:
+        assert not isinstance(effect, Send)
+    status = world.b.engine.status(world.now)
+    assert status.counters["strangers"] + status.counters["first_messages_limited"] >= 199
+    assert status.isakmp_sas == ()
+    assert world.b.engine.next_timeout() is None
+
+
+def test_a_configured_peer_hears_why_its_first_message_is_refused() -> None:
+    world = World(41, change_b=lambda base: passive(policies(replace(POLICY, group=19))(base)))
+    world.b.initiate()
+    world.b.engine.handle_datagram(first_message(), Path(B, 500, A, 500), world.now)
     answers = []
     while (effect := world.b.engine.poll_effect()) is not None:
         if isinstance(effect, Send):
             answers.append(effect.data)
-    assert 1 <= len(answers) <= 10
     header = pull_header(answers[0])
     (notify,) = pull_chain(header.next_payload, answers[0], HEADER_OCTETS).payloads
     assert isinstance(notify, Notification)
     assert notify.type == NotifyType.NO_PROPOSAL_CHOSEN
-    assert world.b.engine.status(world.now).isakmp_sas == ()
-    assert world.b.engine.next_timeout() is None
 
 
 def test_half_open_exchanges_are_bounded_and_expire() -> None:

@@ -12,11 +12,12 @@ from seikan.ike import policy, transforms
 from seikan.ike.effects import Path
 from seikan.ike.engine import ClearTarget
 from seikan.ike.settings import EngineSettings
-from seikan.wire.constants import EncapsulationMode, ExchangeType, LifeType, Phase2Attribute
+from seikan.wire.constants import ExchangeType, LifeType, Phase2Attribute
 from seikan.wire.header import pull_header
 from seikan.wire.payloads import Attribute, Proposal, SaPayload, Transform, basic_attribute
+from seikan.wire.selector import ANY_IPV4
 
-from .pair.world import POLICY, TUNNEL, A, B, Side, World, settings, with_tunnel
+from .pair.world import PHASE_TWO, POLICY, TUNNEL, A, B, Side, World, with_tunnel
 from .test_attacks import TO_B, count, deliver
 from .test_behaviour import first_message, passive, policies, state_of, up
 
@@ -131,8 +132,7 @@ def test_the_least_lifetimes() -> None:
 
 
 def test_a_limit_longer_than_the_attribute_is_the_longest_there_is() -> None:
-    row = settings(B, A).tunnels[0]
-    offered = transforms.offer(row, EncapsulationMode.TUNNEL, bytes(range(4, 8)))
+    offered = transforms.offer(PHASE_TWO, transforms.Modes(), bytes(range(4, 8)))
     (proposal,) = offered.proposals
     attributes = tuple(
         entry
@@ -145,8 +145,8 @@ def test_a_limit_longer_than_the_attribute_is_the_longest_there_is() -> None:
             Attribute(Phase2Attribute.LIFE_DURATION, b"\xff" * 8, False),
         )
     payload = SaPayload((Proposal(1, 3, proposal.spi, (Transform(1, proposal.transforms[0].id, attributes),)),))
-    unlimited = replace(row, lifetime_kilobytes=0)
-    choice = transforms.choose(unlimited, EncapsulationMode.TUNNEL, payload, initiator=False)
+    unlimited = replace(PHASE_TWO, lifetime_kilobytes=0)
+    choice = transforms.choose(unlimited, transforms.Modes(), payload, initiator=False)
     assert isinstance(choice, transforms.Phase2Choice)
     assert (choice.lifetime_seconds, choice.lifetime_kilobytes) == (3600, 2**32 - 1)
     assert transforms.lifetime_attributes(choice.lifetime_seconds, choice.lifetime_kilobytes)
@@ -214,7 +214,7 @@ def test_a_peer_cannot_make_pairs_without_end(ranked: bool) -> None:
     (sa,) = world.a.engine._core.ike_sas.values()
     most = 0
     for _ in range(80):
-        world.a.engine._tunnels.quick.start(sa)
+        world.a.engine._tunnels.quick.start(sa, sa.tunnel.flows[TUNNEL, 0], ANY_IPV4)
         world.a.drain()
         world.run(0.1)
         most = max(most, len(world.b.plane.inbound))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from pathlib import Path as FilePath
 
 import pytest
@@ -14,18 +14,20 @@ from seikan.ike.diagram import page
 from seikan.ike.effects import Path
 from seikan.ike.fragments import LIFETIME, MAX_ASSEMBLIES, Fragments, split
 from seikan.ike.limits import RateLimit
-from seikan.ike.preshared import find_key
-from seikan.ike.selectors import any_identity, is_any, selector_text
+from seikan.ike.preshared import GLOBAL, Key, KeyTable
+from seikan.ike.selectors import describe, identifications, selector_of, selector_text
+from seikan.ike.settings import EngineSettings, PhaseTwo
 from seikan.ike.states import TRANSITIONS, Event, InvalidTransition, Role, State, advance, expected_message
 from seikan.ike.timers import Timers
-from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, EncapsulationMode, ExchangeType, IdentityType
+from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, ExchangeType, IdentityType
 from seikan.wire.errors import PayloadMalformed
 from seikan.wire.header import Header, pull_header
 from seikan.wire.message import push_message
 from seikan.wire.payloads import Identification, Nonce, Proposal, SaPayload, Transform, basic_attribute
 from seikan.wire.secret import Secret
+from seikan.wire.selector import ANY_IPV4, Selector
 
-from .pair.world import POLICY, TRANSFORM, A, B, settings, with_tunnel
+from .pair.world import PHASE_TWO, POLICY, TRANSFORM, A, B, settings
 
 PATH = Path(B, 500, A, 500)
 
@@ -109,12 +111,27 @@ def test_the_most_specific_key_wins_and_a_name_before_a_network() -> None:
         keys=(key("all", "0.0.0.0/0"), key("net", "10.1.0.0/16"), key("name", hostname="Branch.example")),
         keyrings=(elsewhere, ring),
     )
-    assert find_key(base, B, A) == b"host"
-    assert find_key(replace(base, keyrings=(elsewhere,)), B, A) == b"net"
-    assert find_key(base, B, IPv4Address("192.0.2.9")) == b"all"
-    assert find_key(base, B, A, "branch.EXAMPLE") == b"host"
-    assert find_key(replace(base, keyrings=(elsewhere,)), B, A, "branch.EXAMPLE") == b"name"
-    assert find_key(replace(base, keys=(), keyrings=()), B, A) is None
+
+    def find(base: EngineSettings, remote: IPv4Address = A, host: str | None = None) -> bytes | None:
+        key = KeyTable(base.keys, base.keyrings).find(B, remote, host)
+        return bytes(key.secret) if key else None
+
+    assert find(base) == b"host"
+    assert find(replace(base, keyrings=(elsewhere,))) == b"net"
+    assert find(base, IPv4Address("192.0.2.9")) == b"all"
+    assert find(base, host="branch.EXAMPLE") == b"host"
+    assert find(replace(base, keyrings=(elsewhere,)), host="branch.EXAMPLE") == b"name"
+    assert find(replace(base, keys=(), keyrings=())) is None
+    table = KeyTable(base.keys, base.keyrings)
+    assert table.find(B, A, rings={"K"}) == Key("K", ring.keys[0])
+    assert table.find(B, A, rings={GLOBAL}) == Key(GLOBAL, base.keys[1])
+    assert table.find(B, A, rings={"L"}) is None
+    assert [key.of_one_host for key in (Key("K", ring.keys[0]), *(Key(GLOBAL, row) for row in base.keys))] == [
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_a_policy_with_des_or_group_1_is_never_offered() -> None:
@@ -155,41 +172,59 @@ def test_des_and_unknown_numbers_have_words() -> None:
 
 def test_transform_sets_are_chosen_in_our_order() -> None:
     gcm = TransformSet("GCM", ENCRYPTION_BY_NAME["aes-gcm-16-256"], None)
-    ours = with_tunnel(settings(A, B), transform_sets=(gcm, TRANSFORM)).tunnels[0]
-    theirs = with_tunnel(settings(B, A), transform_sets=(TRANSFORM, gcm)).tunnels[0]
-    payload = transforms.offer(theirs, EncapsulationMode.TUNNEL, b"\0\0\1\0")
-    choice = transforms.choose(ours, EncapsulationMode.TUNNEL, payload, initiator=False)
+    ours = replace(PHASE_TWO, transform_sets=(gcm, TRANSFORM))
+    theirs = replace(PHASE_TWO, transform_sets=(TRANSFORM, gcm))
+    payload = transforms.offer(theirs, transforms.Modes(), b"\0\0\1\0")
+    choice = transforms.choose(ours, transforms.Modes(), payload, initiator=False)
     assert isinstance(choice, transforms.Phase2Choice)
     assert choice.transform_set.name == "GCM"
     assert choice.spi == b"\0\0\1\0"
 
 
+TRANSPORT = replace(PHASE_TWO, transform_sets=(replace(TRANSFORM, transport=True),))
+
+
 @pytest.mark.parametrize(
-    ("mode", "attribute", "expected"),
+    ("modes", "expected"),
     [
-        (EncapsulationMode.TRANSPORT, "ipsec mode", ("tunnel", "transport")),
-        (EncapsulationMode.UDP_TUNNEL, "ipsec mode", ("tunnel", "tunnel in UDP")),
+        (transforms.Modes(transport=True), ("tunnel", "transport")),
+        (transforms.Modes(udp=True), ("tunnel", "tunnel in UDP")),
+        (transforms.Modes(udp=True, draft=True, transport=True), ("tunnel", "transport in UDP (draft)")),
     ],
 )
-def test_another_mode_is_named(mode: EncapsulationMode, attribute: str, expected: tuple[str, str]) -> None:
-    tunnel = settings(A, B).tunnels[0]
-    payload = transforms.offer(tunnel, mode, b"\0\0\1\0")
-    found = transforms.choose(tunnel, EncapsulationMode.TUNNEL, payload, initiator=False)
+def test_another_mode_is_named(modes: transforms.Modes, expected: tuple[str, str]) -> None:
+    payload = transforms.offer(TRANSPORT, modes, b"\0\0\1\0")
+    found = transforms.choose(PHASE_TWO, transforms.Modes(), payload, initiator=False)
     assert isinstance(found, tuple)
-    assert [(row.attribute, (row.local, row.remote)) for row in found] == [(attribute, expected)]
+    assert [(row.attribute, (row.local, row.remote)) for row in found] == [("ipsec mode", expected)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "flow", "agreed"),
+    [
+        (TRANSPORT, True, True),
+        (PHASE_TWO, True, False),  # mode tunnel at the peer: taken too
+        (TRANSPORT, False, None),  # a tunnel interface is no pair of hosts, whatever its transform set says
+    ],
+)
+def test_a_transport_set_takes_both_modes_between_two_hosts(asked: PhaseTwo, flow: bool, agreed: bool | None) -> None:
+    for udp, draft in ((False, False), (True, False), (True, True)):
+        payload = transforms.offer(asked, transforms.Modes(udp, draft, transport=True), b"\0\0\1\0")
+        choice = transforms.choose(TRANSPORT, transforms.Modes(udp, draft, flow), payload, initiator=False)
+        got = choice.transform_set.transport if isinstance(choice, transforms.Phase2Choice) else None
+        assert got is agreed
 
 
 def test_ah_with_esp_and_unknown_attributes_are_refused() -> None:
-    tunnel = settings(A, B).tunnels[0]
-    (proposal,) = transforms.offer(tunnel, EncapsulationMode.TUNNEL, b"\0\0\1\0").proposals
+    (proposal,) = transforms.offer(PHASE_TWO, transforms.Modes(), b"\0\0\1\0").proposals
     both = SaPayload((proposal, Proposal(proposal.number, 2, b"\0\0\1\1", proposal.transforms)))
     assert not isinstance(
-        transforms.choose(tunnel, EncapsulationMode.TUNNEL, both, initiator=False), transforms.Phase2Choice
+        transforms.choose(PHASE_TWO, transforms.Modes(), both, initiator=False), transforms.Phase2Choice
     )
     (transform,) = proposal.transforms
     odd = replace(transform, attributes=(*transform.attributes, basic_attribute(99, 1)))
     found = transforms.choose(
-        tunnel, EncapsulationMode.TUNNEL, SaPayload((replace(proposal, transforms=(odd,)),)), initiator=False
+        PHASE_TWO, transforms.Modes(), SaPayload((replace(proposal, transforms=(odd,)),)), initiator=False
     )
     assert isinstance(found, tuple)
     assert [row.attribute for row in found] == ["ipsec attribute 99"]
@@ -200,13 +235,50 @@ def test_null_without_integrity_is_not_usable() -> None:
     assert transforms.usable_sets((null, TransformSet("AH", None, INTEGRITY_BY_NAME["hmac-sha1-96"]))) == ()
 
 
-def test_selectors_mean_any_however_they_are_written() -> None:
-    assert is_any(any_identity(A))
-    assert is_any(Identification(IdentityType.IPV4_ADDR_RANGE, 0, 0, bytes(4) + b"\xff" * 4))
-    assert not is_any(Identification(IdentityType.IPV4_ADDR_SUBNET, 47, 0, bytes(8)))
-    narrow = Identification(IdentityType.IPV4_ADDR_SUBNET, 0, 0, bytes.fromhex("0a000000ff000000"))
-    assert not is_any(narrow)
-    assert selector_text(narrow) == "10.0.0.0/255.0.0.0/0/0"
+def test_selectors_however_they_are_written() -> None:
+    whole = Identification(IdentityType.IPV4_ADDR_RANGE, 0, 0, bytes(4) + b"\xff" * 4)
+    zero = Identification(IdentityType.IPV4_ADDR_SUBNET, 0, 0, bytes(8))
+    assert identifications(ANY_IPV4, initiator=True) == (zero, zero)
+    assert selector_of(whole, zero) == ANY_IPV4
+    narrow = Identification(IdentityType.IPV4_ADDR_SUBNET, 6, 80, bytes.fromhex("0a010203ff000000"))
+    host = Identification(IdentityType.IPV4_ADDR, 6, 0, bytes.fromhex("c0000201"))
+    selector = Selector(IPv4Network("10.0.0.0/8"), IPv4Network("192.0.2.1/32"), 6, 80, 0)
+    assert selector_of(narrow, host) == selector
+    assert selector_of(*identifications(selector, initiator=True)) == selector
+    assert selector_of(*identifications(selector, initiator=False)[::-1]) == selector
+    assert identifications(selector, initiator=True)[1] == host
+    assert describe(selector) == "10.0.0.0/255.0.0.0/6/80 to 192.0.2.1/6/0"
+    six = Selector(IPv6Network("2001:db8::/32"), IPv6Network("2001:db8:1::1/128"), 58)
+    assert selector_of(*identifications(six, initiator=True)) == six
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (IdentityType.IPV4_ADDR, "0a0000"),
+        (IdentityType.IPV4_ADDR, "0a00000000"),
+        (IdentityType.IPV4_ADDR_SUBNET, "0a000000"),
+        (IdentityType.IPV4_ADDR_SUBNET, "0a000000ff00ff00"),  # a mask with holes
+        (IdentityType.IPV4_ADDR_RANGE, "0a0000050a000001"),  # backwards
+        (IdentityType.IPV4_ADDR_RANGE, "0a0000010a000008"),  # no network
+        (IdentityType.FQDN, "722e6578616d706c65"),
+        (IdentityType.KEY_ID, ""),
+        (99, "0a000000"),
+    ],
+)
+def test_identities_that_are_no_networks(kind: int, data: str) -> None:
+    odd = Identification(kind, 0, 0, bytes.fromhex(data))
+    good = Identification(IdentityType.IPV4_ADDR, 0, 0, bytes(4))
+    assert selector_of(odd, good) is None
+    assert selector_of(good, odd) is None
+    assert selector_text(odd).endswith("/0/0")
+
+
+def test_both_identities_have_one_family_and_one_protocol() -> None:
+    four = Identification(IdentityType.IPV4_ADDR, 47, 0, bytes(4))
+    six = Identification(IdentityType.IPV6_ADDR, 47, 0, bytes(16))
+    assert selector_of(four, six) is None
+    assert selector_of(four, replace(four, protocol=0)) is None
 
 
 def test_fragments_come_together_in_any_order() -> None:

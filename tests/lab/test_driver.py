@@ -64,3 +64,37 @@ def test_a_console_types_waits_and_tells_a_refusal() -> None:
         console.close()
     assert ("R1", "R1#hello") in seen
     assert ("R1", "you said hello") in seen
+
+
+# Logs while a line is typed: as a router does, it clears the line, prints, and shows prompt and line again.
+_INTERRUPTED = """
+import sys, termios
+attributes = termios.tcgetattr(0)
+attributes[3] &= ~(termios.ECHO | termios.ICANON)
+termios.tcsetattr(0, termios.TCSANOW, attributes)
+out = sys.stdout
+out.write("R1(config)#"); out.flush()
+line = ""
+while character := sys.stdin.read(1):
+    if character not in "\\r\\n":
+        if not line:
+            out.write("\\r\\x1b[K*%TEST-5-LINE: something happened\\r\\nR1(config)#")
+        line += character
+        out.write(character)
+    else:
+        out.write("\\r\\n" + ("you left\\r\\nR1#" if line == "end" else "R1(config)#"))
+        line = ""
+    out.flush()
+"""
+
+
+def test_a_log_line_and_the_prompt_after_it_are_no_answer() -> None:
+    terminal = Terminal("R1", [sys.executable, "-c", _INTERRUPTED], {})
+    console = Console({"R1": terminal}, lambda _router, _line: None)
+    try:
+        console.ready("R1")
+        assert console.type("R1", "end") == ["you left"]
+        assert terminal.prompt is not None
+        assert terminal.prompt[0] == "R1#"
+    finally:
+        console.close()

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from seikan.lab.topology import VTI, Lab, LabError, namespaces, run, start_time, sweep
+from seikan.lab.lab import Lab, sweep
+from seikan.lab.namespaces import namespaces, run, start_time
+from seikan.lab.topology import LabError
+from seikan.lab.vti.network import VTI
 from seikan.lab.wait import wait_until
 
 pytestmark = pytest.mark.netns
@@ -20,11 +23,12 @@ pytestmark = pytest.mark.netns
 _BUILD_AND_WAIT = """
 import sys, threading
 from seikan.lab.guard import Guard
-from seikan.lab.topology import VTI, Lab
+from seikan.lab.lab import Lab
+from seikan.lab.vti.network import VTI
 lab = Lab.create(VTI, sys.argv[1])
 if sys.argv[2] == "guarded":
     guard = Guard(lab)
-lab.build()
+lab.build(VTI)
 print("built", flush=True)
 threading.Event().wait()
 """
@@ -57,7 +61,7 @@ def builder(name: str, *, guarded: bool) -> subprocess.Popen[str]:
 
 def test_a_lab_is_built_and_taken_down(name: str) -> None:
     lab = Lab.create(VTI, name)
-    lab.build()
+    lab.build(VTI)
     assert {lab.namespace(node) for node in ("R1", "R2", "R3")} <= namespaces()
     assert "hostname R3" in (lab.router_directory("R3") / "startup-config").read_text()
     assert (lab.router_directory("R3") / "startup-config").stat().st_mode & 0o777 == 0o600
@@ -103,7 +107,7 @@ def test_a_reused_pid_is_not_taken_for_the_builder() -> None:
 
 def test_processes_in_a_lab_end_with_it(name: str) -> None:
     lab = Lab.create(VTI, name)
-    lab.build()
+    lab.build(VTI)
     stubborn = subprocess.Popen(
         ["ip", "netns", "exec", lab.namespace("R1"), "sh", "-c", "trap '' TERM; while :; do sleep 60; done"],
         start_new_session=True,

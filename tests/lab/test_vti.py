@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.lab.labs import execute, lab_command, left_of
 
 from seikan.lab import daemons, proof
-from seikan.lab.driver import Console, cli_command, environment, login
-from seikan.lab.topology import Lab, namespaces, start_time
+from seikan.lab.driver import Console, login
+from seikan.lab.lab import Lab
+from seikan.lab.namespaces import start_time
 from seikan.lab.wait import wait_until
 
 pytestmark = pytest.mark.netns
@@ -27,47 +28,6 @@ LAB_SECONDS = 240
 def _programs(tool: Callable[[str], str]) -> None:
     for program in ("ip", "tcpdump", "ping", "ospfd", "zebra"):
         tool(program)
-
-
-@pytest.fixture
-def names() -> Iterator[Callable[[], str]]:
-    """Names for labs of this test; what is left of them at the end is taken down."""
-    given: list[str] = []
-
-    def new() -> str:
-        given.append(f"t{secrets.token_hex(3)}")
-        return given[-1]
-
-    yield new
-    for name in given:
-        if (Path("/run/seikan-lab") / name).exists():
-            Lab.load(name).take_down()
-
-
-def lab_command(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "seikan", "lab", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def left_of(name: str) -> list[str]:
-    found = [each for each in namespaces() if each.startswith(f"seikan-{name}-")]
-    return found + [str(path) for path in Path("/run/seikan-lab").glob(f"{name}*")]
-
-
-def execute(lab: Lab, router: str, line: str, *, check: bool = True) -> str:
-    return subprocess.run(
-        cli_command("exec", router, line),
-        env=environment(daemons.run_directory(lab)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=check,
-    ).stdout
 
 
 def crossing(lab: Lab) -> bool:

@@ -7,7 +7,7 @@ import os
 import select
 import socket
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -16,15 +16,22 @@ from seikan.plane.base import (
     Encapsulation,
     Plane,
     PlaneError,
+    Policy,
     SecurityAssociation,
     TunnelMode,
     TunnelParameters,
 )
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME
 from seikan.wire.secret import Secret
+from seikan.wire.selector import Selector
 
 HERE, THERE = ip_address("127.0.0.2"), ip_address("127.0.0.3")
 TUNNEL = TunnelParameters("skt0", TunnelMode.IPSEC, HERE, THERE, mtu=1400)
+
+WEB = Policy(10, Selector(ip_network("10.1.0.0/16"), ip_network("10.2.0.0/16"), 6, 0, 80))
+SITES = Policy(20, Selector(ip_network("10.1.0.0/16"), ip_network("10.2.0.0/16")))
+SITES6 = Policy(0xFFFF0001, Selector(ip_network("2001:db8:1::/48"), ip_network("2001:db8:2::/48")))
+MAP = replace(TUNNEL, destination=ip_address("0.0.0.0"), policies=(WEB, SITES, SITES6))
 
 
 def association(direction: Direction, spi: int, tunnel: str = "skt0") -> SecurityAssociation:
@@ -155,6 +162,157 @@ class PlaneContract:
         plane.create_tunnel(replace(gre, device="skt1", key=7))
         plane.update_tunnel(TUNNEL)
         plane.add_sa(association(Direction.OUT, 0x1001))
+
+    def test_an_sa_is_for_one_of_the_tunnels_policies(self, plane: Plane) -> None:
+        plane.create_tunnel(MAP)
+        with pytest.raises(PlaneError, match="skt0 has policies: an SA needs the number of one"):
+            plane.add_sa(association(Direction.OUT, 0x1001))
+        for direction in Direction:
+            with pytest.raises(PlaneError, match="skt0 has no policy 30"):
+                plane.add_sa(replace(association(direction, 0x1001), policy=30))
+            for spi, policy in ((0x1001, WEB), (0x1002, SITES), (0x1003, SITES6)):
+                plane.add_sa(replace(association(direction, spi), policy=policy.number))
+            with pytest.raises(PlaneError, match="0x00001001"):
+                plane.add_sa(replace(association(direction, 0x1001), policy=SITES.number))
+            plane.update_endpoint(direction, 0x1002, "skt0", HERE, ip_address("127.0.0.9"), None)
+            assert plane.sa_counters(direction, 0x1002, "skt0").packets == 0
+            plane.remove_sa(direction, 0x1002, "skt0")
+            with pytest.raises(PlaneError, match="0x00001002 on skt0"):
+                plane.remove_sa(direction, 0x1002, "skt0")
+        plane.create_tunnel(replace(TUNNEL, device="skt1"))
+        with pytest.raises(PlaneError, match="skt1 has no policy 10"):
+            plane.add_sa(replace(association(Direction.OUT, 0x1001, "skt1"), policy=10))
+
+    def test_policies_have_counters_of_their_own(self, plane: Plane) -> None:
+        plane.create_tunnel(MAP)
+        counters = plane.policy_counters("skt0", SITES6.number)
+        assert (counters.packets_in, counters.packets_out, counters.octets_in, counters.octets_out) == (0, 0, 0, 0)
+        assert counters.drops == {}
+        with pytest.raises(PlaneError, match="skt0 has no policy 30"):
+            plane.policy_counters("skt0", 30)
+        with pytest.raises(PlaneError, match="no tunnel nowhere"):
+            plane.policy_counters("nowhere", 10)
+
+    @pytest.mark.parametrize(
+        ("change", "gone"),
+        [
+            ({"mtu": 1300}, set()),
+            ({"policies": (SITES6, SITES, WEB)}, set()),
+            ({"policies": (WEB, SITES)}, {SITES6.number}),
+            ({"policies": (WEB, replace(SITES, number=21), SITES6)}, {SITES.number}),
+            # Another selector is another policy: its SAs were not negotiated for this traffic.
+            ({"policies": (WEB, replace(SITES, selector=WEB.selector), SITES6)}, {SITES.number}),
+            ({"policies": ()}, {WEB.number, SITES.number, SITES6.number}),
+            ({"source": ip_address("127.0.0.4")}, {WEB.number, SITES.number, SITES6.number}),
+        ],
+    )
+    def test_only_sas_of_policies_that_vanish_go(self, plane: Plane, change: dict[str, object], gone: set[int]) -> None:
+        plane.create_tunnel(MAP)
+        spis = {policy.number: 0x1001 + at for at, policy in enumerate(MAP.policies)}
+        for number, spi in spis.items():
+            for direction in Direction:
+                plane.add_sa(replace(association(direction, spi), policy=number))
+        plane.update_tunnel(replace(MAP, **change))  # type: ignore[arg-type]
+        for number, spi in spis.items():
+            for direction in Direction:
+                if number in gone:
+                    with pytest.raises(PlaneError, match=f"{spi:#010x} on skt0"):
+                        plane.sa_counters(direction, spi, "skt0")
+                else:
+                    plane.sa_counters(direction, spi, "skt0")
+
+    def test_a_tunnel_gets_policies_and_loses_its_sas(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        for direction in Direction:
+            plane.add_sa(association(direction, 0x1001))
+        plane.update_tunnel(replace(TUNNEL, policies=(SITES,)))
+        for direction in Direction:
+            with pytest.raises(PlaneError, match="0x00001001 on skt0"):
+                plane.sa_counters(direction, 0x1001, "skt0")
+            plane.add_sa(replace(association(direction, 0x1001), policy=SITES.number))
+
+    def test_wrong_policies_are_refused_in_one_line(self, plane: Plane) -> None:
+        with pytest.raises(PlaneError, match="skt0 is in mode gre: policies need mode ipsec"):
+            plane.create_tunnel(replace(TUNNEL, mode=TunnelMode.GRE, policies=(SITES,)))
+        with pytest.raises(PlaneError, match="policy 10 is twice on skt0: give each a number of its own"):
+            plane.create_tunnel(replace(TUNNEL, policies=(WEB, replace(SITES, number=10))))
+        plane.create_tunnel(MAP)
+
+    def test_gre_tunnels_share_the_sas_of_their_bundle(self, plane: Plane) -> None:
+        first = replace(TUNNEL, mode=TunnelMode.GRE, bundle="shared", key=1)
+        second = replace(first, device="skt1", key=2)
+        plane.create_tunnel(first)
+        plane.create_tunnel(second)
+        with pytest.raises(PlaneError, match="no tunnel skt9"):
+            plane.add_sa(association(Direction.OUT, 0x1001, "skt9"))
+        with pytest.raises(PlaneError, match="skt0 is in mode gre"):
+            plane.add_sa(association(Direction.OUT, 0x1001, "skt0"))
+        for direction in Direction:
+            plane.add_sa(replace(association(direction, 0x1001, "shared"), transport=True))
+            plane.add_sa(association(direction, 0x1002, "shared"))
+            with pytest.raises(PlaneError, match="0x00001001"):
+                plane.add_sa(association(direction, 0x1001, "shared"))
+            plane.update_endpoint(direction, 0x1001, "shared", HERE, ip_address("127.0.0.9"), None)
+            plane.remove_sa(direction, 0x1002, "shared")
+            with pytest.raises(PlaneError, match="0x00001002 on shared"):
+                plane.sa_counters(direction, 0x1002, "shared")
+        plane.remove_tunnel("skt0")
+        assert plane.sa_counters(Direction.IN, 0x1001, "shared").packets == 0, "the other tunnel still names it"
+        plane.update_tunnel(replace(second, bundle=None))
+        for direction in Direction:
+            with pytest.raises(PlaneError, match="0x00001001 on shared"):
+                plane.sa_counters(direction, 0x1001, "shared")
+        with pytest.raises(PlaneError, match="no tunnel shared"):
+            plane.add_sa(association(Direction.OUT, 0x1001, "shared"))
+
+    def test_a_bundle_s_sas_go_with_the_endpoints_and_stay_otherwise(self, plane: Plane) -> None:
+        gre = replace(TUNNEL, mode=TunnelMode.GRE, bundle="skt0")
+        plane.create_tunnel(gre)
+        for change in ({"destination": ip_address("127.0.0.5")}, {"mode": TunnelMode.IPSEC}):
+            plane.update_tunnel(gre)
+            for direction in Direction:
+                plane.add_sa(association(direction, 0x1001))
+            plane.update_tunnel(replace(gre, mtu=1300, key=5))
+            assert plane.sa_counters(Direction.IN, 0x1001, "skt0").packets == 0
+            plane.update_tunnel(replace(gre, **change))
+            for direction in Direction:
+                with pytest.raises(PlaneError, match="0x00001001 on skt0"):
+                    plane.sa_counters(direction, 0x1001, "skt0")
+
+    def test_wrong_bundles_are_refused_in_one_line(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        gre = replace(TUNNEL, device="skt1", mode=TunnelMode.GRE, bundle="shared", destination=ip_address("127.0.0.4"))
+        with pytest.raises(PlaneError, match="skt0 has a bundle called skt0: skt1 needs one of another name"):
+            plane.create_tunnel(replace(gre, bundle="skt0"))
+        with pytest.raises(PlaneError, match="skt1 is in mode ipsec: its SAs are its own, it takes no bundle"):
+            plane.create_tunnel(replace(gre, mode=TunnelMode.IPSEC))
+        with pytest.raises(PlaneError, match="skt0 is in mode ipsec: an SA in transport mode is for GRE tunnels"):
+            plane.add_sa(replace(association(Direction.OUT, 0x1001), transport=True))
+        plane.create_tunnel(gre)
+        with pytest.raises(PlaneError, match="skt1 shares the SAs of skt2 and has the same GRE key: give one a key"):
+            plane.create_tunnel(replace(gre, device="skt2", destination=ip_address("127.0.0.5")))
+        with pytest.raises(PlaneError, match="skt1 has the same GRE source, destination and key as skt2"):
+            plane.create_tunnel(replace(gre, device="skt2", bundle=None))
+        with pytest.raises(PlaneError, match="shared has no policy 1"):
+            plane.add_sa(replace(association(Direction.OUT, 0x1001, "shared"), policy=1))
+        plane.create_tunnel(replace(gre, device="skt2", key=1))
+
+    def test_keepalives_are_for_gre_and_no_packets_of_the_tunnel(self, plane: Plane) -> None:
+        with pytest.raises(PlaneError, match="no tunnel skt0"):
+            plane.send_keepalive("skt0")
+        plane.create_tunnel(TUNNEL)
+        with pytest.raises(PlaneError, match="skt0 is in mode ipsec: keepalives need mode gre"):
+            plane.send_keepalive("skt0")
+        protected = replace(TUNNEL, mode=TunnelMode.GRE, key=1, bundle="skt0")
+        plane.update_tunnel(protected)
+        plane.send_keepalive("skt0")
+        assert plane.tunnel_counters("skt0").drops == {"no-sa": 1}
+        plane.add_sa(association(Direction.OUT, 0x1001))
+        plane.send_keepalive("skt0")
+        plane.update_tunnel(replace(protected, bundle=None))
+        plane.send_keepalive("skt0")
+        counters = plane.tunnel_counters("skt0")
+        assert (counters.packets_out, counters.octets_out, counters.drops) == (0, 0, {"no-sa": 1})
 
     def test_endpoints_move_without_touching_counters(self, plane: Plane) -> None:
         plane.create_tunnel(TUNNEL)

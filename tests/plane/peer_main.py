@@ -12,7 +12,6 @@ from seikan.plane.base import IkeDatagram, PlaneEvent
 from seikan.plane.userspace import UserspacePlane
 
 _ETH_P_ALL = 3
-_GRE = 47
 
 
 class PeerMain:
@@ -64,7 +63,7 @@ class PeerMain:
         packets: list[bytes] = []
         while select.select([self.capture], [], [], 0 if packets else seconds)[0]:
             packet = self.capture.recv(65536)
-            if packet[0] >> 4 == 4 and packet[9] == protocol:
+            if packet[9 if packet[0] >> 4 == 4 else 6] == protocol:
                 packets.append(packet)
         return packets
 
@@ -72,9 +71,9 @@ class PeerMain:
         select.select([self.plane.fileno()], [], [], seconds)
         return self.plane.poll()
 
-    def send_gre_marked(self, payload: bytes, remote: str, ecn: int) -> None:
-        """A GRE packet whose outer header carries `ecn`."""
-        with socket.socket(socket.AF_INET, socket.SOCK_RAW, _GRE) as raw:
+    def send_marked(self, protocol: int, payload: bytes, remote: str, ecn: int) -> None:
+        """A packet whose outer header carries `ecn`."""
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) as raw:
             raw.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, ecn)
             raw.sendto(payload, (remote, 0))
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,13 @@ class Peer:
             raise result
         return result
 
-    def counters(self) -> TunnelCounters:
-        result = self.call("tunnel_counters", DEVICE)
+    def counters(self, device: str = DEVICE) -> TunnelCounters:
+        result = self.call("tunnel_counters", device)
         assert isinstance(result, TunnelCounters)
         return result
 
-    def sa(self, direction: Direction, spi: int) -> SaCounters:
-        result = self.call("sa_counters", direction, spi, DEVICE)
+    def sa(self, direction: Direction, spi: int, bundle: str = DEVICE) -> SaCounters:
+        result = self.call("sa_counters", direction, spi, bundle)
         assert isinstance(result, SaCounters)
         return result
 
@@ -215,11 +216,15 @@ class Pair:
 
     def tunnel(self, mode: TunnelMode, *, ipv6: bool = False, **more: Any) -> None:
         """The tunnel at both ends, up, with inner IPv4 addresses."""
+        self.another_tunnel(DEVICE, INNER, mode, ipv6=ipv6, **more)
+
+    def another_tunnel(self, device: str, inner: dict[str, str], mode: TunnelMode, **more: Any) -> None:
+        """As `tunnel`, with another device and other addresses."""
         for name, peer in self.peers.items():
-            peer.call("create_tunnel", self.parameters(name, mode, ipv6=ipv6, **more))
-            peer.call("set_carrier", DEVICE, True)
-            peer.ip("addr", "add", f"{INNER[name]}/24", "dev", DEVICE)
-            peer.ip("link", "set", "dev", DEVICE, "up")
+            peer.call("create_tunnel", replace(self.parameters(name, mode, **more), device=device))
+            peer.call("set_carrier", device, True)
+            peer.ip("addr", "add", f"{inner[name]}/24", "dev", device)
+            peer.ip("link", "set", "dev", device, "up")
 
     def add_inner_ipv6(self) -> None:
         """Inner IPv6 addresses too; from now on the kernel sends multicast reports of its own."""
@@ -234,6 +239,7 @@ class Pair:
         *,
         ipv6: bool = False,
         port: int | None = None,
+        bundle: str = DEVICE,
         lifetime: Lifetime | None = None,
         **more: Any,
     ) -> tuple[int, int]:
@@ -253,7 +259,7 @@ class Pair:
                 self.peers[peer].call(
                     "add_sa",
                     SecurityAssociation(
-                        DEVICE,
+                        bundle,
                         direction,
                         spi,
                         outer[peer],

@@ -21,7 +21,7 @@ from seikan.plane.base import (
     PlaneEvent,
     TunnelMode,
 )
-from seikan.wire.constants import ENCRYPTIONS, INTEGRITIES, esp_plaintext_mtu
+from seikan.wire.constants import ENCRYPTION_BY_NAME, ENCRYPTIONS, INTEGRITIES, tunnel_mtu
 
 pytestmark = pytest.mark.netns
 
@@ -241,10 +241,10 @@ def test_ecn_is_copied_out_and_congestion_is_carried_in(pair: Pair) -> None:
     assert outer_ipv4(frame)[0] == 0x22, "DSCP as configured, ECT(0) from the inner header"
     # The same packet again, with congestion marked on its way; its answer shows what was inside.
     pair.b.call("start_capture", DEVICE)
-    pair.a.call("send_gre_marked", frame[20:], str(pair.outer["b"]), 3)
+    pair.a.call("send_marked", GRE, frame[20:], str(pair.outer["b"]), 3)
     assert pair.b.call("captured", 1, 5.0)[0][1] == 0xBB, "CE, with the inner DSCP"
     not_capable = frame[20:24] + _with_tos(frame[24:], 0)
-    pair.a.call("send_gre_marked", not_capable, str(pair.outer["b"]), 3)
+    pair.a.call("send_marked", GRE, not_capable, str(pair.outer["b"]), 3)
     wait_until(lambda: pair.b.counters().drops == {"ecn-ce-not-ect": 1}, "RFC 6040 figure 4")
 
 
@@ -272,6 +272,8 @@ def test_multicast_crosses(pair: Pair) -> None:
     ("mode", "suite", "udp"),
     [
         (TunnelMode.GRE, None, False),
+        (TunnelMode.GRE, ("aes-cbc-128", "hmac-sha1-96"), False),
+        (TunnelMode.GRE, ("aes-gcm-16-128", None), True),
         (TunnelMode.IPSEC, ("aes-cbc-128", "hmac-sha1-96"), False),
         (TunnelMode.IPSEC, ("aes-cbc-256", "hmac-sha512-256"), True),
         (TunnelMode.IPSEC, ("aes-gcm-16-128", None), True),
@@ -281,12 +283,13 @@ def test_multicast_crosses(pair: Pair) -> None:
 def test_tcp_arrives_whole(
     pair: Pair, mode: TunnelMode, suite: tuple[str, str | None] | None, udp: bool, inner: str
 ) -> None:
-    pair.tunnel(mode)
+    protected = mode is TunnelMode.GRE and suite is not None
+    pair.tunnel(mode, bundle=DEVICE if protected else None)
     if udp:
         for peer in (pair.a, pair.b):
             peer.call("open_udp", 4500)
     if suite:
-        pair.associate(*suite, port=4500 if udp else None)
+        pair.associate(*suite, port=4500 if udp else None, transport=protected and not udp)
     if inner == "ipv6":
         pair.add_inner_ipv6()
     target = (INNER if inner == "ipv4" else INNER6)["b"]
@@ -406,16 +409,18 @@ def test_encapsulated_and_raw_are_not_mixed(pair: Pair) -> None:
     assert pair.b.sa(Direction.IN, spis[0]).errors == {"encapsulation-mismatch": 1}
 
 
-@pytest.mark.parametrize("way", ["gre", "raw", "raw with DF set", "udp"])
+@pytest.mark.parametrize("way", ["gre", "gre in transport mode", "gre in tunnel mode", "raw", "raw with DF set", "udp"])
 def test_a_narrow_path_is_learned_told_and_answered(way: str) -> None:
     with Pair(router_mtu=1300) as pair:
         df = DfBit.SET if way == "raw with DF set" else DfBit.COPY
-        pair.tunnel(TunnelMode.GRE if way == "gre" else TunnelMode.IPSEC, df=df)
+        gre, transport = way.startswith("gre"), way == "gre in transport mode"
+        protected = gre and way != "gre"
+        pair.tunnel(TunnelMode.GRE if gre else TunnelMode.IPSEC, df=df, bundle=DEVICE if protected else None)
         if way == "udp":
             for peer in (pair.a, pair.b):
                 peer.call("open_udp", 4500)
         if way != "gre":
-            pair.associate(port=4500 if way == "udp" else None)
+            pair.associate(port=4500 if way == "udp" else None, transport=transport)
         # The first large packet meets the router, whose answer the kernel keeps; the next meets the kernel.
         wait_until(
             lambda: (
@@ -426,17 +431,19 @@ def test_a_narrow_path_is_learned_told_and_answered(way: str) -> None:
         )
         event = one_event(pair.a.wait_event())
         assert (event.kind, event.mtu, event.remote) == (EventKind.PATH_MTU, 1300, pair.outer["b"])
-        plaintext = 1300 - 24 if way == "gre" else _plaintext_mtu(1300, udp=way == "udp")
+        plaintext = tunnel_mtu(
+            1300,
+            outer_ipv6=False,
+            gre=gre,
+            encryption=None if way == "gre" else ENCRYPTION_BY_NAME["aes-gcm-16-128"],
+            transport=transport,
+            udp=way == "udp",
+        )
         text = pair.a.execute("ping", "-c", "1", "-M", "do", "-s", "1300", "-W", "1", INNER["b"], check=False)
         assert f"mtu = {plaintext}" in text or f"mtu={plaintext}" in text
         # What fits goes through, and so does what may be fragmented.
         assert pair.a.ping(INNER["b"], "-M", "do", "-s", str(plaintext - 28), count=2) == 2
         assert pair.a.ping(INNER["b"], "-M", "dont", "-s", "1300", count=2) == 2
-
-
-def _plaintext_mtu(mtu: int, *, udp: bool) -> int:
-    gcm = next(row for row in ENCRYPTIONS if row.name == "aes-gcm-16-128")
-    return esp_plaintext_mtu(mtu, outer_ipv6=False, udp=udp, encryption=gcm, integrity=None)
 
 
 def test_packets_larger_than_the_device_are_fragmented_before_encryption(pair: Pair) -> None:
@@ -495,8 +502,10 @@ def test_its_own_packets_are_never_sealed_again(pair: Pair) -> None:
     pair.associate()
     # The route to the tunnel's end goes through the tunnel: what it seals, and its IKE, come back to its device.
     pair.a.ip("route", "add", "10.9.0.2/32", "dev", DEVICE, "src", "10.9.0.1")
+    pair.a.call("open_udp", 500)
     pair.a.call("send_udp", b"IKE", "10.9.0.2", 500, 500)
     wait_until(lambda: pair.a.counters().drops == {"recursion": 1}, "IKE is not sent into its own tunnel")
+    assert pair.a.counters().packets_out == 0
     assert pair.a.ping(INNER["b"], "-W", "0.1", count=1) == 0
     wait_until(lambda: pair.a.counters().drops == {"recursion": 2}, "ESP is sealed once, not for ever")
 

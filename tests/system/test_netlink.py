@@ -11,10 +11,11 @@ import pytest
 from tests.system.support import Namespace, veth, wire
 
 from seikan.system.errors import AdapterError
-from seikan.system.firewall import MssClamp
+from seikan.system.firewall import Firewall
 from seikan.system.ledger import Entry, Ledger
 from seikan.system.netlink import Netlink
 from seikan.system.netlink_events import Change, NetlinkEvents
+from seikan.system.ruleset import Ruleset
 
 pytestmark = pytest.mark.netns
 
@@ -83,7 +84,7 @@ def test_everything_is_undone_and_the_systems_own_stays(host: Host) -> None:
     run(netlink.close())
     after = host.state()
     assert after == before
-    assert host.ledger.read_text() == "[]"
+    assert host.ledger.read_text() == ""
 
 
 def test_a_borrowed_address_disturbs_nothing(host: Host) -> None:
@@ -160,7 +161,7 @@ def test_after_a_kill_what_is_still_wanted_does_not_flap(host: Host) -> None:
     assert eth0.mtu == 1500
     run(second.close())
     assert host.inside.call(lambda: Path("/proc/sys/net/ipv4/ip_forward").read_text()) == "0\n"
-    assert host.ledger.read_text() == "[]"
+    assert host.ledger.read_text() == ""
 
 
 def test_a_ledger_cut_off_by_a_crash_is_an_empty_one(tmp_path: Path) -> None:
@@ -213,20 +214,20 @@ def test_of_routes_only_those_to_watched_destinations_are_told(host: Host) -> No
 
 
 def test_mss_is_lowered_both_ways_and_the_table_goes(host: Host) -> None:
-    clamp = MssClamp("R1.lab-7")
-    host.inside.run(clamp.set({"Tunnel0": 1360, "eth0": 1400}))
+    firewall = Firewall("R1.lab-7")
+    host.inside.run(firewall.set(Ruleset(mss={"Tunnel0": 1360, "eth0": 1400})))
     shown = host.inside.sh("nft", "list", "ruleset")
     assert "table inet seikan_R1_lab_7" in shown
     for rule in ('iifname "Tunnel0"', 'oifname "Tunnel0"'):
         assert f"{rule} tcp flags syn / syn,rst tcp option maxseg size > 1360" in shown
-    host.inside.run(clamp.set({"Tunnel0": 1200}))
+    host.inside.run(firewall.set(Ruleset(mss={"Tunnel0": 1200})))
     shown = host.inside.sh("nft", "list", "ruleset")
     assert "1360" not in shown
     assert shown.count("maxseg size set 1200") == 2
     with pytest.raises(AdapterError, match="ip tcp adjust-mss: nft refused it: "):
-        host.inside.run(clamp.set({"Tunnel0": 99999999}))
+        host.inside.run(firewall.set(Ruleset(mss={"Tunnel0": 99999999})))
     assert host.inside.sh("nft", "list", "ruleset") == shown
-    host.inside.run(MssClamp("R1.lab-7").remove(leftover=True))
+    host.inside.run(Firewall("R1.lab-7").remove(leftover=True))
     assert host.inside.sh("nft", "list", "ruleset") == ""
 
 
@@ -238,7 +239,7 @@ def test_a_syn_that_crosses_the_router_is_clamped(host: Host, namespace: Callabl
     client.ip("route", "add", "default", "via", "10.7.0.1")
     server.ip("route", "add", "default", "via", "192.0.2.1")
     router.call(host.netlink.enable_forwarding)
-    router.run(MssClamp("clamped").set({"eth0": 1111}))
+    router.run(Firewall("clamped").set(Ruleset(mss={"eth0": 1111})))
 
     program = (
         "import socket, sys\n"

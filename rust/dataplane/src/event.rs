@@ -19,6 +19,8 @@ pub enum Kind {
     AuthenticationFailure,
     PathMtu,
     PeerAddress,
+    Acquire,
+    Keepalive,
 }
 
 impl Kind {
@@ -33,6 +35,8 @@ impl Kind {
             Self::AuthenticationFailure => "authentication-failure",
             Self::PathMtu => "path-mtu",
             Self::PeerAddress => "peer-address",
+            Self::Acquire => "acquire",
+            Self::Keepalive => "keepalive",
         }
     }
 }
@@ -54,6 +58,7 @@ pub struct Event {
     pub local: Option<IpAddr>,
     pub mtu: Option<u32>,
     pub sequence: Option<u32>,
+    pub policy: Option<u32>,
 }
 
 impl Event {
@@ -68,6 +73,7 @@ impl Event {
             local: None,
             mtu: None,
             sequence: None,
+            policy: None,
         }
     }
 }

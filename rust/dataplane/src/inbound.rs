@@ -4,16 +4,18 @@ use crate::address::{Received, read_address, read_control};
 use crate::coalesce;
 use crate::counters::Drop;
 use crate::event::{Direction, IkeDatagram, Kind, Notice};
+use crate::keepalive;
 use crate::socket::{ESP, LossCounter};
 use crate::sys::{Envelope, Messages};
-use crate::table::{GreKey, InboundSa, State, Tunnel, read};
+use crate::table::{GreTable, GreTunnel, InboundSa, Policy, Receiver, State, Tunnel, read};
+use seikan_esp::selector::Traffic;
 use seikan_esp::{OpenError, ecn, gre, ip, packet};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, RwLockReadGuard};
 
 /// Messages of one receive; a UDP message may hold 64 KiB of joined datagrams.
 const RAW_MESSAGES: usize = 64;
@@ -70,10 +72,16 @@ struct Outer {
     encapsulated: bool,
 }
 
-/// The run of inner packets for one tunnel, written when another tunnel's packet comes.
+/// The run of inner packets for one tunnel and policy, written when another's packet comes.
 struct Run<'a> {
-    tunnel: Option<Arc<Tunnel>>,
+    owner: Option<(Arc<Tunnel>, Option<Arc<Policy>>)>,
     ranges: &'a mut Vec<Range<usize>>,
+}
+
+/// Who takes what, for the length of one receive.
+struct Tables<'a> {
+    sas: RwLockReadGuard<'a, HashMap<u32, Arc<InboundSa>>>,
+    gre: RwLockReadGuard<'a, GreTable>,
 }
 
 /// Serve a raw socket until it is empty or others are due.
@@ -81,9 +89,8 @@ pub fn serve_raw(state: &State, fd: BorrowedFd<'_>, protocol: u8, losses: &LossC
     for _ in 0..BURST {
         let Inbox { buffer, envelopes, messages, run } = inbox;
         let Ok(count) = messages.receive(fd, envelopes, buffer, STRIDE, ROOM) else { return };
-        let mut run = Run { tunnel: None, ranges: run };
-        let sas = read(&state.inbound);
-        let tunnels = read(&state.gre);
+        let mut run = Run { owner: None, ranges: run };
+        let tables = Tables { sas: read(&state.inbound), gre: read(&state.gre) };
         for (i, envelope) in envelopes[..count].iter().enumerate() {
             let received = read_control(envelope);
             if let Some(total) = received.lost {
@@ -100,9 +107,9 @@ pub fn serve_raw(state: &State, fd: BorrowedFd<'_>, protocol: u8, losses: &LossC
             };
             let payload = whole.start + payload..whole.end;
             if protocol == ESP {
-                esp_packet(state, &sas, &outer, buffer, payload, &mut run, now);
+                esp_packet(state, &tables, &outer, buffer, payload, &mut run, now);
             } else {
-                gre_packet(state, &tunnels, &outer, buffer, payload, &mut run);
+                gre_packet(state, &tables.gre, &outer, buffer, payload, &mut run);
             }
         }
         write_run(&mut run, buffer);
@@ -126,8 +133,8 @@ pub fn serve_udp(state: &State, fd: BorrowedFd<'_>, port: u16, losses: &LossCoun
     for _ in 0..BURST {
         let Inbox { buffer, envelopes, messages, run } = inbox;
         let Ok(count) = messages.receive(fd, &mut envelopes[..UDP_MESSAGES], buffer, STRIDE, ROOM) else { return };
-        let mut run = Run { tunnel: None, ranges: run };
-        let sas = read(&state.inbound);
+        let mut run = Run { owner: None, ranges: run };
+        let tables = Tables { sas: read(&state.inbound), gre: read(&state.gre) };
         for (i, envelope) in envelopes[..count].iter().enumerate() {
             let received = read_control(envelope);
             if let Some(total) = received.lost {
@@ -157,7 +164,7 @@ pub fn serve_udp(state: &State, fd: BorrowedFd<'_>, port: u16, losses: &LossCoun
                         let local = SocketAddr::new(local, port);
                         state.events.push(Notice::Ike(IkeDatagram { data, local, remote }), &state.drops);
                     }
-                    Demultiplexed::Esp => esp_packet(state, &sas, &outer, buffer, datagram, &mut run, now),
+                    Demultiplexed::Esp => esp_packet(state, &tables, &outer, buffer, datagram, &mut run, now),
                 }
             }
         }
@@ -168,7 +175,7 @@ pub fn serve_udp(state: &State, fd: BorrowedFd<'_>, port: u16, losses: &LossCoun
 /// Open one ESP packet and queue what is in it for its tunnel.
 fn esp_packet(
     state: &State,
-    sas: &HashMap<u32, Arc<InboundSa>>,
+    tables: &Tables<'_>,
     outer: &Outer,
     buffer: &mut [u8],
     range: Range<usize>,
@@ -179,7 +186,7 @@ fn esp_packet(
         return state.drops.add(Drop::Malformed, 1);
     };
     // An SA is found by SPI and destination (RFC 4301 section 4.1); the source may change on the way.
-    let found = sas.get(&spi).map(|sa| (sa, *read(&sa.path))).filter(|(_, path)| path.local == outer.local);
+    let found = tables.sas.get(&spi).map(|sa| (sa, *read(&sa.path))).filter(|(_, path)| path.local == outer.local);
     let Some((sa, path)) = found else {
         state.drops.add(Drop::UnknownSpi, 1);
         if state.events.allow_unknown(spi, now) {
@@ -194,13 +201,10 @@ fn esp_packet(
         }
         return;
     };
-    let drop = |reason| {
-        sa.drops.add(reason, 1);
-        sa.tunnel.traffic.drops.add(reason, 1);
-    };
+    let drop = |reason| sa.dropped(state, reason, 1);
     let report = |kind, sequence: Option<u32>| {
         state.report(kind, |event| {
-            event.tunnel = Some(sa.tunnel.device.clone());
+            event.tunnel = Some(sa.bundle.name.clone());
             event.spi = Some(spi);
             event.direction = Some(Direction::In);
             event.remote = Some(outer.remote.ip());
@@ -245,16 +249,67 @@ fn esp_packet(
         report(Kind::PeerAddress, Some(opened.sequence as u32));
     }
     let inner = range.start + opened.payload.start..range.start + opened.payload.end;
+    let (tunnel, policy) = match &sa.receiver {
+        Receiver::Ipsec(tunnel, policy) => (tunnel, policy.as_ref()),
+        Receiver::Gre => {
+            return protected_gre(state, &tables.gre, sa, outer.tos, opened.next_header, buffer, inner, run);
+        }
+    };
+    if let Some(policy) = policy
+        && !ip::View::new(&buffer[inner.clone()])
+            .is_some_and(|view| policy.selector.contains(&Traffic::received(&view)))
+    {
+        return drop(Drop::SelectorMismatch);
+    }
     if !apply_ecn(&mut buffer[inner.clone()], outer.tos) {
         return drop(Drop::Ecn);
     }
-    queue(run, &sa.tunnel, inner, buffer);
+    queue(run, tunnel, policy, inner, buffer);
 }
 
-/// Find the tunnel of one GRE packet and queue what is in it.
+/// Find the tunnel of a GRE packet that came out of an SA: the one of its bundle that has the key.
+#[allow(clippy::too_many_arguments)]
+fn protected_gre(
+    state: &State,
+    table: &GreTable,
+    sa: &InboundSa,
+    outer_tos: u8,
+    next_header: u8,
+    buffer: &mut [u8],
+    inner: Range<usize>,
+    run: &mut Run<'_>,
+) {
+    let drop = |reason| sa.dropped(state, reason, 1);
+    let found = match gre::protected(&buffer[inner.clone()], next_header) {
+        Ok(found) => found,
+        Err(gre::ProtectedError::Fragment) => return drop(Drop::GreFragment),
+        Err(gre::ProtectedError::NotGre) => return drop(Drop::NotGre),
+    };
+    // Congestion marked outside goes through the header between to the inner packet.
+    let Some(tos) = found.tos.map_or(Some(outer_tos), |tos| ecn::between(tos, outer_tos)) else {
+        return drop(Drop::Ecn);
+    };
+    let range = inner.start + found.packet.start..inner.start + found.packet.end;
+    let header = match gre::parse(&buffer[range.clone()]) {
+        Ok(header) => header,
+        Err(error) => return drop(refused(error)),
+    };
+    let Some(tunnel) = table.protected.get(&(sa.bundle.id, header.key)) else {
+        return drop(Drop::GreNoTunnel);
+    };
+    if header.protocol == gre::KEEPALIVE && keepalive::came_back(state, tunnel) {
+        return;
+    }
+    if let Err(reason) = gre_payload(tunnel, &header, tos, buffer, range, run) {
+        sa.drops.add(reason, 1);
+        tunnel.dropped(None, reason, 1);
+    }
+}
+
+/// Find the tunnel of one GRE packet in clear and queue what is in it.
 fn gre_packet(
     state: &State,
-    tunnels: &HashMap<GreKey, Arc<Tunnel>>,
+    table: &GreTable,
     outer: &Outer,
     buffer: &mut [u8],
     range: Range<usize>,
@@ -262,28 +317,55 @@ fn gre_packet(
 ) {
     let header = match gre::parse(&buffer[range.clone()]) {
         Ok(header) => header,
-        Err(gre::GreError::Malformed) => return state.drops.add(Drop::GreMalformed, 1),
-        Err(gre::GreError::Unsupported) => return state.drops.add(Drop::GreUnsupported, 1),
-        Err(gre::GreError::Checksum) => return state.drops.add(Drop::GreChecksum, 1),
+        Err(error) => return state.drops.add(refused(error), 1),
     };
-    let Some(tunnel) = tunnels.get(&(outer.local, outer.remote.ip(), header.key)) else {
+    let Some(GreTunnel { tunnel, protected }) = table.clear.get(&(outer.local, outer.remote.ip(), header.key)) else {
         return state.drops.add(Drop::GreNoTunnel, 1);
     };
-    let drop = |reason| tunnel.traffic.drops.add(reason, 1);
+    if header.protocol == gre::KEEPALIVE && keepalive::came_back(state, tunnel) {
+        return;
+    }
+    if *protected {
+        return tunnel.dropped(None, Drop::GreClear, 1);
+    }
+    if let Err(reason) = gre_payload(tunnel, &header, outer.tos, buffer, range, run) {
+        tunnel.dropped(None, reason, 1);
+    }
+}
+
+fn refused(error: gre::GreError) -> Drop {
+    match error {
+        gre::GreError::Malformed => Drop::GreMalformed,
+        gre::GreError::Unsupported => Drop::GreUnsupported,
+        gre::GreError::Checksum => Drop::GreChecksum,
+    }
+}
+
+/// Queue what is in a GRE packet at `range`, around which was a header of TOS `outer`.
+fn gre_payload(
+    tunnel: &Arc<Tunnel>,
+    header: &gre::Header,
+    outer: u8,
+    buffer: &mut [u8],
+    range: Range<usize>,
+    run: &mut Run<'_>,
+) -> Result<(), Drop> {
     let version = match header.protocol {
         gre::ETHERTYPE_IPV4 => 4,
         gre::ETHERTYPE_IPV6 => 6,
-        _ => return drop(Drop::GreProtocol),
+        gre::KEEPALIVE => return Err(Drop::GreKeepalive),
+        _ => return Err(Drop::GreProtocol),
     };
     let start = range.start + header.octets;
     let inner = match ip::View::new(&buffer[start..range.end]) {
         Some(view) if view.version() == version => start..start + view.length(),
-        _ => return drop(Drop::Inner),
+        _ => return Err(Drop::Inner),
     };
-    if !apply_ecn(&mut buffer[inner.clone()], outer.tos) {
-        return drop(Drop::Ecn);
+    if !apply_ecn(&mut buffer[inner.clone()], outer) {
+        return Err(Drop::Ecn);
     }
-    queue(run, tunnel, inner, buffer);
+    queue(run, tunnel, None, inner, buffer);
+    Ok(())
 }
 
 /// RFC 6040 section 4.2; false where the packet must be dropped.
@@ -302,35 +384,40 @@ fn apply_ecn(inner: &mut [u8], outer: u8) -> bool {
     }
 }
 
-fn queue(run: &mut Run<'_>, tunnel: &Arc<Tunnel>, inner: Range<usize>, buffer: &[u8]) {
-    if run.tunnel.as_ref().is_some_and(|current| !Arc::ptr_eq(current, tunnel)) {
+fn queue(run: &mut Run<'_>, tunnel: &Arc<Tunnel>, policy: Option<&Arc<Policy>>, inner: Range<usize>, buffer: &[u8]) {
+    let same = |(current, of): &(Arc<Tunnel>, Option<Arc<Policy>>)| {
+        Arc::ptr_eq(current, tunnel) && of.as_ref().map(Arc::as_ptr) == policy.map(Arc::as_ptr)
+    };
+    if !run.owner.as_ref().is_some_and(same) {
         write_run(run, buffer);
-    }
-    if run.tunnel.is_none() {
-        run.tunnel = Some(tunnel.clone());
+        run.owner = Some((tunnel.clone(), policy.cloned()));
     }
     run.ranges.push(inner);
 }
 
 /// Hand the run to its device.
 fn write_run(run: &mut Run<'_>, buffer: &[u8]) {
-    let Some(tunnel) = run.tunnel.take() else { return };
+    let Some((tunnel, policy)) = run.owner.take() else { return };
+    let policy = policy.as_deref();
     let guard = read(&tunnel.tun);
-    let traffic = &tunnel.traffic;
     match guard.as_ref() {
-        None => traffic.drops.add(Drop::DeviceDown, run.ranges.len() as u64),
+        None => tunnel.dropped(policy, Drop::DeviceDown, run.ranges.len() as u64),
         Some(tun) => {
             coalesce::join(buffer, run.ranges, |joined| {
                 match tun.write(&joined.parts(buffer)) {
                     Ok(_) => {
-                        traffic.packets_in.fetch_add(joined.packets, Relaxed);
-                        traffic.octets_in.fetch_add(joined.octets, Relaxed);
+                        for traffic in
+                            [Some(&tunnel.traffic), policy.map(|policy| &policy.traffic)].into_iter().flatten()
+                        {
+                            traffic.packets_in.fetch_add(joined.packets, Relaxed);
+                            traffic.octets_in.fetch_add(joined.octets, Relaxed);
+                        }
                     }
                     // The kernel answers EIO for a device that is administratively down.
                     Err(error) if error.raw_os_error() == Some(libc::EIO) => {
-                        traffic.drops.add(Drop::DeviceDown, joined.packets);
+                        tunnel.dropped(policy, Drop::DeviceDown, joined.packets);
                     }
-                    Err(_) => traffic.drops.add(Drop::DeviceWrite, joined.packets),
+                    Err(_) => tunnel.dropped(policy, Drop::DeviceWrite, joined.packets),
                 }
             });
         }

@@ -1,17 +1,21 @@
 //! The plane as the control side uses it. Calls return at once; every error is one line for an operator.
 
-use crate::counters::{Drops, Traffic};
-use crate::event::{Direction, Limiter, Notice};
+use crate::counters::Traffic;
+use crate::event::Notice;
+use crate::keepalive::Keepalives;
 use crate::socket::{self, ESP, GRE, LossCounter, Sender, family};
-use crate::table::{InboundLimits, InboundSa, Mode, OutboundSa, Parameters, Path, Source, State, Tunnel};
-use crate::table::{PathMtu, lock, read, write};
+use crate::table::{
+    Bundle, Config, GreTable, Mode, Parameters, Path, PathMtu, Policies, Policy, Source, State, Tunnel,
+};
+use crate::table::{lock, read, write};
 use crate::tun::Tun;
 use crate::worker::Pool;
 use seikan_esp as esp;
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, RawFd};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock};
 
 /// One line that says what is wrong and what would be right.
@@ -38,25 +42,13 @@ impl From<esp::SuiteError> for PlaneError {
     }
 }
 
-type Result<T> = std::result::Result<T, PlaneError>;
+pub(crate) type Result<T> = std::result::Result<T, PlaneError>;
 
-fn fail<T>(text: String) -> Result<T> {
+pub(crate) fn fail<T>(text: String) -> Result<T> {
     Err(PlaneError(text))
 }
 
-/// One direction to install; the suite holds its keys.
-pub struct NewSa {
-    pub tunnel: String,
-    pub direction: Direction,
-    pub spi: u32,
-    pub path: Path,
-    pub suite: esp::Suite,
-    pub replay_window: u32,
-    pub extended: bool,
-    pub lifetime: esp::Lifetime,
-}
-
-/// Counters of one tunnel or SA, as `(name, count)` where they are drops.
+/// Counters of one tunnel or policy; drops are `(name, count)`.
 pub struct TunnelCounters {
     pub packets_in: u64,
     pub packets_out: u64,
@@ -65,27 +57,29 @@ pub struct TunnelCounters {
     pub drops: Vec<(&'static str, u64)>,
 }
 
-pub struct SaCounters {
-    pub packets: u64,
-    pub octets: u64,
-    /// CLOCK_MONOTONIC in nanoseconds; 0 before the first packet.
-    pub last_used: u64,
-    pub errors: Vec<(&'static str, u64)>,
+impl TunnelCounters {
+    fn read(traffic: &Traffic) -> Self {
+        Self {
+            packets_in: traffic.packets_in.load(Relaxed),
+            packets_out: traffic.packets_out.load(Relaxed),
+            octets_in: traffic.octets_in.load(Relaxed),
+            octets_out: traffic.octets_out.load(Relaxed),
+            drops: traffic.drops.read(),
+        }
+    }
 }
 
 /// Smallest and largest MTU of a tunnel device, in octets.
 const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
-/// SPIs below are reserved (RFC 4303 section 2.1).
-const FIRST_SPI: u32 = 256;
 
 /// The userspace plane.
 pub struct Plane {
-    state: Arc<State>,
+    pub(crate) state: Arc<State>,
     /// Serializes the calls that change something, and gives out tokens.
-    control: Mutex<Control>,
+    pub(crate) control: Mutex<Control>,
 }
 
-struct Control {
+pub(crate) struct Control {
     /// None once the plane is closed.
     pool: Option<Pool>,
     next_token: u64,
@@ -101,35 +95,42 @@ impl Plane {
 
     pub fn create_tunnel(&self, parameters: Parameters) -> Result<()> {
         let mut control = lock(&self.control);
+        if control.pool.is_none() {
+            return fail("the plane is closed".to_owned());
+        }
         self.check(&parameters)?;
         if read(&self.state.tunnels).contains_key(&parameters.device) {
             return fail(format!("tunnel {} exists already", parameters.device));
         }
-        self.open_sockets(&mut control, parameters.mode, parameters.source)?;
+        self.open_tunnel_sockets(&mut control, &parameters)?;
         let tun = Tun::create(&parameters.device, parameters.mtu)?;
+        let bundle = parameters.bundle_name().map(|name| self.bundle_to_join(&mut control, name));
+        let config = Arc::new(Config::new(parameters, bundle.clone(), None));
         let tunnel = Arc::new(Tunnel {
-            device: parameters.device.clone(),
+            device: config.parameters.device.clone(),
             tun: RwLock::new(Some(tun)),
-            parameters: RwLock::new(Arc::new(parameters.clone())),
-            outbound: RwLock::default(),
+            config: RwLock::new(config.clone()),
             traffic: Traffic::default(),
             path_mtu: PathMtu::default(),
-            path_mtu_limit: Limiter::default(),
+            identification: AtomicU16::default(),
+            keepalives: Keepalives::default(),
         });
-        if parameters.mode == Mode::Gre {
-            write(&self.state.gre).insert(parameters.gre_key(), tunnel.clone());
+        if let Some(bundle) = &bundle {
+            self.join(bundle, &tunnel);
         }
-        write(&self.state.tunnels).insert(parameters.device, tunnel.clone());
+        write(&self.state.gre).insert(&tunnel, &config);
+        write(&self.state.tunnels).insert(tunnel.device.clone(), tunnel.clone());
         self.watch(&mut control, Source::Tunnel(tunnel))
     }
 
-    /// SAs stay unless the mode or the endpoints change.
+    /// SAs stay unless the mode, the endpoints or the bundle change, or their policy goes.
     pub fn update_tunnel(&self, parameters: Parameters) -> Result<()> {
         let mut control = lock(&self.control);
         let tunnel = self.tunnel(&parameters.device)?;
         self.check(&parameters)?;
-        self.open_sockets(&mut control, parameters.mode, parameters.source)?;
-        let old = read(&tunnel.parameters).clone();
+        self.open_tunnel_sockets(&mut control, &parameters)?;
+        let old_config = read(&tunnel.config).clone();
+        let (old, old_bundle) = (&old_config.parameters, &old_config.bundle);
         if old.mtu != parameters.mtu {
             let guard = read(&tunnel.tun);
             guard.as_ref().map_or(Ok(()), |tun| tun.set_mtu(parameters.mtu))?;
@@ -137,27 +138,45 @@ impl Plane {
         let moved =
             (old.mode, old.source, old.destination) != (parameters.mode, parameters.source, parameters.destination);
         if moved {
-            self.remove_sas(&tunnel);
+            if let Some(bundle) = old_bundle {
+                self.remove_sas(bundle, |_| false);
+            }
             tunnel.path_mtu.forget();
         }
+        let stays = old.bundle_name() == parameters.bundle_name();
+        let bundle = match parameters.bundle_name() {
+            _ if stays => old_bundle.clone(),
+            name => name.map(|name| self.bundle_to_join(&mut control, name)),
+        };
+        let config = Config::new(parameters, bundle, old_config.policies.as_ref());
+        if let (true, Some(bundle)) = (stays, old_bundle) {
+            self.remove_sas_without_policy(bundle, old_config.policies.as_ref(), config.policies.as_ref());
+        }
+        let config = Arc::new(config);
+        *write(&tunnel.config) = config.clone();
         {
             let mut gre = write(&self.state.gre);
-            if old.mode == Mode::Gre {
-                gre.remove(&old.gre_key());
+            gre.remove(&tunnel);
+            gre.insert(&tunnel, &config);
+        }
+        if !stays {
+            if let Some(bundle) = &config.bundle {
+                self.join(bundle, &tunnel);
             }
-            if parameters.mode == Mode::Gre {
-                gre.insert(parameters.gre_key(), tunnel.clone());
+            if let Some(bundle) = old_bundle {
+                self.leave(bundle, &tunnel);
             }
         }
-        *write(&tunnel.parameters) = Arc::new(parameters);
         Ok(())
     }
 
     pub fn remove_tunnel(&self, device: &str) -> Result<()> {
         let _control = lock(&self.control);
         let tunnel = self.tunnel(device)?;
-        self.remove_sas(&tunnel);
-        write(&self.state.gre).retain(|_, other| !Arc::ptr_eq(other, &tunnel));
+        write(&self.state.gre).remove(&tunnel);
+        if let Some(bundle) = read(&tunnel.config).bundle.clone() {
+            self.leave(&bundle, &tunnel);
+        }
         write(&self.state.tunnels).remove(device);
         write(&self.state.sources)
             .retain(|_, source| !matches!(&**source, Source::Tunnel(t) if Arc::ptr_eq(t, &tunnel)));
@@ -172,103 +191,14 @@ impl Plane {
         guard.as_ref().map_or(Ok(()), |tun| tun.set_carrier(up).map_err(PlaneError::from))
     }
 
-    /// A new outbound SA is used at once; inbound SAs coexist.
-    pub fn add_sa(&self, new: NewSa) -> Result<()> {
-        let mut control = lock(&self.control);
-        let tunnel = self.tunnel(&new.tunnel)?;
-        if read(&tunnel.parameters).mode != Mode::Ipsec {
-            return fail(format!("tunnel {} is in mode gre: an SA needs mode ipsec", new.tunnel));
-        }
-        if new.spi < FIRST_SPI {
-            return fail(format!("SPI {:#010x} is reserved: SPIs start at 0x00000100 (RFC 4303 section 2.1)", new.spi));
-        }
-        if new.replay_window > esp::replay::LARGEST {
-            let (asked, largest) = (new.replay_window, esp::replay::LARGEST);
-            return fail(format!("a replay window of {asked} packets is too large: at most {largest}"));
-        }
-        self.check_path(&mut control, &new.path)?;
-        let NewSa { spi, path, suite, extended, lifetime, .. } = new;
-        match new.direction {
-            Direction::In => {
-                let mut inbound = write(&self.state.inbound);
-                if let Some(other) = inbound.get(&spi) {
-                    return fail(format!("inbound SPI {spi:#010x} is in use on {}", other.tunnel.device));
-                }
-                let sa = esp::Inbound::new(spi, suite, new.replay_window, extended, lifetime);
-                let sa = InboundSa {
-                    sa,
-                    path: RwLock::new(path),
-                    tunnel,
-                    drops: Drops::default(),
-                    limits: InboundLimits::default(),
-                };
-                inbound.insert(spi, Arc::new(sa));
-            }
-            Direction::Out => {
-                let mut outbound = write(&tunnel.outbound);
-                if outbound.iter().any(|sa| sa.sa.spi == spi) {
-                    return fail(format!("outbound SPI {spi:#010x} is on {} already", new.tunnel));
-                }
-                let sa = esp::Outbound::new(spi, suite, extended, lifetime);
-                outbound.push(Arc::new(OutboundSa { sa, path: RwLock::new(path), drops: Drops::default() }));
-            }
-        }
-        Ok(())
-    }
-
-    pub fn update_endpoint(&self, direction: Direction, spi: u32, device: &str, path: Path) -> Result<()> {
-        let mut control = lock(&self.control);
-        self.check_path(&mut control, &path)?;
-        match direction {
-            Direction::In => *write(&self.inbound_sa(spi, device)?.path) = path,
-            Direction::Out => {
-                *write(&self.outbound_sa(spi, device)?.path) = path;
-                self.tunnel(device)?.path_mtu.forget();
-            }
-        }
-        Ok(())
-    }
-
-    /// The newest outbound SA left takes over where the current one goes.
-    pub fn remove_sa(&self, direction: Direction, spi: u32, device: &str) -> Result<()> {
-        let _control = lock(&self.control);
-        match direction {
-            Direction::In => {
-                self.inbound_sa(spi, device)?;
-                write(&self.state.inbound).remove(&spi);
-            }
-            Direction::Out => {
-                self.outbound_sa(spi, device)?;
-                write(&self.tunnel(device)?.outbound).retain(|sa| sa.sa.spi != spi);
-            }
-        }
-        Ok(())
-    }
-
     pub fn tunnel_counters(&self, device: &str) -> Result<TunnelCounters> {
-        let tunnel = self.tunnel(device)?;
-        let traffic = &tunnel.traffic;
-        Ok(TunnelCounters {
-            packets_in: traffic.packets_in.load(Relaxed),
-            packets_out: traffic.packets_out.load(Relaxed),
-            octets_in: traffic.octets_in.load(Relaxed),
-            octets_out: traffic.octets_out.load(Relaxed),
-            drops: traffic.drops.read(),
-        })
+        Ok(TunnelCounters::read(&self.tunnel(device)?.traffic))
     }
 
-    pub fn sa_counters(&self, direction: Direction, spi: u32, device: &str) -> Result<SaCounters> {
-        let ((packets, octets, last_used), errors) = match direction {
-            Direction::In => {
-                let sa = self.inbound_sa(spi, device)?;
-                (sa.sa.usage.read(), sa.drops.read())
-            }
-            Direction::Out => {
-                let sa = self.outbound_sa(spi, device)?;
-                (sa.sa.usage.read(), sa.drops.read())
-            }
-        };
-        Ok(SaCounters { packets, octets, last_used, errors })
+    pub fn policy_counters(&self, device: &str, number: u32) -> Result<TunnelCounters> {
+        let config = read(&self.tunnel(device)?.config).clone();
+        let policy = numbered(config.policies.as_ref(), number, device)?;
+        Ok(TunnelCounters::read(&policy.traffic))
     }
 
     /// Drops that belong to no tunnel.
@@ -349,38 +279,49 @@ impl Plane {
         let mut control = lock(&self.control);
         control.pool.take();
         write(&self.state.inbound).clear();
-        write(&self.state.gre).clear();
+        *write(&self.state.gre) = GreTable::default();
+        for (_, bundle) in write(&self.state.bundles).drain() {
+            bundle.forget_outbound(|_| false);
+        }
         for (_, tunnel) in write(&self.state.tunnels).drain() {
-            write(&tunnel.outbound).clear();
             write(&tunnel.tun).take();
         }
         write(&self.state.sources).clear();
         write(&self.state.senders).clear();
     }
 
-    fn tunnel(&self, device: &str) -> Result<Arc<Tunnel>> {
+    pub(crate) fn tunnel(&self, device: &str) -> Result<Arc<Tunnel>> {
         match read(&self.state.tunnels).get(device) {
             Some(tunnel) => Ok(tunnel.clone()),
             None => fail(format!("there is no tunnel {device}")),
         }
     }
 
-    fn inbound_sa(&self, spi: u32, device: &str) -> Result<Arc<InboundSa>> {
-        match read(&self.state.inbound).get(&spi).filter(|sa| sa.tunnel.device == device) {
-            Some(sa) => Ok(sa.clone()),
-            None => fail(format!("there is no inbound SA {spi:#010x} on {device}")),
+    /// The bundle of a name, made where there is none yet.
+    fn bundle_to_join(&self, control: &mut Control, name: &str) -> Arc<Bundle> {
+        let mut bundles = write(&self.state.bundles);
+        let new = || {
+            control.next_token += 1;
+            Arc::new(Bundle::new(control.next_token, name))
+        };
+        bundles.entry(name.to_owned()).or_insert_with(new).clone()
+    }
+
+    fn join(&self, bundle: &Bundle, tunnel: &Arc<Tunnel>) {
+        write(&bundle.members).push(Arc::downgrade(tunnel));
+    }
+
+    /// With its last tunnel a bundle goes, and its SAs.
+    fn leave(&self, bundle: &Arc<Bundle>, tunnel: &Arc<Tunnel>) {
+        let last = {
+            let mut members = write(&bundle.members);
+            members.retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(tunnel)));
+            members.is_empty()
+        };
+        if last {
+            self.remove_sas(bundle, |_| false);
+            write(&self.state.bundles).retain(|_, other| !Arc::ptr_eq(other, bundle));
         }
-    }
-
-    fn outbound_sa(&self, spi: u32, device: &str) -> Result<Arc<OutboundSa>> {
-        let tunnel = self.tunnel(device)?;
-        let found = read(&tunnel.outbound).iter().find(|sa| sa.sa.spi == spi).cloned();
-        found.ok_or_else(|| PlaneError(format!("there is no outbound SA {spi:#010x} on {device}")))
-    }
-
-    fn remove_sas(&self, tunnel: &Arc<Tunnel>) {
-        write(&self.state.inbound).retain(|_, sa| !Arc::ptr_eq(&sa.tunnel, tunnel));
-        write(&tunnel.outbound).clear();
     }
 
     fn check(&self, parameters: &Parameters) -> Result<()> {
@@ -392,20 +333,42 @@ impl Plane {
         if *ttl == 0 {
             return fail(format!("a TTL of 0 lets no packet of {device} leave: 1 to 255"));
         }
+        if parameters.mode == Mode::Gre && !parameters.policies.is_empty() {
+            return fail(format!("{device} is in mode gre: policies need mode ipsec"));
+        }
+        let mut numbers = HashSet::new();
+        if let Some((number, _)) = parameters.policies.iter().find(|(number, _)| !numbers.insert(number)) {
+            return fail(format!("policy {number} is twice on {device}: give each a number of its own"));
+        }
+        if parameters.mode == Mode::Ipsec && parameters.bundle.as_ref().is_some_and(|bundle| bundle != device) {
+            return fail(format!("{device} is in mode ipsec: its SAs are its own, it takes no bundle"));
+        }
+        let bundle = parameters.bundle_name().and_then(|name| read(&self.state.bundles).get(name).cloned());
+        for other in bundle.iter().flat_map(|bundle| bundle.tunnels()).filter(|other| other.device != *device) {
+            let theirs = &read(&other.config).parameters;
+            if parameters.mode == Mode::Ipsec || theirs.mode == Mode::Ipsec {
+                let (name, other) = (parameters.bundle_name().unwrap_or_default(), &other.device);
+                return fail(format!("{other} has a bundle called {name}: {device} needs one of another name"));
+            }
+            if theirs.key == parameters.key {
+                let other = &other.device;
+                return fail(format!("{other} shares the SAs of {device} and has the same GRE key: give one a key"));
+            }
+        }
         if parameters.mode == Mode::Gre
-            && let Some(other) =
-                read(&self.state.gre).get(&parameters.gre_key()).filter(|other| other.device != *device)
+            && let Some(other) = read(&self.state.gre).clear.get(&parameters.gre_key())
+            && other.tunnel.device != *device
         {
-            let other = &other.device;
+            let other = &other.tunnel.device;
             return fail(format!("{other} has the same GRE source, destination and key as {device}: give one a key"));
         }
         Ok(())
     }
 
-    fn check_path(&self, control: &mut Control, path: &Path) -> Result<()> {
+    pub(crate) fn check_path(&self, control: &mut Control, path: &Path) -> Result<()> {
         same_family(path.local, path.remote)?;
         let Some(ports) = path.encapsulation else {
-            return self.open_sockets(control, Mode::Ipsec, path.local);
+            return self.open_sockets(control, ESP, path.local);
         };
         if !read(&self.state.senders).contains_key(&(0, family(path.local), ports.local_port)) {
             let port = ports.local_port;
@@ -414,9 +377,13 @@ impl Plane {
         Ok(())
     }
 
-    /// The sockets of a mode and family are opened with the first tunnel that needs them.
-    fn open_sockets(&self, control: &mut Control, mode: Mode, source: IpAddr) -> Result<()> {
-        let protocol = if mode == Mode::Gre { GRE } else { ESP };
+    fn open_tunnel_sockets(&self, control: &mut Control, parameters: &Parameters) -> Result<()> {
+        let protocol = if parameters.mode == Mode::Gre { GRE } else { ESP };
+        self.open_sockets(control, protocol, parameters.source)
+    }
+
+    /// The sockets of a protocol and family are opened with the first tunnel or SA that needs them.
+    fn open_sockets(&self, control: &mut Control, protocol: u8, source: IpAddr) -> Result<()> {
         let key = (protocol, family(source), 0);
         if read(&self.state.senders).contains_key(&key) {
             return Ok(());
@@ -445,6 +412,13 @@ impl Plane {
             Source::Udp { fd, .. } => read(fd).as_ref().map_or(Ok(()), |fd| pool.watch(fd.as_fd(), token))?,
         }
         Ok(())
+    }
+}
+
+pub(crate) fn numbered(policies: Option<&Policies>, number: u32, device: &str) -> Result<Arc<Policy>> {
+    match policies.and_then(|policies| policies.numbered(number)) {
+        Some(policy) => Ok(policy.clone()),
+        None => fail(format!("{device} has no policy {number}")),
     }
 }
 

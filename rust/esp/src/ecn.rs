@@ -29,6 +29,15 @@ pub fn egress(inner: u8, outer: u8) -> Egress {
     }
 }
 
+/// The TOS octet of a header between an inner packet and an outer header of TOS `outer`; `None` where it must be dropped.
+pub fn between(middle: u8, outer: u8) -> Option<u8> {
+    match egress(middle, outer) {
+        Egress::Keep => Some(middle),
+        Egress::Set(ecn) => Some(middle & !3 | ecn),
+        Egress::Drop => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +61,13 @@ mod tests {
                 assert_eq!(got, result, "inner {inner} outer {outer}");
             }
         }
+    }
+
+    #[test]
+    fn congestion_passes_through_a_header_between() {
+        assert_eq!(between(0xb8 | ECT_0, CE), Some(0xb8 | CE));
+        assert_eq!(between(0xb8 | ECT_0, ECT_0), Some(0xb8 | ECT_0));
+        assert_eq!(between(0xb8, CE), None);
     }
 
     #[test]

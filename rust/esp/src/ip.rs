@@ -1,5 +1,22 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) headers, as far as a tunnel needs them.
 
+use std::net::{IpAddr, Ipv6Addr};
+
+/// IPv6 extension headers that are no next layer protocol (RFC 8200 section 4); AH is one (RFC 4301 section 4.4.1.1).
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const DESTINATION_OPTIONS: u8 = 60;
+/// How many of them are looked behind: each may occur once, destination options twice (RFC 8200 section 4.1).
+const EXTENSION_HEADERS: usize = 8;
+
+/// What an IP packet carries: None where the packet does not tell, or the header is in another fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextLayer {
+    pub protocol: Option<u8>,
+    pub header: Option<usize>,
+}
+
 /// A checked view of an IP packet: the header is whole and the length it states is there.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
@@ -64,6 +81,32 @@ impl<'a> View<'a> {
         if self.version() == 4 { self.octets[9] } else { self.octets[6] }
     }
 
+    /// The next layer protocol (RFC 4301 section 4.4.1.1) and where its header begins.
+    pub fn next_layer(&self) -> NextLayer {
+        if self.version() == 4 {
+            let first = u16::from_be_bytes([self.octets[6], self.octets[7]]) & 0x1fff == 0;
+            return NextLayer { protocol: Some(self.octets[9]), header: first.then_some(self.header) };
+        }
+        let (mut kind, mut at) = (self.octets[6], self.header);
+        for _ in 0..EXTENSION_HEADERS {
+            if !matches!(kind, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS) {
+                return NextLayer { protocol: Some(kind), header: Some(at) };
+            }
+            let Some(header) = self.octets.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+            if kind != FRAGMENT {
+                at += (usize::from(header[1]) + 1) * 8;
+            } else if u16::from_be_bytes([header[2], header[3]]) & 0xfff8 == 0 {
+                at += 8;
+            } else {
+                // A later fragment: what follows is no header, and its protocol is known only if it is named here.
+                let hidden = matches!(header[0], HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS);
+                return NextLayer { protocol: (!hidden).then_some(header[0]), header: None };
+            }
+            kind = header[0];
+        }
+        NextLayer { protocol: None, header: None }
+    }
+
     /// Source and destination, 4 or 16 octets each.
     pub fn addresses(&self) -> (&'a [u8], &'a [u8]) {
         match self.version() {
@@ -86,6 +129,58 @@ pub fn set_ecn(packet: &mut [u8], ecn: u8) {
         packet[10..12].copy_from_slice(&(!(folded as u16)).to_be_bytes());
     } else {
         packet[1] = packet[1] & !0x30 | ecn << 4;
+    }
+}
+
+/// An outer IP header without options that this side writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Header {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    pub protocol: u8,
+    pub tos: u8,
+    pub ttl: u8,
+    /// IPv4 only, as is `identification`: IPv6 has neither without a fragment header.
+    pub dont_fragment: bool,
+    pub identification: u16,
+}
+
+/// Octets of the header without options of a family.
+pub fn header_octets(address: IpAddr) -> usize {
+    if address.is_ipv4() { 20 } else { 40 }
+}
+
+impl Header {
+    /// Write it into the start of `packet`, all of which it announces; both addresses have one family.
+    pub fn write(&self, packet: &mut [u8]) {
+        let length = packet.len();
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                packet[..2].copy_from_slice(&[0x45, self.tos]);
+                packet[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+                packet[4..6].copy_from_slice(&self.identification.to_be_bytes());
+                packet[6..10].copy_from_slice(&[u8::from(self.dont_fragment) << 6, 0, self.ttl, self.protocol]);
+                packet[10..12].fill(0);
+                packet[12..16].copy_from_slice(&source.octets());
+                packet[16..20].copy_from_slice(&destination.octets());
+                let checksum = checksum(sum(&packet[..20], 0));
+                packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+            }
+            (source, destination) => {
+                packet[..4].copy_from_slice(&[0x60 | self.tos >> 4, self.tos << 4, 0, 0]);
+                packet[4..6].copy_from_slice(&((length - 40) as u16).to_be_bytes());
+                packet[6..8].copy_from_slice(&[self.protocol, self.ttl]);
+                packet[8..24].copy_from_slice(&to_ipv6(source).octets());
+                packet[24..40].copy_from_slice(&to_ipv6(destination).octets());
+            }
+        }
+    }
+}
+
+fn to_ipv6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
     }
 }
 
@@ -161,6 +256,80 @@ mod tests {
         assert_eq!(View::new(&packet).unwrap().addresses().1.len(), 16);
     }
 
+    /// An IPv6 packet whose first next header is `kind`.
+    fn ipv6(kind: u8, payload: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0; 40];
+        packet[0] = 0x60;
+        packet[4..6].copy_from_slice(&(payload.len() as u16).to_be_bytes());
+        packet[6] = kind;
+        packet.extend(payload);
+        packet
+    }
+
+    fn next_layer(packet: &[u8]) -> (Option<u8>, Option<usize>) {
+        let found = View::new(packet).unwrap().next_layer();
+        (found.protocol, found.header)
+    }
+
+    #[test]
+    fn the_next_layer_of_ipv4_and_its_fragments() {
+        let mut packet = ipv4(0);
+        assert_eq!(next_layer(&packet), (Some(17), Some(20)));
+        packet[6] = 0x20;
+        assert_eq!(next_layer(&packet), (Some(17), Some(20)), "the first fragment has the header");
+        packet[7] = 3;
+        assert_eq!(next_layer(&packet), (Some(17), None));
+    }
+
+    #[test]
+    fn the_next_layer_is_behind_the_extension_headers_of_ipv6() {
+        let ports = [0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0];
+        assert_eq!(next_layer(&ipv6(6, &ports)), (Some(6), Some(40)));
+        let hop_by_hop =
+            [[DESTINATION_OPTIONS, 0, 0, 0, 0, 0, 0, 0], [132, 1, 0, 0, 0, 0, 0, 0], [0; 8], ports].concat();
+        assert_eq!(next_layer(&ipv6(HOP_BY_HOP, &hop_by_hop)), (Some(132), Some(64)));
+        let first = [[17, 0, 0, 1, 0, 0, 0, 9], ports].concat();
+        assert_eq!(next_layer(&ipv6(FRAGMENT, &first)), (Some(17), Some(48)));
+        let later = [[17, 0, 0, 8, 0, 0, 0, 9], ports].concat();
+        assert_eq!(next_layer(&ipv6(FRAGMENT, &later)), (Some(17), None));
+        let hidden = [[DESTINATION_OPTIONS, 0, 0, 8, 0, 0, 0, 9], ports].concat();
+        assert_eq!(next_layer(&ipv6(FRAGMENT, &hidden)), (None, None));
+        assert_eq!(next_layer(&ipv6(51, &ports)), (Some(51), Some(40)), "AH is a next layer");
+        assert_eq!(next_layer(&ipv6(HOP_BY_HOP, &[6, 0, 0])), (None, None), "cut off");
+        assert_eq!(next_layer(&ipv6(HOP_BY_HOP, &[0; 200])), (None, None), "a chain that does not end");
+    }
+
+    #[test]
+    fn a_written_header_is_read_as_meant() {
+        for (source, destination) in [("192.0.2.1", "198.51.100.2"), ("2001:db8::1", "2001:db8::2")] {
+            let (source, destination): (IpAddr, IpAddr) = (source.parse().unwrap(), destination.parse().unwrap());
+            let header = Header {
+                source,
+                destination,
+                protocol: 47,
+                tos: 0xb9,
+                ttl: 77,
+                dont_fragment: true,
+                identification: 9,
+            };
+            let mut packet = vec![0xee; header_octets(source) + 7];
+            header.write(&mut packet);
+            let view = View::new(&packet).unwrap();
+            assert_eq!((view.length(), view.header()), (packet.len(), packet.len() - 7));
+            assert_eq!((view.tos(), view.protocol(), view.dont_fragment(), view.fragment()), (0xb9, 47, true, false));
+            assert_eq!(packet[if view.version() == 4 { 8 } else { 7 }], 77);
+            let octets = |ip: IpAddr| match ip {
+                IpAddr::V4(ip) => ip.octets().to_vec(),
+                IpAddr::V6(ip) => ip.octets().to_vec(),
+            };
+            assert_eq!(view.addresses(), (&octets(source)[..], &octets(destination)[..]));
+            if view.version() == 4 {
+                assert_eq!(checksum(sum(&packet[..20], 0)), 0);
+                assert_eq!(packet[4..6], [0, 9]);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn the_sum_is_that_of_rfc1071(data in prop::collection::vec(any::<u8>(), 0..200), start in any::<u16>()) {
@@ -187,6 +356,7 @@ mod tests {
             if let Some(view) = View::new(&data) {
                 prop_assert!(view.length() <= data.len() && view.header() <= view.length());
                 let _ = (view.tos(), view.protocol(), view.addresses(), view.fragment(), view.dont_fragment());
+                prop_assert!(view.next_layer().header.is_none_or(|at| at >= view.header()));
             }
         }
     }

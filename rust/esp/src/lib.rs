@@ -9,7 +9,8 @@ pub mod ip;
 pub mod packet;
 pub mod replay;
 pub mod sa;
+pub mod selector;
 pub mod suite;
 
-pub use sa::{Inbound, Lifetime, OpenError, Opened, Outbound, SealError, Sealing};
+pub use sa::{Carries, Inbound, Lifetime, OpenError, Opened, Outbound, SealError, Sealing};
 pub use suite::{Encryption, Integrity, Suite, SuiteError};

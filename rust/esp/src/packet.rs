@@ -5,9 +5,10 @@ pub const HEADER: usize = 8;
 /// Pad length and next header.
 pub const TRAILER: usize = 2;
 
-/// Next headers of tunnel mode, and of a dummy packet (RFC 4303 section 2.6).
+/// Next headers of tunnel mode, of GRE in transport mode, and of a dummy packet (RFC 4303 section 2.6).
 pub const NEXT_IPV4: u8 = 4;
 pub const NEXT_IPV6: u8 = 41;
+pub const NEXT_GRE: u8 = 47;
 pub const NEXT_NONE: u8 = 59;
 
 /// The SPI of an ESP packet; `None` where it is too short to have one.

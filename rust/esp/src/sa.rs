@@ -1,7 +1,7 @@
 //! Security associations, one type a direction: sequence numbers, lifetimes, counters.
 
 use crate::ip;
-use crate::packet::{self, HEADER, NEXT_IPV4, NEXT_IPV6, NEXT_NONE, TRAILER};
+use crate::packet::{self, HEADER, NEXT_GRE, NEXT_IPV4, NEXT_IPV6, NEXT_NONE, TRAILER};
 use crate::replay::ReplayWindow;
 use crate::suite::Suite;
 use std::ops::Range;
@@ -190,16 +190,28 @@ pub enum OpenError {
     },
     /// Next header 59 (RFC 4303 section 2.6).
     Dummy,
-    /// A next header that tunnel mode does not have.
+    /// A next header that this SA does not carry.
     NextHeader,
     /// The pad length, or the inner IP header, does not fit the payload.
     Inner,
+}
+
+/// What an inbound SA may have inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// An IP packet: tunnel mode.
+    Ip,
+    /// GRE in transport mode, or the IP packet of a GRE tunnel in tunnel mode. Which of them the peers agreed on does
+    /// not matter: either is authenticated, and nothing but GRE is taken.
+    Gre,
 }
 
 /// An inner packet, in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     pub payload: Range<usize>,
+    /// 4, 41 or 47.
+    pub next_header: u8,
     pub sequence: u64,
     /// It has the highest sequence number so far.
     pub newest: bool,
@@ -213,14 +225,22 @@ pub struct Inbound {
     pub usage: Usage,
     lifetime: Lifetime,
     extended: bool,
+    carries: Carries,
     window: Mutex<ReplayWindow>,
 }
 
 impl Inbound {
     /// `replay_window` in packets; 0 turns the check off.
-    pub fn new(spi: u32, suite: Suite, replay_window: u32, extended: bool, lifetime: Lifetime) -> Self {
+    pub fn new(
+        spi: u32,
+        suite: Suite,
+        carries: Carries,
+        replay_window: u32,
+        extended: bool,
+        lifetime: Lifetime,
+    ) -> Self {
         let window = Mutex::new(ReplayWindow::new(replay_window, extended));
-        Self { spi, suite, usage: Usage::default(), lifetime, extended, window }
+        Self { spi, suite, usage: Usage::default(), lifetime, extended, carries, window }
     }
 
     /// Replay check, ICV, decryption, window, in that order (RFC 4303 section 3.4), then the inner
@@ -248,27 +268,28 @@ impl Inbound {
             }
             newest
         };
-        let payload = inner(packet, start, start + ciphertext)?;
+        let (payload, next_header) = inner(packet, start, start + ciphertext, self.carries)?;
         if self.usage.exhausted(&self.lifetime, payload.len() as u64) {
             return Err(OpenError::HardExpired { report: self.usage.hard_crossed() });
         }
         self.usage.add(payload.len() as u64, now);
-        Ok(Opened { payload, sequence, newest, soft_expired: self.usage.soft_crossed(&self.lifetime) })
+        Ok(Opened { payload, next_header, sequence, newest, soft_expired: self.usage.soft_crossed(&self.lifetime) })
     }
 }
 
-/// Where the inner IP packet lies in `start..end`, which is plaintext, padding and trailer.
-fn inner(packet: &[u8], start: usize, end: usize) -> Result<Range<usize>, OpenError> {
+/// Where the inner packet lies in `start..end`, which is plaintext, padding and trailer, and its next header.
+fn inner(packet: &[u8], start: usize, end: usize, carries: Carries) -> Result<(Range<usize>, u8), OpenError> {
     let (padding, next_header) = (usize::from(packet[end - 2]), packet[end - 1]);
     let length = (end - start).checked_sub(TRAILER + padding).ok_or(OpenError::Inner)?;
     let version = match next_header {
         NEXT_IPV4 => 4,
         NEXT_IPV6 => 6,
+        NEXT_GRE if carries == Carries::Gre => return Ok((start..start + length, next_header)),
         NEXT_NONE => return Err(OpenError::Dummy),
         _ => return Err(OpenError::NextHeader),
     };
     match ip::View::new(&packet[start..start + length]) {
-        Some(view) if view.version() == version => Ok(start..start + view.length()),
+        Some(view) if view.version() == version => Ok((start..start + view.length(), next_header)),
         _ => Err(OpenError::Inner),
     }
 }

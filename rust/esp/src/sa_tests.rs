@@ -41,7 +41,7 @@ fn seal_one(sa: &Outbound, plain: &[u8], next_header: u8) -> Vec<u8> {
 fn pair(kind: (Encryption, Option<Integrity>), extended: bool) -> (Outbound, Inbound) {
     (
         Outbound::new(0x1234, suite(kind), extended, Lifetime::default()),
-        Inbound::new(0x1234, suite(kind), 64, extended, Lifetime::default()),
+        Inbound::new(0x1234, suite(kind), Carries::Ip, 64, extended, Lifetime::default()),
     )
 }
 
@@ -209,7 +209,7 @@ fn lifetimes_are_reported_once_and_the_hard_one_stops() {
     let lifetime = Lifetime { soft_packets: 2, hard_octets: 150, ..Lifetime::default() };
     let kind = (Encryption::AesGcm128, None);
     let out = Outbound::new(1, suite(kind), false, lifetime);
-    let inbound = Inbound::new(1, suite(kind), 64, false, lifetime);
+    let inbound = Inbound::new(1, suite(kind), Carries::Ip, 64, false, lifetime);
     let (free, _) = pair(kind, false);
     let mut results = Vec::new();
     for _ in 0..5 {
@@ -243,6 +243,20 @@ fn dummy_packets_padding_and_wrong_payloads() {
         padded.extend([0xaa; 300]);
         assert_eq!(open(&padded, NEXT_IPV4).unwrap().payload.len(), 40, "traffic flow padding");
     }
+}
+
+#[test]
+fn an_sa_for_gre_carries_it_in_either_mode_and_any_other_sa_does_not() {
+    let kind = (Encryption::AesGcm128, None);
+    let (out, plain) = pair(kind, false);
+    let gre = Inbound::new(0x1234, suite(kind), Carries::Gre, 64, false, Lifetime::default());
+    let inner = [0x20, 0, 8, 0, 0, 0, 0, 7, 0x45];
+    let opened = gre.open(&mut seal_one(&out, &inner, NEXT_GRE), 1).unwrap();
+    assert_eq!((opened.next_header, opened.payload.len()), (NEXT_GRE, inner.len()));
+    let opened = gre.open(&mut seal_one(&out, &inner_packet(40), NEXT_IPV4), 1).unwrap();
+    assert_eq!((opened.next_header, opened.payload.len()), (NEXT_IPV4, 40));
+    assert_eq!(gre.open(&mut seal_one(&out, &inner, 17), 1), Err(OpenError::NextHeader));
+    assert_eq!(plain.open(&mut seal_one(&out, &inner, NEXT_GRE), 1), Err(OpenError::NextHeader));
 }
 
 #[test]

@@ -6,7 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use seikan_dataplane::{
     DROPS, Df, Direction, Encapsulation, Mode, NewSa, Notice, Parameters, Path, Plane as Dataplane, PlaneError,
+    TunnelCounters,
 };
+use seikan_esp::selector::{Prefix, Selector};
 use seikan_esp::{Encryption, Integrity, Lifetime, Suite};
 use std::net::IpAddr;
 
@@ -43,41 +45,47 @@ fn path(local: &str, remote: &str, ports: Option<(u16, u16)>) -> PyResult<Path> 
     Ok(Path { local: address(local)?, remote: address(remote)?, encapsulation })
 }
 
-#[allow(clippy::too_many_arguments)]
-fn parameters(
-    device: &str,
-    mode: &str,
-    source: &str,
-    destination: &str,
-    mtu: u32,
-    key: Option<u32>,
-    ttl: u8,
-    df: &str,
-    tos: Option<u8>,
-) -> PyResult<Parameters> {
+/// device, mode, source, destination, MTU, key, TTL, DF rule, TOS, bundle, policies.
+type TunnelRow =
+    (String, String, String, String, u32, Option<u32>, u8, String, Option<u8>, Option<String>, Vec<PolicyRow>);
+/// number, network and prefix length of this side and of the other, protocol, port of this side and of the other.
+type PolicyRow = (u32, (String, u8), (String, u8), u8, u16, u16);
+
+fn policy(row: PolicyRow) -> PyResult<(u32, Selector)> {
+    let (number, local, remote, protocol, local_port, remote_port) = row;
+    let prefix = |(network, length): (String, u8)| {
+        Prefix::new(address(&network)?, length).map_err(|error| PyValueError::new_err(error.0))
+    };
+    Ok((number, Selector { local: prefix(local)?, remote: prefix(remote)?, protocol, local_port, remote_port }))
+}
+
+fn parameters(row: TunnelRow) -> PyResult<Parameters> {
+    let (device, mode, source, destination, mtu, key, ttl, df, tos, bundle, policies) = row;
     Ok(Parameters {
-        device: device.to_owned(),
-        mode: match mode {
+        device,
+        mode: match mode.as_str() {
             "gre" => Mode::Gre,
             "ipsec" => Mode::Ipsec,
-            _ => return Err(unknown("tunnel mode", mode)),
+            _ => return Err(unknown("tunnel mode", &mode)),
         },
-        source: address(source)?,
-        destination: address(destination)?,
+        source: address(&source)?,
+        destination: address(&destination)?,
         mtu,
         key,
         ttl,
-        df: match df {
+        df: match df.as_str() {
             "copy" => Df::Copy,
             "set" => Df::Set,
             "clear" => Df::Clear,
-            _ => return Err(unknown("DF rule", df)),
+            _ => return Err(unknown("DF rule", &df)),
         },
         tos,
+        bundle,
+        policies: policies.into_iter().map(policy).collect::<PyResult<_>>()?,
     })
 }
 
-/// kind, tunnel, SPI, direction, remote, remote port, local, MTU, sequence number.
+/// kind, tunnel, SPI, direction, remote, remote port, local, MTU, sequence number, policy.
 type EventRow = (
     &'static str,
     Option<String>,
@@ -88,10 +96,16 @@ type EventRow = (
     Option<String>,
     Option<u32>,
     Option<u32>,
+    Option<u32>,
 );
 /// data, local, local port, remote, remote port.
 type IkeRow = (Py<PyBytes>, String, u16, String, u16);
 type DropRows = Vec<(&'static str, u64)>;
+type CounterRow = (u64, u64, u64, u64, DropRows);
+
+fn counters(of: TunnelCounters) -> CounterRow {
+    (of.packets_in, of.packets_out, of.octets_in, of.octets_out, of.drops)
+}
 
 #[pyclass(frozen)]
 struct Plane(Dataplane);
@@ -103,39 +117,13 @@ impl Plane {
         Dataplane::new(workers).map(Self).map_err(refused)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn create_tunnel(
-        &self,
-        py: Python<'_>,
-        device: &str,
-        mode: &str,
-        source: &str,
-        destination: &str,
-        mtu: u32,
-        key: Option<u32>,
-        ttl: u8,
-        df: &str,
-        tos: Option<u8>,
-    ) -> PyResult<()> {
-        let parameters = parameters(device, mode, source, destination, mtu, key, ttl, df, tos)?;
+    fn create_tunnel(&self, py: Python<'_>, tunnel: TunnelRow) -> PyResult<()> {
+        let parameters = parameters(tunnel)?;
         py.detach(|| self.0.create_tunnel(parameters)).map_err(refused)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn update_tunnel(
-        &self,
-        py: Python<'_>,
-        device: &str,
-        mode: &str,
-        source: &str,
-        destination: &str,
-        mtu: u32,
-        key: Option<u32>,
-        ttl: u8,
-        df: &str,
-        tos: Option<u8>,
-    ) -> PyResult<()> {
-        let parameters = parameters(device, mode, source, destination, mtu, key, ttl, df, tos)?;
+    fn update_tunnel(&self, py: Python<'_>, tunnel: TunnelRow) -> PyResult<()> {
+        let parameters = parameters(tunnel)?;
         py.detach(|| self.0.update_tunnel(parameters)).map_err(refused)
     }
 
@@ -165,6 +153,8 @@ impl Plane {
         replay_window: u32,
         extended_sequence_numbers: bool,
         lifetime: (u64, u64, u64, u64),
+        policy: Option<u32>,
+        transport: bool,
     ) -> PyResult<()> {
         let suite = Encryption::from_name(encryption)
             .and_then(|encryption| {
@@ -177,6 +167,8 @@ impl Plane {
             tunnel: tunnel.to_owned(),
             direction: self::direction(direction)?,
             spi,
+            policy,
+            transport,
             path: path(local, remote, ports)?,
             suite,
             replay_window,
@@ -207,9 +199,16 @@ impl Plane {
     }
 
     /// packets in, packets out, octets in, octets out, drops.
-    fn tunnel_counters(&self, device: &str) -> PyResult<(u64, u64, u64, u64, DropRows)> {
-        let counters = self.0.tunnel_counters(device).map_err(refused)?;
-        Ok((counters.packets_in, counters.packets_out, counters.octets_in, counters.octets_out, counters.drops))
+    fn tunnel_counters(&self, device: &str) -> PyResult<CounterRow> {
+        self.0.tunnel_counters(device).map(counters).map_err(refused)
+    }
+
+    fn policy_counters(&self, device: &str, policy: u32) -> PyResult<CounterRow> {
+        self.0.policy_counters(device, policy).map(counters).map_err(refused)
+    }
+
+    fn send_keepalive(&self, py: Python<'_>, device: &str) -> PyResult<()> {
+        py.detach(|| self.0.send_keepalive(device)).map_err(refused)
     }
 
     /// packets, octets, errors, CLOCK_MONOTONIC of the last packet in seconds.
@@ -248,6 +247,7 @@ impl Plane {
                     event.local.map(|ip| ip.to_string()),
                     event.mtu,
                     event.sequence,
+                    event.policy,
                 );
                 Ok(row.into_pyobject(py)?.into_any().unbind())
             }

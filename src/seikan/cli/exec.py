@@ -1,19 +1,25 @@
-"""The commands of exec mode: rows of the same table as the configuration's, whose handlers make requests.
-
-A handler gets the match and a `View` of the session and gives a `Request` for the daemon, or something
-that the session does itself: a `Question`, a change of mode or of the terminal.
-"""
+"""The commands of exec mode: rows of the same table as the configuration's, whose handlers make requests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 
+from seikan.cli.answers import (
+    Answer,
+    Configure,
+    Disable,
+    Enable,
+    ExecCommand,
+    Handler,
+    Question,
+    TerminalSetting,
+    View,
+    always,
+    confirm,
+)
+from seikan.cli.clear import CLEAR_COMMANDS
 from seikan.cli.requests import (
-    Clear,
-    ClearKind,
     Close,
     Copy,
     Debug,
@@ -22,84 +28,16 @@ from seikan.cli.requests import (
     Monitor,
     Ping,
     Reply,
-    Request,
     Show,
 )
 from seikan.cli.running import RUNNING_COMMANDS
-from seikan.cli.shell import Wants
 from seikan.cli.show import SHOW_COMMANDS
 from seikan.cli.show.command import ShowCommand
 from seikan.cli.status import Status
 from seikan.config.grammar import Command, Match, Table
 from seikan.config.modes import EXEC
 
-USER_PRIVILEGE = 1
-FULL_PRIVILEGE = 15
 MAXIMUM_HISTORY = 256  # lines
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a handler may know of the session."""
-
-    privilege: int
-    history: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Ask before going on: `answer` takes the line. `unattended` is the answer where nobody is
-    there to ask; None where there is no such answer."""
-
-    prompt: str
-    answer: Callable[[str], Answer]
-    wants: Wants = Wants.ANSWER
-    unattended: str | None = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Configure:
-    """Enter configuration mode."""
-
-
-@dataclass(frozen=True, slots=True)
-class Enable:
-    """Become privileged; the session knows whether a password is asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Disable:
-    """Give the privilege back."""
-
-
-@dataclass(frozen=True, slots=True)
-class TerminalSetting:
-    """Set what is not None; `reset` names what goes back to the window's own."""
-
-    length: int | None = None
-    width: int | None = None
-    history: int | None = None
-    reset: str | None = None
-
-
-Answer = Request | Question | Configure | Enable | Disable | TerminalSetting
-Handler = Callable[[Match, View], Answer]
-
-
-@dataclass(frozen=True, slots=True)
-class ExecCommand:
-    """One row; `user` tells that it needs no privilege."""
-
-    syntax: str
-    handler: Handler
-    help: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    user: bool = False
-    negatable: bool = False
-    hidden: bool = False
-
-
-def _always(answer: Answer) -> Handler:
-    return lambda match, view: answer
 
 
 def _configure(match: Match, view: View) -> Answer:
@@ -137,14 +75,7 @@ def _copy_between(source: Location | None, destination: Location | None) -> Hand
     return handler
 
 
-def _confirm(prompt: str, request: Request) -> Question:
-    def answer(line: str) -> Answer:
-        return Reply() if line.strip()[:1] in ("n", "N") else request
-
-    return Question(prompt, answer, Wants.KEY)
-
-
-_ERASE = _confirm("This removes the startup configuration. Continue? [confirm]", EraseStartup())
+_ERASE = confirm("This removes the startup configuration. Continue? [confirm]", EraseStartup())
 
 _CONFIGURATION_HELP = {
     "copy": "Copy from one file to another",
@@ -181,35 +112,7 @@ def _ping(match: Match, view: View) -> Answer:
     )
 
 
-# Clear and debug
-
-
-def _clear_isakmp(match: Match, view: View) -> Answer:
-    conn_id = match.args.get("id")
-    return Clear(ClearKind.ISAKMP, conn_id=conn_id if isinstance(conn_id, int) else None)
-
-
-def _clear_peer(kind: ClearKind) -> Handler:
-    def handler(match: Match, view: View) -> Answer:
-        peer = match.args.get("address")
-        return Clear(kind, peer=peer if isinstance(peer, IPv4Address | IPv6Address) else None)
-
-    return handler
-
-
-def _clear_counters(match: Match, view: View) -> Answer:
-    interface = match.args.get("interface")
-    which = "on all interfaces" if interface is None else "on this interface"
-    request = Clear(ClearKind.COUNTERS, interface=None if interface is None else str(interface))
-    return _confirm(f'Clear "show interface" counters {which} [confirm]', request)
-
-
-def _clear_ospf(match: Match, view: View) -> Answer:
-    def answer(line: str) -> Answer:
-        word = line.strip().lower()
-        return Clear(ClearKind.OSPF) if word and "yes".startswith(word) else Reply()
-
-    return Question("Reset ALL OSPF processes? [no]: ", answer, unattended="yes")
+# Debug
 
 
 def _debug(topic: str | None, on: bool) -> Handler:
@@ -232,13 +135,7 @@ DEBUG_NAMES = MappingProxyType({"isakmp": "Crypto ISAKMP", "ipsec": "Crypto IPSE
 _DEBUG_WORDS = MappingProxyType({"isakmp": "crypto isakmp", "ipsec": "crypto ipsec", "routing": "ip routing"})
 _DEBUG_HELP = MappingProxyType({"ip": "IP information", "routing": "Routes that come and go"})
 
-_CRYPTO_HELP = {
-    "crypto": "Encryption subsystem",
-    "isakmp": "ISAKMP",
-    "ipsec": "IPSEC",
-    "sa": "IPsec security associations",
-    "session": "Crypto sessions of all peers",
-}
+_CRYPTO_HELP = {"crypto": "Encryption subsystem", "isakmp": "ISAKMP", "ipsec": "IPSEC"}
 
 
 # The terminal and the session
@@ -275,8 +172,7 @@ def _show_row(row: ShowCommand) -> ExecCommand:
         args = match.args
         return Show(row.needs, lambda status: row.render(status, args), lambda lines: lines)
 
-    needs_privilege = any(word in row.syntax for word in ("running-config", "startup-config"))
-    return ExecCommand(row.syntax, handler, row.help, user=not needs_privilege)
+    return ExecCommand(row.syntax, handler, row.help, user=not row.privileged)
 
 
 EXEC_COMMANDS: tuple[ExecCommand, ...] = (
@@ -285,15 +181,15 @@ EXEC_COMMANDS: tuple[ExecCommand, ...] = (
         _configure,
         {"configure": "Enter configuration mode", "terminal": "Configure from the terminal"},
     ),
-    ExecCommand("enable", _always(Enable()), {"enable": "Turn on privileged commands"}, user=True),
-    ExecCommand("disable", _always(Disable()), {"disable": "Turn off privileged commands"}, user=True),
-    ExecCommand("exit", _always(Close()), _EXIT_HELP, user=True),
-    ExecCommand("logout", _always(Close()), _EXIT_HELP, user=True),
-    ExecCommand("quit", _always(Close()), _EXIT_HELP, user=True),
-    ExecCommand("end", _always(Reply()), user=True, hidden=True),  # scripts send it wherever they are
-    ExecCommand("write [memory]", _always(Copy(Location.RUNNING, Location.STARTUP)), _CONFIGURATION_HELP),
-    ExecCommand("write erase", _always(_ERASE), {"erase": "Erase the startup configuration"}),
-    ExecCommand("erase startup-config", _always(_ERASE), _CONFIGURATION_HELP),
+    ExecCommand("enable", always(Enable()), {"enable": "Turn on privileged commands"}, user=True),
+    ExecCommand("disable", always(Disable()), {"disable": "Turn off privileged commands"}, user=True),
+    ExecCommand("exit", always(Close()), _EXIT_HELP, user=True),
+    ExecCommand("logout", always(Close()), _EXIT_HELP, user=True),
+    ExecCommand("quit", always(Close()), _EXIT_HELP, user=True),
+    ExecCommand("end", always(Reply()), user=True, hidden=True),  # scripts send it wherever they are
+    ExecCommand("write [memory]", always(Copy(Location.RUNNING, Location.STARTUP)), _CONFIGURATION_HELP),
+    ExecCommand("write erase", always(_ERASE), {"erase": "Erase the startup configuration"}),
+    ExecCommand("erase startup-config", always(_ERASE), _CONFIGURATION_HELP),
     ExecCommand(
         "copy running-config startup-config",
         _copy_between(Location.RUNNING, Location.STARTUP),
@@ -327,37 +223,7 @@ EXEC_COMMANDS: tuple[ExecCommand, ...] = (
         },
         user=True,
     ),
-    ExecCommand(
-        "clear crypto isakmp [<id:number(1-32766)>]",
-        _clear_isakmp,
-        {**_CRYPTO_HELP, "clear": "Reset functions", "isakmp": "ISAKMP database", "<id>": "Connection id of SA"},
-    ),
-    ExecCommand(
-        "clear crypto sa [peer (<address:ipv4>|<address:ipv6>)]",
-        _clear_peer(ClearKind.SA),
-        {**_CRYPTO_HELP, "peer": "Clear the SAs of one peer", "<address>": "Address of the peer"},
-    ),
-    ExecCommand(
-        "clear crypto sa counters", _always(Clear(ClearKind.SA_COUNTERS)), {"counters": "Reset the SA counters"}
-    ),
-    ExecCommand(
-        "clear crypto session [remote (<address:ipv4>|<address:ipv6>)]",
-        _clear_peer(ClearKind.SESSION),
-        {**_CRYPTO_HELP, "remote": "Clear the sessions of one peer", "<address>": "Address of the peer"},
-    ),
-    ExecCommand(
-        "clear counters [<interface:interface>]", _clear_counters, {"counters": "Clear counters on interfaces"}
-    ),
-    ExecCommand(
-        "clear logging",
-        _always(_confirm("Clear logging buffer [confirm]", Clear(ClearKind.LOGGING))),
-        {"logging": "Clear logging buffer"},
-    ),
-    ExecCommand(
-        "clear ip ospf process",
-        _clear_ospf,
-        {"ip": "IP", "ospf": "OSPF clear commands", "process": "Reset OSPF process"},
-    ),
+    *CLEAR_COMMANDS,
     *(
         ExecCommand(
             f"debug {_DEBUG_WORDS[topic]}",
@@ -391,16 +257,16 @@ EXEC_COMMANDS: tuple[ExecCommand, ...] = (
         _TERMINAL_HELP,
         user=True,
     ),
-    ExecCommand("terminal no length", _always(TerminalSetting(reset="length")), _TERMINAL_HELP, user=True),
-    ExecCommand("terminal no width", _always(TerminalSetting(reset="width")), _TERMINAL_HELP, user=True),
+    ExecCommand("terminal no length", always(TerminalSetting(reset="length")), _TERMINAL_HELP, user=True),
+    ExecCommand("terminal no width", always(TerminalSetting(reset="width")), _TERMINAL_HELP, user=True),
     ExecCommand(
         f"terminal history size <number:number(0-{MAXIMUM_HISTORY})>",
         _terminal_number(lambda number: TerminalSetting(history=number)),
         {**_TERMINAL_HELP, "<number>": "Size of history buffer"},
         user=True,
     ),
-    ExecCommand("terminal monitor", _always(Monitor(True)), _TERMINAL_HELP),
-    ExecCommand("terminal no monitor", _always(Monitor(False)), _TERMINAL_HELP),
+    ExecCommand("terminal monitor", always(Monitor(True)), _TERMINAL_HELP),
+    ExecCommand("terminal no monitor", always(Monitor(False)), _TERMINAL_HELP),
     _show_row(
         ShowCommand(
             "show debugging",

@@ -84,6 +84,8 @@ class ClearKind(Enum):
     SA = "sa"
     SA_COUNTERS = "sa counters"
     SESSION = "session"
+    ADMISSION = "call admission statistics"
+    ACCESS_LIST_COUNTERS = "access-list counters"
     COUNTERS = "counters"
     LOGGING = "logging"
     OSPF = "ip ospf process"
@@ -91,10 +93,22 @@ class ClearKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Clear:
+    """What is not None narrows it: only what fits all of it is cleared.
+
+    Of kind SA: `crypto_map` is its tag, `spi` one SA whose packets go to `peer` (this router's own address for an
+    inbound one); its pair goes with it.
+    """
+
     kind: ClearKind
     peer: Address | None = None
     conn_id: int | None = None
     interface: str | None = None
+    peer_port: int | None = None
+    local: Address | None = None
+    local_port: int | None = None
+    crypto_map: str | None = None
+    spi: int | None = None
+    access_list: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

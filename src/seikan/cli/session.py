@@ -13,12 +13,9 @@ from dataclasses import replace
 
 from seikan.cli import help as help_text
 from seikan.cli import modifiers
-from seikan.cli.editor import NARROWEST, cells
-from seikan.cli.exec import (
+from seikan.cli.answers import (
     FULL_PRIVILEGE,
-    PRIVILEGED_TABLE,
     USER_PRIVILEGE,
-    USER_TABLE,
     Answer,
     Configure,
     Disable,
@@ -27,6 +24,8 @@ from seikan.cli.exec import (
     TerminalSetting,
     View,
 )
+from seikan.cli.editor import NARROWEST, cells
+from seikan.cli.exec import PRIVILEGED_TABLE, USER_TABLE
 from seikan.cli.modifiers import ModifierError, compile_modifier
 from seikan.cli.requests import Apply, ConfigureEnd, Reply, Request, Show
 from seikan.cli.shell import Wants

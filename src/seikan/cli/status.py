@@ -14,6 +14,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 
 from seikan.config.model import Config, IsakmpPolicy, TransformSet
+from seikan.wire.selector import Selector
 
 Address = IPv4Address | IPv6Address
 
@@ -26,6 +27,7 @@ class Need(Enum):
 
     INTERFACES = "interfaces"
     CRYPTO = "crypto"
+    ACCESS_LISTS = "access lists"
     ROUTES = "routes"
     OSPF = "ospf"
     LOGGING = "logging"
@@ -41,7 +43,7 @@ class InterfaceStatus:
     present: bool  # the Linux device exists
     admin_up: bool
     protocol_up: bool
-    hardware: str  # "Tunnel", "Loopback", "Ethernet"
+    hardware: str  # "Tunnel", "Loopback", "Ethernet", "Virtual Access", "Virtual Template"
     mac: str | None
     mtu: int
     address: IPv4Interface | None
@@ -72,6 +74,8 @@ class InterfaceStatus:
     drops: Mapping[str, int] = field(default_factory=dict)  # named counters of the plane
     bandwidth: int | None = None  # kbit/s of the link, as the device tells it
     since_cleared: float | None = None  # seconds since `clear counters`; None: never cleared
+    template: int | None = None  # the Virtual-Template that a Virtual Access is cloned from
+    peer_identity: str | None = None  # of the spoke behind a Virtual Access, as it proved in phase 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class IsakmpSa:
     aggressive: bool
     peer_identity: str | None
     cookies: tuple[bytes, bytes]
+    profile: str | None = None  # the isakmp profile that the peer matched
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +133,42 @@ class IpsecSa:
 
 
 @dataclass(frozen=True, slots=True)
-class CryptoTunnel:
-    """A protected tunnel's negotiation and SAs; `sas` holds the newest pair first.
+class CryptoFlow:
+    """Traffic with SAs of its own: what IOS calls an IPSEC FLOW. `sas` holds the newest pair first.
 
-    Packet counters and `drops` are the tunnel's, over all SAs since they were cleared. `last_error` and
-    `mismatches` tell why the last negotiation failed; both empty while it works.
+    `number` is unique in its owner. Packet counters and `drops` are the flow's, over all its SAs since they were
+    cleared. A flow of a crypto map tells the `access_list` and `sequence` of its entry; `dynamic` ones come from a
+    dynamic map.
+    """
+
+    number: int
+    selector: Selector
+    up: bool
+    uptime: float | None
+    sas: tuple[IpsecSa, ...]
+    packets_encapsulated: int
+    packets_decapsulated: int
+    octets_encapsulated: int
+    octets_decapsulated: int
+    send_errors: int
+    receive_errors: int
+    drops: Mapping[str, int] = field(default_factory=dict)
+    access_list: str | None = None
+    sequence: int | None = None  # of the crypto map entry
+    dynamic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CryptoTunnel:
+    """One owner and one peer: a protected tunnel, a Virtual-Access, or a crypto map entry with its current peer.
+
+    `interface` is the owner's name; several crypto map entries have that of the interface they are on. `last_error`
+    and `mismatches` tell why the last negotiation failed; both empty while it works.
     """
 
     interface: str
-    profile: str
-    crypto_map_tag: str  # "Tunnel0-head-0"
+    profile: str | None  # the IPsec profile; None for a crypto map
+    crypto_map_tag: str  # "Tunnel0-head-0", or the crypto map's name
     local: Address | None
     remote: Address | None
     remote_port: int
@@ -148,17 +179,59 @@ class CryptoTunnel:
     ip_mtu: int
     ip_mtu_interface: str
     plaintext_mtu: int
-    sas: tuple[IpsecSa, ...]
-    packets_encapsulated: int
-    packets_decapsulated: int
-    octets_encapsulated: int
-    octets_decapsulated: int
-    send_errors: int
-    receive_errors: int
-    drops: Mapping[str, int] = field(default_factory=dict)
+    mode: str  # "ipsec", "gre", "map"
+    flows: tuple[CryptoFlow, ...]
     last_error: str | None = None
     last_error_at: datetime | None = None
     mismatches: tuple[Mismatch, ...] = ()
+    identity: str | None = None  # the peer's of phase 1
+    isakmp_profile: str | None = None
+    peers: tuple[Address, ...] = ()  # all that the crypto map entry may use, in its order
+    map_sequence: int | None = None  # of the crypto map entry
+    template: int | None = None  # of a Virtual-Access
+
+    @property
+    def sas(self) -> tuple[IpsecSa, ...]:
+        """Those of all flows."""
+        return tuple(sa for flow in self.flows for sa in flow.sas)
+
+    @property
+    def packets_encapsulated(self) -> int:
+        return sum(flow.packets_encapsulated for flow in self.flows)
+
+    @property
+    def packets_decapsulated(self) -> int:
+        return sum(flow.packets_decapsulated for flow in self.flows)
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Those of all flows, by name."""
+        total: dict[str, int] = {}
+        for flow in self.flows:
+            for name, count in flow.drops.items():
+                total[name] = total.get(name, 0) + count
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Call admission of IKE: the limits (0: none), the phase 1 SAs there are, and requests since they were cleared.
+
+    `sas` are established ones. A request is one for a phase 1 SA: of a peer (incoming) or of this router (outgoing).
+    """
+
+    max_sas: int
+    max_negotiating: int
+    sas: int
+    negotiating: int
+    refused_sas: int = 0  # incoming, because max_sas was reached
+    refused_negotiating: int = 0  # because max_negotiating was reached
+    refused_half_open: int = 0  # because their source had too many half-open already, or asks too often
+    incoming_accepted: int = 0
+    outgoing_accepted: int = 0
+    outgoing_refused: int = 0
+    dropped: int = 0  # IKE datagrams that were not looked at
+    quick_modes: tuple[int, int, int, int] | None = None  # incoming accepted and refused, outgoing the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +243,8 @@ class CryptoStatus:
     tunnels: tuple[CryptoTunnel, ...]
     counters: Mapping[str, int] = field(default_factory=dict)
     drops: Mapping[str, int] = field(default_factory=dict)  # the plane's, of no tunnel
+    not_ipsec: Mapping[str, int] = field(default_factory=dict)  # came in clear against a crypto map, by interface
+    admission: Admission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,3 +403,10 @@ class Status:
     logging: LoggingStatus | None = None
     problems: tuple[str, ...] = ()  # one line each: what does not work and why (FRR missing, UDP 500 taken)
     debugging: tuple[str, ...] = ()  # the asking terminal's: "isakmp", "ipsec"
+    access_matches: Mapping[tuple[str, int], int] = field(default_factory=dict)  # packets by list and sequence number
+    derived: Config | None = None  # the running configuration with its Virtual-Access interfaces; None: it has none
+
+    @property
+    def in_force(self) -> Config:
+        """What the router works by: the configuration with the interfaces that it made itself."""
+        return self.derived if self.derived is not None else self.running

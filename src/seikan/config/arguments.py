@@ -2,7 +2,8 @@
 
 A placeholder is `<name:type>` or `<name:type(parameter)>`. Values: ipv4, mask, netmask (a mask without
 gaps) and wildcard are `IPv4Address`, ipv6 `IPv6Address`, prefix6 `IPv6Interface`, area `IPv4Address`,
-interface a canonical name, secret a `Secret`, number an `int`, the others `str`.
+interface a canonical name (parameter `typed`: `?` leaves out what nobody types; `device`: what has no device of its
+own, too), secret a `Secret`, number an `int`, the others `str`.
 """
 
 from __future__ import annotations
@@ -179,9 +180,14 @@ ARGUMENT_TYPES: dict[str, ArgumentType] = {
 }
 
 
-def interface_choices(prefix: str) -> tuple[tuple[str, str], ...]:
+#: Types that an argument's parameter leaves out of `?`; who types one all the same is told why it is refused.
+_LEFT_OUT = {"": (), "typed": ("Virtual-Access",), "device": ("Virtual-Access", "Virtual-Template")}
+
+
+def interface_choices(prefix: str, parameter: str = "") -> tuple[tuple[str, str], ...]:
     """The interface types `?` lists for the start of a word, with the help of each."""
-    return tuple((row.name, row.help) for row in (interface_types(prefix) if prefix else INTERFACE_TYPES))
+    rows = interface_types(prefix) if prefix else INTERFACE_TYPES
+    return tuple((row.name, row.help) for row in rows if row.name not in _LEFT_OUT[parameter])
 
 
 def interface_number(word: str) -> tuple[str, str] | None:
@@ -189,4 +195,4 @@ def interface_number(word: str) -> tuple[str, str] | None:
     row = interface_type(word)
     if row is None:
         return None
-    return ("<0-2147483647>" if not row.slots else "<0-99>", f"{row.name} interface number")
+    return (row.numbers if not row.slots else "<0-99>", f"{row.name} interface number")

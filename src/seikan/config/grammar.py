@@ -471,7 +471,7 @@ def _choices(threads: Sequence[_Thread], partial: str) -> dict[str, Completion]:
                     add(edge.keyword, thread.command.help.get(edge.keyword, ""), literal=True)
                     otherwise.setdefault(edge.keyword, thread.command.otherwise)
             elif edge.type.name == "interface":
-                for word, text in interface_choices(partial):
+                for word, text in interface_choices(partial, edge.parameter):
                     add(word, text, literal=True)
             elif not partial or edge.type.rank >= 2 or partial[0].isdigit():
                 display = edge.type.shown(edge.parameter)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from seikan.config.grammar import Command, Match
 from seikan.config.model import Config
+from seikan.config.names import is_access, is_template
 from seikan.wire.secret import Secret
 
 Key = TypeVar("Key", bound=Hashable)
@@ -29,13 +30,17 @@ def _no_warning(_match: Match) -> Iterable[str]:
     return ()
 
 
+def _no_remark(_before: Config, _match: Match) -> Iterable[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A line that sets part of the object its mode is about (the whole `Config` in global mode).
 
     `remove` does the `no` form and `reset` the `default` form (None: as `no`). `render` gives the lines that
     recreate the object's part. Any of them may raise ConfigError. `warn` is for whoever types the line, `note`
-    for the reader of a file too.
+    for the reader of a file too. Objects that are not the row's (`mine`) keep the line as `otherwise` says.
     """
 
     apply: Callable[[Any, Match], Any]
@@ -44,14 +49,18 @@ class Setting:
     reset: Callable[[Any, Match], Any] | None = None
     warn: Callable[[Match], Iterable[str]] = _no_warning
     note: Callable[[Match], Iterable[str]] = _no_warning
+    otherwise: Stored | None = None
+    mine: Callable[[Any], bool] = lambda _object: True
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """A line that opens a mode about one object.
 
-    `open` makes the object where it is missing and returns its key; `header` is the line that opens it again,
-    `title` the part of it that never changes. `every` gives the keys of all objects.
+    `open` makes the object where it is missing and returns its key, or None where there is nothing to say about it
+    in a mode of its own; `header` is the line that opens it again, `title` the part of it that never changes. `every`
+    gives the keys of all objects. Of what is said to the user, told from the configuration before the line, `warn` is
+    for whoever types it, `note` for the reader of a file too, and `remark` is printed as it stands.
     """
 
     mode: str
@@ -60,9 +69,11 @@ class Section:
     get: Callable[[Config, Any], Any]  # None where it is gone
     put: Callable[[Config, Any, Any], Config]
     every: Callable[[Config], Iterable[Hashable]]  # in the order of rendering
-    header: Callable[[Any], str]
+    header: Callable[[Any, Any], str]  # of key and object
     title: Callable[[Any], str]
-    warn: Callable[[Match], Iterable[str]] = _no_warning
+    warn: Callable[[Config, Match], Iterable[str]] = _no_remark
+    note: Callable[[Config, Match], Iterable[str]] = _no_remark
+    remark: Callable[[Config, Match], Iterable[str]] = _no_remark
     reset: Callable[[Config, Match], Config] | None = None
     sections: Callable[[Config], Iterable[Hashable]] | None = None  # those rendered as sections, None: every
 
@@ -188,6 +199,23 @@ def switch(mode: str, syntax: str, path: str, help: Mapping[str, str]) -> Comman
 def refused(mode: str, syntax: str, reason: str) -> Command:
     """A hidden row that answers with why."""
     return Command(mode, syntax, handler=Refused(reason), hidden=True)
+
+
+NOT_TYPED = "Virtual-Access interfaces are made from a Virtual-Template: change that"
+
+
+def typed(name: str) -> str:
+    """The interface's name. Raises ConfigError for a Virtual-Access interface, which nobody types."""
+    if is_access(name):
+        raise ConfigError(NOT_TYPED)
+    return name
+
+
+def device(name: str) -> str:
+    """As `typed`, also for a Virtual-Template, of which only copies have a device and addresses."""
+    if is_template(name):
+        raise ConfigError(f"{name} has no address and no device, only its copies have: name another interface")
+    return typed(name)
 
 
 def with_item(mapping: Mapping[Key, Value], key: Key, value: Value) -> Mapping[Key, Value]:

@@ -384,6 +384,7 @@ class ReverseRoute:
 
     static: bool = False  # also while there is no SA
     remote_peer: Address | None = None  # the routes' next hop
+    gateway: bool = False  # and a host route to the peer itself through it
     tag: int | None = None
     distance: int | None = None
 
@@ -392,7 +393,8 @@ class ReverseRoute:
 class CryptoMapEntry:
     """One sequence number of a `crypto map` or `crypto dynamic-map`.
 
-    `dynamic` names the dynamic map of `ipsec-isakmp dynamic NAME`; such an entry has nothing else.
+    `dynamic` names the dynamic map of `ipsec-isakmp dynamic NAME`; such an entry has nothing else. What
+    `set reverse-route` says waits here for `reverse-route`, which has it too.
     """
 
     sequence: int
@@ -406,8 +408,11 @@ class CryptoMapEntry:
     lifetime_kilobytes: int | None = None
     replay_window: int | None = None
     idle_time: int | None = None  # seconds
+    idle_default: bool = False  # `idle-time N default`: then back to the default peer
     isakmp_profile: str | None = None
     reverse_route: ReverseRoute | None = None
+    route_distance: int | None = None  # set reverse-route distance
+    route_tag: int | None = None  # set reverse-route tag
 
 
 @dataclass(frozen=True, slots=True)

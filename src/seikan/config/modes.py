@@ -14,9 +14,12 @@ INTERFACE: Final = "config-if"
 ROUTER: Final = "config-router"
 ISAKMP: Final = "config-isakmp"
 ISAKMP_PEER: Final = "config-isakmp-peer"
+ISAKMP_PROFILE: Final = "conf-isa-prof"
 KEYRING: Final = "conf-keyring"
 TRANSFORM: Final = "cfg-crypto-trans"
 IPSEC_PROFILE: Final = "ipsec-profile"
+CRYPTO_MAP: Final = "config-crypto-map"
+DYNAMIC_MAP: Final = "config-crypto-dynamic-map"
 STANDARD_ACL: Final = "config-std-nacl"
 EXTENDED_ACL: Final = "config-ext-nacl"
 LINE: Final = "config-line"
@@ -39,9 +42,12 @@ _MODES: tuple[Mode, ...] = (
     Mode(ROUTER, "(config-router)#", CONFIG),
     Mode(ISAKMP, "(config-isakmp)#", CONFIG),
     Mode(ISAKMP_PEER, "(config-isakmp-peer)#", CONFIG),
+    Mode(ISAKMP_PROFILE, "(conf-isa-prof)#", CONFIG),
     Mode(KEYRING, "(conf-keyring)#", CONFIG),
     Mode(TRANSFORM, "(cfg-crypto-trans)#", CONFIG),
     Mode(IPSEC_PROFILE, "(ipsec-profile)#", CONFIG),
+    Mode(CRYPTO_MAP, "(config-crypto-map)#", CONFIG),
+    Mode(DYNAMIC_MAP, "(config-crypto-map)#", CONFIG),
     Mode(STANDARD_ACL, "(config-std-nacl)#", CONFIG),
     Mode(EXTENDED_ACL, "(config-ext-nacl)#", CONFIG),
     Mode(LINE, "(config-line)#", CONFIG),

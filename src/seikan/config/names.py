@@ -9,12 +9,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class InterfaceType:
-    """One IOS interface type: `short` is the two letters of tables, `slots` whether `1/0` numbers exist."""
+    """One IOS interface type: `short` is the two letters of tables, `slots` whether `1/0` numbers exist.
+
+    `numbers` is what `?` shows for the number of a type without slots.
+    """
 
     name: str
     short: str
     help: str
     slots: bool = True
+    numbers: str = "<0-2147483647>"
 
 
 INTERFACE_TYPES: tuple[InterfaceType, ...] = (
@@ -36,7 +40,7 @@ INTERFACE_TYPES: tuple[InterfaceType, ...] = (
     InterfaceType("Tunnel", "Tu", "Tunnel interface", slots=False),
     InterfaceType("TwentyFiveGigE", "Tw", "Twenty-five GigabitEthernet"),
     InterfaceType("Virtual-Access", "Vi", "Virtual Access interface", slots=False),
-    InterfaceType("Virtual-Template", "Vt", "Virtual Template interface", slots=False),
+    InterfaceType("Virtual-Template", "Vt", "Virtual Template interface", slots=False, numbers="<1-4095>"),
     InterfaceType("Vlan", "Vl", "Virtual LAN", slots=False),
 )
 
@@ -78,14 +82,16 @@ def _meant_for_ios(text: str) -> bool:
     if text.startswith(("eth", "en")):
         return False
     names = [row.name.lower() for row in INTERFACE_TYPES]
+    if any(word == row.short.lower() for row in INTERFACE_TYPES):
+        return True
     misspelt = len(word) >= _TELLING and bool(difflib.get_close_matches(word, names, 1, _ALIKE))
     return misspelt or any(name.startswith(word) for name in names)
 
 
 def interface_type(prefix: str) -> InterfaceType | None:
-    """The type that `prefix` abbreviates, or None where none or several do."""
+    """The type that `prefix` abbreviates, or None where none or several do; `Vi` and `Vt` are the two letters."""
     found = interface_types(prefix)
-    exact = [row for row in found if row.name.lower() == prefix.lower()]
+    exact = [row for row in INTERFACE_TYPES if prefix.lower() in (row.name.lower(), row.short.lower())]
     if exact:
         return exact[0]
     return found[0] if len(found) == 1 else None

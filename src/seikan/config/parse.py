@@ -79,7 +79,7 @@ class _Reader:
             return
         self._leave(indent)
         try:
-            result = apply_line(self._config, self._context, line)
+            result = apply_line(self._config, self._context, line, typed=False)
         except LineError as error:
             self._not_understood(line, indent, number, error)
             return

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from seikan.config.commands.routing import route_key
 from seikan.config.model import Config, Interface, Ipsec, Isakmp, OspfInterface, Tunnel
-from seikan.config.names import is_tunnel
+from seikan.config.names import is_template, is_tunnel
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -25,8 +25,20 @@ class ActionKind(Enum):
     CRYPTO = "crypto"
     INTERFACE = "interface"
     TUNNEL = "tunnel"
+    TEMPLATE = "template"
+    CRYPTO_MAP = "crypto map"
+    FILTER = "filter"
+    NAT = "nat"
     ROUTE = "route"
     ROUTING = "routing"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessGroups:
+    """The access lists of one interface: `ip access-group … in` and `out`."""
+
+    inbound: str | None = None
+    outbound: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +47,25 @@ class Action:
 
     | kind | key | old and new |
     |---|---|---|
-    | HOSTNAME, LOGGING, STORED | the kind | the value; for STORED all kept lines |
+    | HOSTNAME, LOGGING, STORED | the kind | the value; for STORED all kept lines, route maps among them |
     | BANNER | motd, login, exec | `Banner` |
-    | INTERFACE | its name | `Interface` with neither its tunnel nor its OSPF lines |
+    | INTERFACE | its name | `Interface` without what has an action of its own: its tunnel, OSPF and those below |
     | TUNNEL | its name | `Tunnel` |
+    | TEMPLATE | its name, `Virtual-Template1` | the whole `Interface`; it has no device, and no other action |
+    | CRYPTO_MAP | an interface's name | the name of the crypto map on it |
+    | FILTER | `access-list N` | `AccessList`; whatever names it is changed by this too |
+    | | an interface's name | `AccessGroups` |
+    | NAT | `sources`, `statics` | all `NatSource`, all `NatStatic`, as a tuple |
+    | | an interface's name | "inside" or "outside" |
     | ROUTE | network, next hop and interface | `StaticRoute` |
     | ROUTING | `ospf N`, or an interface's name | `OspfProcess`, or `OspfInterface` |
     | CRYPTO | `isakmp`, `ipsec` | `Isakmp` and `Ipsec` without what has a key of its own |
     | | `isakmp keys` | the tuple of global keys |
-    | | `isakmp policy N`, `isakmp peer A`, `keyring N`, `transform-set N`, `profile N` | the object |
-    | | `access-list N` (STORED) | `AccessList`, which is kept and not enforced |
+    | | `isakmp policy N`, `isakmp peer A`, `isakmp profile N`, `keyring N` | the object |
+    | | `transform-set N`, `profile N` (IPsec's), `crypto-map N`, `dynamic-map N` | the object |
+
+    Virtual-Access interfaces, which only configurations derived from the running one have, are interfaces with a
+    tunnel like any other.
     """
 
     kind: ActionKind
@@ -56,8 +77,9 @@ class Action:
 def plan(old: Config, new: Config) -> tuple[Action, ...]:
     """The actions that turn `old` into `new`; empty where they are equal.
 
-    What others need is made first and removed last: cryptography, interfaces with addresses before those that
-    borrow one, tunnels, routes, routing. The order holds for `inverse` too.
+    What others need is made first and removed last: cryptography and access lists, interfaces with addresses before
+    those that borrow one, tunnels, templates, what an interface does with packets, routes, routing. The order holds
+    for `inverse` too.
     """
     found = list(_differences(old, new))
     removed = [action for action in found if action.new is None]
@@ -77,13 +99,20 @@ _DEPTH = {
     ActionKind.STORED: 0,
     ActionKind.CRYPTO: 1,
     ActionKind.TUNNEL: 4,
-    ActionKind.ROUTE: 7,
-    ActionKind.ROUTING: 8,
+    ActionKind.TEMPLATE: 7,
+    ActionKind.FILTER: 8,
+    ActionKind.NAT: 8,
+    ActionKind.CRYPTO_MAP: 8,
+    ActionKind.ROUTE: 9,
+    ActionKind.ROUTING: 10,
 }
+_LIST = "access-list "
 
 
 def _depth(action: Action) -> int:
     """How much has to be there before: the same whether the action makes or removes."""
+    if action.kind is ActionKind.FILTER and action.key.startswith(_LIST):
+        return _DEPTH[ActionKind.CRYPTO]
     if action.kind is not ActionKind.INTERFACE:
         return _DEPTH[action.kind]
     interface = action.new if action.new is not None else action.old
@@ -99,10 +128,16 @@ def _differences(old: Config, new: Config) -> Iterator[Action]:
         ActionKind.BANNER, str, {held.kind: held for held in old.banners}, {held.kind: held for held in new.banners}
     )
     yield from _value(ActionKind.STORED, "stored", old.stored, new.stored)
-    yield from _mapping(ActionKind.STORED, lambda name: f"access-list {name}", old.access_lists, new.access_lists)
+    yield from _mapping(ActionKind.FILTER, lambda name: _LIST + name, old.access_lists, new.access_lists)
     yield from _crypto(old, new)
     yield from _mapping(ActionKind.INTERFACE, str, _bare(old), _bare(new))
     yield from _mapping(ActionKind.TUNNEL, str, _tunnels(old), _tunnels(new))
+    yield from _mapping(ActionKind.TEMPLATE, str, _templates(old), _templates(new))
+    yield from _mapping(ActionKind.FILTER, str, _access_groups(old), _access_groups(new))
+    yield from _mapping(ActionKind.CRYPTO_MAP, str, _crypto_maps(old), _crypto_maps(new))
+    yield from _value(ActionKind.NAT, "sources", old.nat_sources, new.nat_sources)
+    yield from _value(ActionKind.NAT, "statics", old.nat_statics, new.nat_statics)
+    yield from _mapping(ActionKind.NAT, str, _nat_sides(old), _nat_sides(new))
     yield from _mapping(
         ActionKind.ROUTE,
         lambda key: " ".join(str(part) for part in key if part is not None),
@@ -124,15 +159,18 @@ def _crypto(old: Config, new: Config) -> Iterator[Action]:
         {peer.address: peer for peer in old.isakmp.peers},
         {peer.address: peer for peer in new.isakmp.peers},
     )
+    yield from _mapping(kind, lambda name: f"isakmp profile {name}", old.isakmp.profiles, new.isakmp.profiles)
     yield from _mapping(kind, lambda name: f"keyring {name}", old.keyrings, new.keyrings)
     yield from _value(kind, "ipsec", bare_ipsec(old.ipsec), bare_ipsec(new.ipsec))
     yield from _mapping(kind, lambda name: f"transform-set {name}", old.ipsec.transform_sets, new.ipsec.transform_sets)
     yield from _mapping(kind, lambda name: f"profile {name}", old.ipsec.profiles, new.ipsec.profiles)
+    yield from _mapping(kind, lambda name: f"dynamic-map {name}", old.dynamic_maps, new.dynamic_maps)
+    yield from _mapping(kind, lambda name: f"crypto-map {name}", old.crypto_maps, new.crypto_maps)
 
 
 def bare_isakmp(isakmp: Isakmp) -> Isakmp:
-    """`crypto isakmp` without policies, keys and peers, which have actions of their own."""
-    return replace(isakmp, policies=Isakmp().policies, keys=(), peers=())
+    """`crypto isakmp` without policies, keys, peers and profiles, which have actions of their own."""
+    return replace(isakmp, policies=Isakmp().policies, keys=(), peers=(), profiles=Isakmp().profiles)
 
 
 def bare_ipsec(ipsec: Ipsec) -> Ipsec:
@@ -140,18 +178,54 @@ def bare_ipsec(ipsec: Ipsec) -> Ipsec:
     return replace(ipsec, transform_sets=Ipsec().transform_sets, profiles=Ipsec().profiles)
 
 
+def bare_interface(interface: Interface) -> Interface:
+    """An interface without what has an action of its own."""
+    return replace(
+        interface,
+        tunnel=None,
+        ospf=OspfInterface(),
+        access_group_in=None,
+        access_group_out=None,
+        crypto_map=None,
+        nat=None,
+    )
+
+
+def _devices(config: Config) -> Iterator[tuple[str, Interface]]:
+    """All interfaces but templates."""
+    return ((name, interface) for name, interface in config.interfaces.items() if not is_template(name))
+
+
 def _bare(config: Config) -> dict[str, Interface]:
-    return {
-        name: replace(interface, tunnel=None, ospf=OspfInterface()) for name, interface in config.interfaces.items()
-    }
+    return {name: bare_interface(interface) for name, interface in _devices(config)}
 
 
 def _tunnels(config: Config) -> dict[str, Tunnel]:
-    return {name: interface.tunnel for name, interface in config.interfaces.items() if interface.tunnel is not None}
+    return {name: interface.tunnel for name, interface in _devices(config) if interface.tunnel is not None}
+
+
+def _templates(config: Config) -> dict[str, Interface]:
+    return {name: interface for name, interface in config.interfaces.items() if is_template(name)}
+
+
+def _access_groups(config: Config) -> dict[str, AccessGroups]:
+    found = {
+        name: AccessGroups(interface.access_group_in, interface.access_group_out)
+        for name, interface in _devices(config)
+    }
+    return {name: groups for name, groups in found.items() if groups != AccessGroups()}
+
+
+def _crypto_maps(config: Config) -> dict[str, str]:
+    return {name: interface.crypto_map for name, interface in _devices(config) if interface.crypto_map is not None}
+
+
+def _nat_sides(config: Config) -> dict[str, str]:
+    return {name: interface.nat for name, interface in _devices(config) if interface.nat is not None}
 
 
 def _ospf_interfaces(config: Config) -> dict[str, OspfInterface]:
-    return {name: interface.ospf for name, interface in config.interfaces.items() if interface.ospf != OspfInterface()}
+    return {name: interface.ospf for name, interface in _devices(config) if interface.ospf != OspfInterface()}
 
 
 def _value(kind: ActionKind, key: str, old: object, new: object) -> Iterator[Action]:

@@ -20,7 +20,7 @@ def reference(commands: Iterable[Command]) -> str:
             rows.setdefault(command.mode, []).append(command)
     ordered = sorted(rows, key=lambda mode: (mode != EXEC, mode != CONFIG, list(MODES).index(mode)))
     opened = {
-        command.handler.mode: command.handler.title("…")
+        command.handler.mode: f"{_keywords(command)} …"
         for listed in rows.values()
         for command in listed
         if isinstance(command.handler, Section)
@@ -35,6 +35,11 @@ def reference(commands: Iterable[Command]) -> str:
         parts += ["", f"## {_title(mode, opened)}", "", "| command | |", "|---|---|"]
         parts += [f"| `{_syntax(command)}` | {_meaning(command)} |" for command in rows[mode]]
     return "\n".join(parts) + "\n"
+
+
+def _keywords(command: Command) -> str:
+    """Those in front of the first argument."""
+    return re.split(r"[\[<(]", command.syntax)[0].strip()
 
 
 def _title(mode: str, opened: dict[str, str]) -> str:
@@ -76,8 +81,7 @@ def _meaning(command: Command) -> str:
 
 def _last_help(command: Command) -> Iterator[str]:
     """The help of the last keyword before the arguments: what the line as a whole is about."""
-    keywords = re.split(r"[\[<(]", command.syntax)[0].split()
-    for word in reversed(keywords):
+    for word in reversed(_keywords(command).split()):
         if command.help.get(word):
             yield command.help[word]
             return

@@ -9,7 +9,7 @@ from seikan.config.commands.system import HOSTNAME
 from seikan.config.grammar import Command
 from seikan.config.handlers import Section, Setting, Stored
 from seikan.config.model import Config
-from seikan.config.modes import CONFIG
+from seikan.config.modes import CONFIG, INTERFACE
 from seikan.config.session import SECTIONS, kept_by
 
 _SEPARATOR = "!"
@@ -43,6 +43,12 @@ def render_section(config: Config, kind: str, name: str) -> tuple[str, ...]:
             if section.title(key) == title:
                 return tuple(_section(config, section, key))
     return ()
+
+
+def render_interface(config: Config, name: str) -> tuple[str, ...]:
+    """The lines of one interface; empty where it is not configured."""
+    section = SECTIONS[INTERFACE]
+    return tuple(_section(config, section, name)) if name in config.interfaces else ()
 
 
 def _separate(lines: list[str]) -> None:
@@ -87,12 +93,12 @@ def _kept(config: Config, mode: str, path: tuple[str, ...]) -> _Kept:
 
 def _section(config: Config, section: Section, key: Hashable) -> Iterable[str]:
     target = section.get(config, key)
-    yield section.header(target)
+    yield section.header(key, target)
     path = (section.title(key),)
     kept = _kept(config, section.mode, path)
     for command in _rows(section.mode):
         if isinstance(command.handler, Setting):
-            for line in command.handler.render(target):
+            for line in (*command.handler.render(target), *kept.get(command, ())):
                 yield f" {line}"
         elif isinstance(command.handler, Stored):
             for line in kept.get(command, ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -43,12 +44,18 @@ class LineResult:
     notices: tuple[str, ...] = field(default=())  # those of `warnings` that a file's reader must hear too
 
 
-def apply_line(config: Config, context: ModeContext, line: str) -> LineResult:
+def apply_line(config: Config, context: ModeContext, line: str, *, typed: bool = True) -> LineResult:
     """Do one line. Lines of a banner follow its first one behind a newline.
 
-    Raises LineError where the line is no command here, ConfigError where it cannot be done.
+    Nobody reads the `warnings` of a line that is not `typed`: names without an object, which take a look at everything,
+    are left out of them. Raises LineError where the line is no command here, ConfigError where it cannot be done.
     """
-    return _told(config, context, _apply(config, context, line))
+    result = _told(config, context, _apply(config, context, line))
+    if not typed or result.config is config:
+        return result
+    known = set(missing_references(config))
+    new = [f"% Warning: {text}" for text in missing_references(result.config) if text not in known]
+    return replace(result, warnings=(*result.warnings, *new))
 
 
 def _apply(config: Config, context: ModeContext, line: str) -> LineResult:
@@ -74,6 +81,8 @@ def _apply(config: Config, context: ModeContext, line: str) -> LineResult:
     if isinstance(handler, Section):
         return _section(config, match, handler)
     assert isinstance(handler, Setting)
+    if handler.otherwise is not None and not handler.mine(_target(config, here)):
+        return _store(config, here, match, handler.otherwise)
     return _set(config, here, match, handler)
 
 
@@ -116,17 +125,21 @@ def _match(context: ModeContext, line: str) -> Match:
     return TABLE.match(context.mode, line)
 
 
-def _warned(before: Config, after: Config, warnings: tuple[str, ...]) -> tuple[str, ...]:
-    known = set(missing_references(before))
-    new = [text for text in missing_references(after) if text not in known]
-    return tuple(f"% Warning: {text}" for text in (*warnings, *new))
+def _warned(warnings: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"% Warning: {text}" for text in warnings)
 
 
-def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -> LineResult:
+def _target(config: Config, context: ModeContext) -> Any:
+    """The object that the lines of the mode are about."""
     section = SECTIONS.get(context.mode)
     target = config if section is None else section.get(config, context.key)
     if target is None:
         raise ConfigError("this object was removed meanwhile: leave its mode")
+    return target
+
+
+def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -> LineResult:
+    section, target = SECTIONS.get(context.mode), _target(config, context)
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     if not match.negation:
@@ -140,21 +153,23 @@ def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -
     after = changed if section is None else section.put(config, context.key, changed)
     if context.mode == INTERFACE:
         warnings = (*warnings, *mtu_warnings(config.interfaces[context.key], after, context.key))
-    return LineResult(after, context, _warned(config, after, warnings), notices)
+    return LineResult(after, context, _warned(warnings), notices)
 
 
 def _section(config: Config, match: Match, handler: Section) -> LineResult:
     if not match.negation:
         after, key = handler.open(config, match)
-        context = ModeContext(handler.mode, key, (handler.title(key),))
-        return LineResult(after, context, _warned(config, after, tuple(handler.warn(match))))
+        context = ModeContext() if key is None else ModeContext(handler.mode, key, (handler.title(key),))
+        notices = tuple(handler.note(config, match))
+        warnings = _warned((*handler.warn(config, match), *notices))
+        return LineResult(after, context, (*handler.remark(config, match), *warnings), notices)
     if match.negation == "default" and handler.reset is not None:
         return LineResult(handler.reset(config, match), ModeContext())
     after = handler.remove(config, match)
     gone = {handler.title(key) for key in set(handler.every(config)) - set(handler.every(after))}
     stored = tuple(line for line in after.stored if not (line.path and line.path[0] in gone))
     after = replace(after, stored=stored)
-    return LineResult(after, ModeContext(), _warned(config, after, ()))
+    return LineResult(after, ModeContext())
 
 
 @lru_cache(maxsize=4096)

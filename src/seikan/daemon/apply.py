@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seikan.config.model import Config, Interface
 from seikan.config.plan import Action, ActionKind, inverse, plan
+from seikan.daemon.filters import ruleset
 from seikan.daemon.settings import engine_settings
 from seikan.daemon.view import View, look
 from seikan.plane.base import PlaneError
@@ -17,14 +18,25 @@ if TYPE_CHECKING:
     from seikan.daemon.router import Router
 
 _ROUTED = {ActionKind.ROUTE, ActionKind.ROUTING, ActionKind.INTERFACE, ActionKind.TUNNEL}
-_TUNNELLED = {ActionKind.CRYPTO, ActionKind.INTERFACE, ActionKind.TUNNEL}
+_FILTERED = {ActionKind.FILTER, ActionKind.NAT, ActionKind.STORED}  # route maps are among what is stored
+_TUNNELLED = {
+    ActionKind.CRYPTO,
+    ActionKind.CRYPTO_MAP,
+    ActionKind.FILTER,  # an access list may be a crypto map's
+    ActionKind.INTERFACE,
+    ActionKind.TEMPLATE,
+    ActionKind.TUNNEL,
+}
 _NEGOTIATED = {*_TUNNELLED, ActionKind.HOSTNAME, ActionKind.LOGGING}
 
 Step = Callable[[Config], Awaitable[None]]
 
 
 class Applier:
-    """The one path of every change: typed, loaded or copied, or the surroundings'."""
+    """The one path of every change: typed, loaded or copied, the surroundings', or of what the router made itself.
+
+    The configurations are derived ones: what runs, with the interfaces and routes that the router adds.
+    """
 
     def __init__(self, router: Router) -> None:
         self._router = router
@@ -53,6 +65,11 @@ class Applier:
     async def load(self, config: Config) -> list[str]:
         """Bring up as much of a start-up configuration as can be; one line for each part that cannot."""
         return await self._guarded(config, plan(Config(), config), tolerant=True)
+
+    async def follow(self, old: Config, new: Config) -> None:
+        """What the router adds itself has changed: every step, whatever becomes of the others."""
+        problems = await self._guarded(new, plan(old, new), tolerant=True)
+        await self._try(self._filter(new), problems)  # flows of dynamic maps are in no configuration
 
     async def _guarded(self, config: Config, actions: tuple[Action, ...], *, tolerant: bool = False) -> list[str]:
         """Every step, whatever becomes of the others; each failure is logged."""
@@ -96,7 +113,9 @@ class Applier:
         kinds = {action.kind for action in actions}
         steps: list[Step] = []
         if kinds & _TUNNELLED:
-            steps += [self.look, self._give, self._router.interfaces.clamp]
+            steps += [self.look, self._give, self._map]
+        if kinds & (_TUNNELLED | _FILTERED):
+            steps.append(self._filter)
         if kinds & _ROUTED:
             steps.append(self._route)
         if kinds & _NEGOTIATED:
@@ -118,6 +137,15 @@ class Applier:
         if await self._router.interfaces.look_again(config):
             await self.look(config)
 
+    async def _map(self, config: Config) -> None:
+        """Crypto maps: their devices are there before any packet is sent to them."""
+        await self._router.maps.apply(config, self._router.interfaces.view)
+
+    async def _filter(self, config: Config) -> None:
+        """Access groups, translation, crypto maps and MSS, as one table of the kernel's packet filter."""
+        router = self._router
+        await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps))
+
     async def _route(self, config: Config) -> None:
         interfaces = self._router.interfaces
         self._untold = True
@@ -128,7 +156,7 @@ class Applier:
         """Tell the engine its tunnels, with their ends as they are now, and set every carrier."""
         router = self._router
         router.links.update(config, router.interfaces.view.links)
-        router.crypto.configure(engine_settings(config, router.tunnels.settings(), router.address_of))
+        router.crypto.configure(engine_settings(config, router.negotiable(config), router.address_of))
         router.tunnels.refresh()
 
     async def surroundings_changed(self, config: Config) -> None:
@@ -140,6 +168,7 @@ class Applier:
             return
         problems: list[str] = []
         await self._try(self._give(config), problems)
+        await self._try(self._map(config), problems)
         if interfaces.foreign_addresses(config) != foreign:
             await self._try(self._route(config), problems)
         await self._work_out(config)

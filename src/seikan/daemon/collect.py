@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seikan import __version__
 from seikan.cli.status import (
+    Admission,
+    CryptoFlow,
     CryptoStatus,
     CryptoTunnel,
     InterfaceStatus,
@@ -29,26 +31,29 @@ from seikan.cli.status import (
     Route,
     Status,
 )
-from seikan.config.model import Interface
-from seikan.config.names import is_loopback, is_tunnel, sort_key
+from seikan.config.model import CryptoMapEntry, Interface
+from seikan.config.names import is_access, is_loopback, is_template, is_tunnel, sort_key
 from seikan.config.parse import parse
 from seikan.daemon import settings
+from seikan.daemon.maps import CryptoMaps, MapState
 from seikan.daemon.rates import LoadAverage, Sample
 from seikan.daemon.terminals import stamp
 from seikan.daemon.tunnels import NEGOTIATING, NOTHING_COUNTED, TunnelState
 from seikan.daemon.view import look
-from seikan.ike.status import EngineStatus, IpsecSaStatus, TunnelStatus
-from seikan.plane.base import Direction, Plane, PlaneError, SaCounters, TunnelCounters
+from seikan.ike.status import EngineStatus, FlowStatus, IpsecSaStatus, TunnelStatus
+from seikan.plane.base import Direction, Plane, PlaneError, SaCounters, TunnelCounters, TunnelParameters
 from seikan.system.errors import AdapterError
 from seikan.system.journal import clock_synchronized
 from seikan.system.netlink import Link
+from seikan.system.ruleset import access_list_counter, crypto_counter
 
 if TYPE_CHECKING:
     from seikan.daemon.router import Router
 
 _NO_SA = SaCounters(0, 0, {}, 0.0)
-_SEND_DROPS = ("out", "send", "seal", "no-sa", "sequence")  # a drop's name tells its direction by these
+_SEND_DROPS = ("out", "send", "seal", "no-sa", "no-policy", "sequence")  # a drop's name tells its direction by these
 
+Address = IPv4Address | IPv6Address
 Copied = TypeVar("Copied")
 
 
@@ -59,6 +64,9 @@ class Collector:
         self._router = router
         self._rates: dict[str, LoadAverage] = {}
         self._cleared: dict[str, tuple[Link, float]] = {}
+        self._cleared_matches: dict[str, int] = {}
+        self._cleared_admission: dict[str, int] = {}
+        self._cleared_policies: dict[tuple[str, int], TunnelCounters] = {}
 
     # counters
 
@@ -88,6 +96,23 @@ class Collector:
         """`clear crypto sa counters`."""
         for state in self._router.tunnels.states.values():
             state.counted_from = self._tunnel_counters(state.device)
+            self._cleared_policies |= self._policies(state.device, state.parameters)
+        for held in self._router.maps.states.values():
+            if held.parameters is not None:
+                self._cleared_policies |= self._policies(held.device, held.parameters)
+
+    def _policies(self, device: str, parameters: TunnelParameters) -> dict[tuple[str, int], TunnelCounters]:
+        numbers = [policy.number for policy in parameters.policies]
+        return {(device, number): self._policy_counters(device, number) for number in numbers}
+
+    def _policy_counters(self, device: str, number: int) -> TunnelCounters:
+        plane = self._router.plane
+        if plane is None:
+            return NOTHING_COUNTED
+        try:
+            return plane.policy_counters(device, number)
+        except PlaneError:  # the flow is just going
+            return NOTHING_COUNTED
 
     def _tunnel_counters(self, device: str) -> TunnelCounters:
         plane = self._router.plane
@@ -98,10 +123,13 @@ class Collector:
         except PlaneError:  # the tunnel is just going
             return NOTHING_COUNTED
 
-    def _crypto_counters(self, state: TunnelState) -> TunnelCounters:
-        """What crossed as ESP: counted from when the tunnel became an IPsec one, or was cleared."""
-        now = self._tunnel_counters(state.device)
-        base = state.counted_from
+    def _flow_counters(self, device: str, base: TunnelCounters, number: int) -> TunnelCounters:
+        """What crossed as ESP: all of the device's where it has one flow, from `base` on; else the one flow's."""
+        if number:
+            now = self._policy_counters(device, number)
+            base = self._cleared_policies.get((device, number), NOTHING_COUNTED)
+        else:
+            now = self._tunnel_counters(device)
         return TunnelCounters(
             now.packets_in - base.packets_in,
             now.packets_out - base.packets_out,
@@ -140,13 +168,42 @@ class Collector:
             memory_kilobytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             serial=router.name,
             interfaces=self._interfaces(engine) if engine is not None and Need.INTERFACES in needs else (),
-            crypto=self._crypto(engine, now) if engine is not None and Need.CRYPTO in needs else None,
+            crypto=await self._crypto(engine, now) if engine is not None and Need.CRYPTO in needs else None,
             routes=await self._routes() if Need.ROUTES in needs else None,
             ospf=await self._ospf() if Need.OSPF in needs else None,
             logging=self._logging() if Need.LOGGING in needs else None,
             problems=router.problems,
             debugging=debugging,
+            access_matches=await self._matches() if Need.ACCESS_LISTS in needs else {},
+            derived=router.effective,
         )
+
+    async def _matches(self) -> Mapping[tuple[str, int], int]:
+        """Packets that each line of an access list has had, since they were cleared."""
+        counted = await self._filtered()
+        found = {}
+        for access_list in self._router.running.access_lists.values():
+            for entry in access_list.entries:
+                name = access_list_counter(access_list.name, entry.sequence)
+                if name in counted:
+                    found[access_list.name, entry.sequence] = counted[name] - self._cleared_matches.get(name, 0)
+        return found
+
+    async def clear_matches(self, name: str | None) -> None:
+        """`clear access-list counters [NAME]`."""
+        counted = await self._filtered()
+        for access_list in self._router.running.access_lists.values():
+            if name in (None, access_list.name):
+                for entry in access_list.entries:
+                    counter = access_list_counter(access_list.name, entry.sequence)
+                    self._cleared_matches[counter] = counted.get(counter, 0)
+
+    async def _filtered(self) -> Mapping[str, int]:
+        """The packet filter's counters; none where it does not answer, which its own problem line says."""
+        try:
+            return await self._router.firewall.counters()
+        except AdapterError:
+            return {}
 
     def _logging(self) -> LoggingStatus:
         state = self._router.journal.state()
@@ -163,9 +220,9 @@ class Collector:
 
     def _interfaces(self, engine: EngineStatus) -> tuple[InterfaceStatus, ...]:
         router = self._router
-        errors = {tunnel.name: _last_error(tunnel) for tunnel in engine.tunnels if not tunnel.up}
-        ordered = sorted(router.running.interfaces.values(), key=lambda interface: _listed(interface.name))
-        return tuple(self._interface(interface, errors.get(interface.name)) for interface in ordered)
+        errors = {flow.owner: _last_error(tunnel) for tunnel in engine.tunnels for flow in tunnel.flows if not flow.up}
+        ordered = sorted(router.effective.interfaces.values(), key=lambda interface: _listed(interface.name))
+        return tuple(self._interface(interface, errors.get(router.owner_of(interface.name))) for interface in ordered)
 
     def _interface(self, interface: Interface, negotiation: str | None) -> InterfaceStatus:
         router = self._router
@@ -178,6 +235,7 @@ class Collector:
         rates = self._rates.get(device, LoadAverage())
         now = router.clock()
         base, cleared = self._cleared.get(interface.name, (None, None))
+        access = router.accesses.held.get(interface.name)
 
         def counted(name: str) -> int:
             value = int(getattr(link, name)) if link is not None else 0
@@ -222,6 +280,8 @@ class Collector:
             down_reason=_reason(state, negotiation) if state is not None else None,
             drops=self._tunnel_counters(device).drops if state is not None else {},
             since_cleared=ago(cleared),
+            template=access.template if access is not None else None,
+            peer_identity=access.identity if access is not None else None,
         )
 
     def _method(self, interface: Interface, has_address: bool) -> str:
@@ -233,50 +293,138 @@ class Collector:
 
     # crypto
 
-    def _crypto(self, engine: EngineStatus, now: datetime) -> CryptoStatus:
+    async def _crypto(self, engine: EngineStatus, now: datetime) -> CryptoStatus:
         router = self._router
-        by_name = {tunnel.name: tunnel for tunnel in engine.tunnels}
-        tunnels = []
-        for state in router.tunnels.states.values():
-            config = state.interface.tunnel
-            if config is not None and config.protection is not None:
-                tunnels.append(self._tunnel(state, config.protection, by_name.get(state.interface.name), now))
+        by_owner: dict[str, TunnelStatus] = {}
+        by_ends: dict[tuple[str, Address], TunnelStatus] = {}
+        for tunnel in engine.tunnels:
+            for flow in tunnel.flows:
+                by_owner[flow.owner] = tunnel
+                by_ends[flow.owner, tunnel.remote] = tunnel
+        tunnels = [
+            self._tunnel(state, by_owner.get(state.owner), now)
+            for state in router.tunnels.states.values()
+            if state.protected
+        ]
+        for held in router.maps.states.values():
+            tunnels += self._map(held, by_ends, now)
+        counters = {**engine.counters, **router.crypto.counters}
         return CryptoStatus(
             isakmp_enabled=router.crypto.listening,
             isakmp_sas=_isakmp_sas(engine),
             tunnels=tuple(tunnels),
-            counters={**engine.counters, **router.crypto.counters},
+            counters=counters,
             drops=router.plane.drops() if router.plane is not None else {},
+            not_ipsec=await self._not_ipsec(),
+            admission=self._admission(engine),
         )
 
-    def _tunnel(self, state: TunnelState, profile: str, engine: TunnelStatus | None, now: datetime) -> CryptoTunnel:
-        router = self._router
-        interface = state.interface
-        counters = self._crypto_counters(state)
-        sent = sum(count for name, count in counters.drops.items() if name.startswith(_SEND_DROPS))
-        sas = tuple(self._sa(state, sa, router.plane) for sa in engine.sas) if engine is not None else ()
+    async def _not_ipsec(self) -> Mapping[str, int]:
+        """What came in clear against a crypto map, by interface."""
+        states = self._router.maps.states
+        counted = await self._filtered() if states else {}
+        return {
+            name: sum(counted.get(crypto_counter(name, number, "clear"), 0) for number in state.crypto_map.entries)
+            for name, state in states.items()
+        }
+
+    def _tunnel(self, state: TunnelState, engine: TunnelStatus | None, now: datetime) -> CryptoTunnel:
+        """A tunnel interface, with those of the peer's flows that are its own."""
+        router, name = self._router, state.name
+        access = router.accesses.held.get(name)
+        rows = [flow for flow in engine.flows if flow.owner == state.owner] if engine is not None else []
         error = engine.last_error if engine is not None else None
         if not state.carrier:
             error = _reason(state, error)
-        if error == NEGOTIATING:
-            error = None  # no failure yet
-        age = engine.last_error_age if engine is not None else None
         way = state.route_device
         return CryptoTunnel(
-            interface=interface.name,
-            profile=profile,
-            crypto_map_tag=f"{interface.name}-head-0",
+            interface=name,
+            profile=state.tunnel.protection,
+            crypto_map_tag=f"{name}-head-0",
             local=state.local,
             remote=state.remote,
             remote_port=engine.remote_port if engine is not None else 500,
             protocol_up=state.carrier,
             session=engine.session if engine is not None else "DOWN",
-            uptime=engine.uptime if engine is not None else None,
+            uptime=min((flow.uptime for flow in rows if flow.uptime is not None), default=None),
             path_mtu=state.outer_mtu,
             ip_mtu=state.link_mtu,
-            ip_mtu_interface=self._ios_name(way) if way is not None else interface.name,
+            ip_mtu_interface=self._ios_name(way) if way is not None else name,
             plaintext_mtu=state.parameters.mtu,
-            sas=sas,
+            mode="ipsec" if state.tunnel.mode.ipsec else "gre",
+            flows=tuple(self._flow(flow, state.device, state.counted_from) for flow in rows),
+            **_told(engine, error, now),
+            template=access.template if access is not None else None,
+        )
+
+    def _map(
+        self, held: MapState, by_ends: Mapping[tuple[str, Address], TunnelStatus], now: datetime
+    ) -> Iterator[CryptoTunnel]:
+        """Each entry of a crypto map with its current peer, and each peer of a dynamic one."""
+        for entry in held.crypto_map.entries.values():
+            remotes: list[Address | None] = [held.peer_of(entry)]
+            if entry.dynamic is not None:
+                flows = [flow for flow in held.dynamic.values() if CryptoMaps.belongs(flow.number, entry.sequence)]
+                remotes = list(dict.fromkeys(flow.remote for flow in flows))
+            for remote in remotes:
+                engine = by_ends.get((held.interface, remote)) if remote is not None else None
+                yield self._map_entry(held, entry, remote, engine, now)
+
+    def _map_entry(
+        self,
+        held: MapState,
+        entry: CryptoMapEntry,
+        remote: Address | None,
+        engine: TunnelStatus | None,
+        now: datetime,
+    ) -> CryptoTunnel:
+        rows = [
+            flow
+            for flow in (engine.flows if engine is not None else ())
+            if flow.owner == held.interface and CryptoMaps.belongs(flow.number, entry.sequence)
+        ]
+        flows = tuple(
+            replace(
+                self._flow(flow, held.device, NOTHING_COUNTED),
+                access_list=entry.access_list,
+                sequence=held.dynamic[flow.number].entry if flow.number in held.dynamic else entry.sequence,
+                dynamic=entry.dynamic is not None,
+            )
+            for flow in rows
+        )
+        problem = held.refusal or next(iter(held.problems), None)
+        mtu = held.parameters.mtu if held.parameters is not None else held.link_mtu
+        return CryptoTunnel(
+            interface=held.interface,
+            profile=None,
+            crypto_map_tag=held.crypto_map.name,
+            local=held.local,
+            remote=remote,
+            remote_port=engine.remote_port if engine is not None else 500,
+            protocol_up=any(flow.up for flow in rows),
+            session=engine.session if engine is not None else "DOWN",
+            uptime=min((flow.uptime for flow in rows if flow.uptime is not None), default=None),
+            path_mtu=held.link_mtu,
+            ip_mtu=held.link_mtu,
+            ip_mtu_interface=held.interface,
+            plaintext_mtu=mtu,
+            mode="map",
+            flows=flows,
+            **_told(engine, problem or (engine.last_error if engine is not None else None), now),
+            peers=tuple(peer.address for peer in entry.peers),
+            map_sequence=entry.sequence,
+        )
+
+    def _flow(self, flow: FlowStatus, device: str, base: TunnelCounters) -> CryptoFlow:
+        counters = self._flow_counters(device, base, flow.number)
+        sent = sum(count for name, count in counters.drops.items() if name.startswith(_SEND_DROPS))
+        bundle = self._router.crypto.bundle_of(flow.owner)
+        return CryptoFlow(
+            number=flow.number,
+            selector=flow.selector,
+            up=flow.up,
+            uptime=flow.uptime,
+            sas=tuple(self._sa(bundle, sa, self._router.plane) for sa in flow.sas),
             packets_encapsulated=counters.packets_out,
             packets_decapsulated=counters.packets_in,
             octets_encapsulated=counters.octets_out,
@@ -284,22 +432,41 @@ class Collector:
             send_errors=sent,
             receive_errors=sum(counters.drops.values()) - sent,
             drops=counters.drops,
-            last_error=error,
-            last_error_at=now - timedelta(seconds=age) if age is not None else None,
-            mismatches=tuple(Mismatch(row.attribute, row.local, row.remote) for row in engine.mismatches)
-            if engine is not None
-            else (),
         )
 
+    def _admission(self, engine: EngineStatus) -> Admission:
+        limits = self._router.crypto.settings
+        established = sum(sa.state == "QM_IDLE" for sa in engine.isakmp_sas)
+
+        def counted(*names: str) -> int:
+            return sum(engine.counters.get(name, 0) - self._cleared_admission.get(name, 0) for name in names)
+
+        return Admission(
+            max_sas=limits.max_sas,
+            max_negotiating=limits.max_negotiating,
+            sas=established,
+            negotiating=len(engine.isakmp_sas) - established,
+            incoming_accepted=counted("incoming_accepted"),
+            outgoing_accepted=counted("outgoing_accepted"),
+            outgoing_refused=counted("outgoing_refused"),
+            refused_sas=counted("refused_sas"),
+            refused_negotiating=counted("refused_negotiating"),
+            refused_half_open=counted("half_open_limit", "first_messages_limited"),
+        )
+
+    def clear_admission(self) -> None:
+        """`clear crypto call admission statistics`."""
+        self._cleared_admission = dict(self._router.crypto.engine.status(self._router.clock()).counters)
+
     def _ios_name(self, linux_name: str) -> str:
-        names = self._router.interfaces.linux_names(self._router.running)
+        names = self._router.interfaces.linux_names(self._router.effective)
         return next((ios for ios, linux in names.items() if linux == linux_name), linux_name)
 
-    def _sa(self, state: TunnelState, sa: IpsecSaStatus, plane: Plane | None) -> IpsecSa:
+    def _sa(self, bundle: str, sa: IpsecSaStatus, plane: Plane | None) -> IpsecSa:
         counters = _NO_SA
         if plane is not None:
             try:
-                counters = plane.sa_counters(Direction.IN if sa.inbound else Direction.OUT, sa.spi, state.device)
+                counters = plane.sa_counters(Direction.IN if sa.inbound else Direction.OUT, sa.spi, bundle)
             except PlaneError:  # installed by the engine, but not (or no longer) in the plane
                 counters = _NO_SA
         left = None if sa.lifetime_octets == 0 else max(0, sa.lifetime_octets - counters.octets) // 1024
@@ -356,7 +523,7 @@ class Collector:
 
 def _listed(name: str) -> tuple[object, ...]:
     """The order of IOS's tables of interfaces: what has a plug first, then loopbacks, then tunnels."""
-    return is_loopback(name) + 2 * is_tunnel(name), sort_key(name)
+    return is_loopback(name) + 2 * (is_tunnel(name) or is_template(name)), sort_key(name)
 
 
 def _last_error(tunnel: TunnelStatus) -> str | None:
@@ -367,12 +534,36 @@ def _last_error(tunnel: TunnelStatus) -> str | None:
 
 def _reason(state: TunnelState, negotiation: str | None) -> str | None:
     """Why the tunnel is down; while it negotiates, what the last attempt ended with, before why it has to."""
-    negotiating = state.reason in (NEGOTIATING, state.sa_reason)
+    negotiating = state.reason in (NEGOTIATING, state.sas.reason)
     return negotiation if negotiating and negotiation is not None else state.reason
 
 
+def _told(engine: TunnelStatus | None, error: str | None, now: datetime) -> dict[str, Any]:
+    """What is known of the peer, and why there is nothing with it."""
+    if error == NEGOTIATING:
+        error = None  # no failure yet
+    if engine is None:
+        return {"last_error": error}
+    age = engine.last_error_age
+    return {
+        "last_error": error,
+        "last_error_at": now - timedelta(seconds=age) if age is not None else None,
+        "mismatches": tuple(Mismatch(row.attribute, row.local, row.remote) for row in engine.mismatches),
+        "identity": engine.identity,
+        "isakmp_profile": engine.isakmp_profile,
+    }
+
+
 def _hardware(name: str) -> str:
-    return "Tunnel" if is_tunnel(name) else "Loopback" if is_loopback(name) else "Ethernet"
+    for kind, word in (
+        (is_access, "Virtual Access"),
+        (is_template, "Virtual Template"),
+        (is_tunnel, "Tunnel"),
+        (is_loopback, "Loopback"),
+    ):
+        if kind(name):
+            return word
+    return "Ethernet"
 
 
 def _isakmp_sas(engine: EngineStatus) -> tuple[IsakmpSa, ...]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
+from seikan.config.names import is_access
 from seikan.daemon.faults import fault
 from seikan.ike import effects as fx
 from seikan.ike.engine import ClearTarget, Engine
 from seikan.ike.settings import EngineSettings
+from seikan.ike.status import TunnelStatus
 from seikan.plane.base import (
     Direction,
     Encapsulation,
@@ -49,36 +51,63 @@ class DebugLine:
     text: str
 
 
-class CryptoDriver:
-    """Owns the engine and the IKE sockets.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which SAs a `clear` is about; what is None does not narrow it. `owners` are SA owners (interfaces)."""
 
-    `tunnel_changed(tunnel, up, reason)` tells when a tunnel's first pair of SAs came or its last one went.
+    peer: Address | None = None
+    peer_port: int | None = None
+    local: Address | None = None
+    owners: frozenset[str] | None = None
+    spi: int | None = None
+
+    def has(self, tunnel: TunnelStatus) -> bool:
+        return (
+            self.peer in (None, tunnel.remote)
+            and self.peer_port in (None, tunnel.remote_port)
+            and self.local in (None, tunnel.local)
+            and (self.owners is None or any(flow.owner in self.owners for flow in tunnel.flows))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Whom the driver tells what the engine and the plane have found. Owners are names of SA owners (interfaces).
+
+    `tunnel_changed(owner, up, reason)`: its first pair of SAs came, or its last one went. `agreed(owner, udp,
+    transport)`: a new SA is in UDP, or in transport mode. `access` takes what is about Virtual-Access interfaces,
+    `flow` what is about single flows and peers, of crypto maps above all.
     """
+
+    bundle_of: Callable[[str], str]
+    tunnel_changed: Callable[[str, bool, str | None], None]
+    path_mtu_changed: Callable[[str, int], None]
+    agreed: Callable[[str, bool, bool], None]
+    access: Callable[[fx.CreateAccess | fx.MoveAccess | fx.RemoveAccess], None]
+    flow: Callable[[fx.FlowUp | fx.FlowDown | fx.AddFlow | fx.RemoveFlow | fx.PeerFailed], None]
+    keepalive: Callable[[str], None]
+    debug: Callable[[DebugLine], None]
+
+
+class CryptoDriver:
+    """Owns the engine and the IKE sockets."""
 
     def __init__(
         self,
         settings: EngineSettings,
         plane: Plane | None,
         journal: Journal,
+        hooks: Hooks,
         *,
-        device_of: Callable[[str], str],
-        tunnel_changed: Callable[[str, bool, str | None], None],
-        path_mtu_changed: Callable[[str, int], None],
-        udp_changed: Callable[[str, bool], None],
-        debug: Callable[[DebugLine], None],
         clock: Clock = time.monotonic,
         sockets: Callable[[], IkeSockets] = lambda: IkeSockets(IKE_PORT, NAT_PORT),
     ) -> None:
         self._make_sockets = sockets
         self._plane = plane
         self._journal = journal
-        self._device_of = device_of
-        self._tunnel_of: dict[str, str] = {}
-        self._tunnel_changed = tunnel_changed
-        self._path_mtu_changed = path_mtu_changed
-        self._udp_changed = udp_changed
+        self._hooks = hooks
+        self._owner_of: dict[str, str] = {}  # by what the plane calls it
         self._settings = settings
-        self._debug = debug
         self._clock = clock
         self.engine = Engine(settings, os.urandom)
         self._sockets: IkeSockets | None = None
@@ -96,6 +125,10 @@ class CryptoDriver:
         """What the engine was last told."""
         return self._settings
 
+    def bundle_of(self, owner: str) -> str:
+        """What the plane calls an owner of SAs."""
+        return self._hooks.bundle_of(owner)
+
     @property
     def listening(self) -> bool:
         """True while the IKE ports are open: ISAKMP is ON."""
@@ -106,8 +139,11 @@ class CryptoDriver:
         if settings == self._settings:
             return  # the engine begins failed negotiations anew when it is configured
         self._settings = settings
-        self._tunnel_of = {self._device_of(tunnel.name): tunnel.name for tunnel in settings.tunnels}
-        wanted = settings.enabled and bool(settings.tunnels)
+        accesses = {bundle: owner for bundle, owner in self._owner_of.items() if is_access(owner)}
+        owners = {flow.owner for tunnel in settings.tunnels for flow in tunnel.flows}
+        owners |= {row.owner for row in settings.dynamic_maps}
+        self._owner_of = {**{self._hooks.bundle_of(owner): owner for owner in owners}, **accesses}
+        wanted = settings.enabled and bool(settings.tunnels or settings.templates or settings.dynamic_maps)
         if wanted:
             self._listen()
         self.engine.configure(settings, self._clock())
@@ -116,67 +152,75 @@ class CryptoDriver:
             self.problem = None
             self._silence()
 
-    def start(self, tunnel: str) -> None:
-        """The tunnel could carry packets if it had SAs: negotiate, unless that is under way."""
+    def start(self, owner: str) -> None:
+        """The owner could carry packets if it had SAs: negotiate, unless that is under way."""
         if self._sockets is not None and not self._closing:
-            self.engine.initiate(tunnel, self._clock())
+            self.engine.initiate(owner, self._clock())
             self.pump()
 
-    def stop(self, tunnel: str, reason: str) -> None:
-        """The tunnel cannot carry packets, SAs or not."""
-        self.engine.suspend(tunnel, reason, self._clock())
+    def stop(self, owner: str, reason: str) -> None:
+        """The owner cannot carry packets, SAs or not."""
+        self.engine.suspend(owner, reason, self._clock())
         self.pump()
 
-    def clear(self, target: ClearTarget, *, conn_id: int | None = None, peer: Address | None = None) -> None:
-        """`clear crypto …`: replace the SAs.
+    def clear_isakmp(self, conn_id: int | None) -> None:
+        """`clear crypto isakmp`: phase 1 SAs; child SAs stay."""
+        self.engine.clear(ClearTarget.ISAKMP, self._clock(), conn_id=conn_id)
+        self.pump()
+
+    def clear(self, target: ClearTarget, chosen: Chosen) -> None:
+        """`clear crypto sa|session`: replace the SAs.
 
         A pair that carries packets goes when a new one has come, and at the latest after `CARRIER_HOLD`: up to then
-        the line protocol stays as it is, and so does what routing has learnt over it.
+        the line protocol stays as it is, and so does what routing has learnt over it. What this side cannot begin
+        anew, a spoke's session, is cleared at once.
         """
         now = self._clock()
-        if target is ClearTarget.ISAKMP:
-            self.engine.clear(target, now, conn_id=conn_id, peer=peer)
-            self.pump()
-            return
-        remotes = {tunnel.name: tunnel.remote for tunnel in self._settings.tunnels}
-        pairs = {name: spis for name, spis in self._inbound().items() if peer in (None, remotes.get(name))}
-        for name in remotes:
-            if name not in pairs and peer in (None, remotes[name]):
-                self.engine.clear(target, now, tunnel=name)
-        if target is ClearTarget.SESSION:
-            for name in pairs:
-                self.engine.clear(ClearTarget.ISAKMP, now, tunnel=name)
-        for name, spis in pairs.items():
+        pairs: dict[tuple[str, int], frozenset[int]] = {}
+        for tunnel in self.engine.status(now).tunnels:
+            if not chosen.has(tunnel):
+                continue
+            owners = {flow.owner for flow in tunnel.flows if chosen.owners is None or flow.owner in chosen.owners}
+            inbound = {key: spis for key, spis in _inbound(tunnel).items() if key[0] in owners}
+            if chosen.spi is not None:
+                for key in inbound:
+                    self._expire_pair(tunnel, key, chosen.spi)
+                continue
+            if tunnel.dynamic or not inbound:
+                for owner in owners:
+                    self.engine.clear(target, now, owner=owner)
+                continue
+            if target is ClearTarget.SESSION:
+                for owner in owners:
+                    self.engine.clear(ClearTarget.ISAKMP, now, owner=owner)
+            pairs |= inbound
+        for (owner, _), spis in pairs.items():
             for spi in spis:
-                self.engine.expire(name, spi, fx.Direction.IN, False, now)
+                self.engine.expire(owner, spi, fx.Direction.IN, False, now)
         self.pump()
         if pairs:
             asyncio.get_running_loop().call_later(CARRIER_HOLD, self._finish_clear, pairs)
 
-    def _finish_clear(self, pairs: Mapping[str, frozenset[int]]) -> None:
-        """Let the old pairs go where there is a new one; where there is none, all of the tunnel's."""
+    def _expire_pair(self, tunnel: TunnelStatus, key: tuple[str, int], spi: int) -> None:
+        """One pair by either of its SPIs."""
+        for flow in tunnel.flows:
+            if (flow.owner, flow.number) == key:
+                for sa in flow.sas:
+                    if sa.spi == spi:
+                        way = fx.Direction.IN if sa.inbound else fx.Direction.OUT
+                        self.engine.expire(key[0], spi, way, True, self._clock())
+
+    def _finish_clear(self, pairs: Mapping[tuple[str, int], frozenset[int]]) -> None:
+        """Let the old pairs go: those that have a successor, and those whose successor did not come in time."""
         if self._closing:
             return
-        present = self._inbound()
-        for name, old in pairs.items():
-            left = present.get(name, frozenset())
-            if left <= old:
-                self.engine.clear(ClearTarget.SA, self._clock(), tunnel=name)
-                continue
-            for spi in old & left:
-                self.engine.expire(name, spi, fx.Direction.IN, True, self._clock())
+        present: dict[tuple[str, int], frozenset[int]] = {}
+        for tunnel in self.engine.status(self._clock()).tunnels:
+            present |= _inbound(tunnel)
+        for key, old in pairs.items():
+            for spi in old & present.get(key, frozenset()):
+                self.engine.expire(key[0], spi, fx.Direction.IN, True, self._clock())
         self.pump()
-
-    def _inbound(self) -> dict[str, frozenset[int]]:
-        """SPIs of the SAs that a tunnel receives on, by tunnel; tunnels without one are left out.
-
-        Of a new pair the inbound SA comes first; the engine sends on the pair once the old one leaves, or before.
-        """
-        found = {
-            tunnel.name: frozenset(sa.spi for sa in tunnel.sas if sa.inbound)
-            for tunnel in self.engine.status(self._clock()).tunnels
-        }
-        return {name: spis for name, spis in found.items() if spis}
 
     def retry_listen(self) -> bool:
         """Try again to open ports that were taken; True once they are open."""
@@ -270,13 +314,13 @@ class CryptoDriver:
                 self._journal.log("CRYPTO", 2, "INTERNAL", text)
 
     def _plane_event(self, event: PlaneEvent) -> None:
-        tunnel = self._tunnel_of.get(event.tunnel) if event.tunnel is not None else None
+        owner = self._owner_of.get(event.tunnel) if event.tunnel is not None else None
         now = self._clock()
         match event.kind:
             case EventKind.SOFT_EXPIRE | EventKind.HARD_EXPIRE | EventKind.SEQUENCE_WRAP:
-                if tunnel is not None and event.spi is not None and event.direction is not None:
+                if owner is not None and event.spi is not None and event.direction is not None:
                     hard = event.kind is not EventKind.SOFT_EXPIRE
-                    self.engine.expire(tunnel, event.spi, fx.Direction(event.direction.value), hard, now)
+                    self.engine.expire(owner, event.spi, fx.Direction(event.direction.value), hard, now)
             case EventKind.UNKNOWN_SPI:
                 self._journal.log(
                     "CRYPTO",
@@ -294,7 +338,7 @@ class CryptoDriver:
                     "CRYPTO",
                     4,
                     "PKT_REPLAY_ERR",
-                    f"decrypt: replay check failed connection id={self._connection(tunnel, event.spi)}, "
+                    f"decrypt: replay check failed connection id={self._connection(owner, event.spi)}, "
                     f"sequence number={event.sequence}",
                 )
             case EventKind.AUTHENTICATION_FAILURE:
@@ -302,21 +346,30 @@ class CryptoDriver:
                     "CRYPTO",
                     4,
                     "RECVD_PKT_MAC_ERR",
-                    f"decrypt: mac verify failed for connection id={self._connection(tunnel, event.spi)} "
+                    f"decrypt: mac verify failed for connection id={self._connection(owner, event.spi)} "
                     f"spi=0x{event.spi or 0:08X} srcaddr={event.remote}",
                 )
             case EventKind.PATH_MTU:
-                if tunnel is not None and event.mtu is not None:
-                    self._path_mtu_changed(tunnel, event.mtu)
+                if owner is not None and event.mtu is not None:
+                    self._hooks.path_mtu_changed(owner, event.mtu)
             case EventKind.PEER_ADDRESS:
-                if tunnel is not None and event.local is not None and event.remote is not None:
+                if owner is not None and event.local is not None and event.remote is not None:
                     path = fx.Path(event.local, NAT_PORT, event.remote, event.remote_port or NAT_PORT)
-                    self.engine.peer_moved(tunnel, path, now)
+                    self.engine.peer_moved(owner, path, now)
+            case EventKind.ACQUIRE:
+                if owner is not None and event.policy is not None and self._sockets is not None and not self._closing:
+                    self.engine.acquire(owner, event.policy, now)
+            case EventKind.KEEPALIVE:
+                if event.tunnel is not None:
+                    self._hooks.keepalive(event.tunnel)
 
-    def _connection(self, tunnel: str | None, spi: int | None) -> int:
-        for status in self.engine.status(self._clock()).tunnels:
-            if status.name == tunnel:
-                return next((sa.conn_id for sa in status.sas if sa.spi == spi), 0)
+    def _connection(self, owner: str | None, spi: int | None) -> int:
+        for tunnel in self.engine.status(self._clock()).tunnels:
+            for flow in tunnel.flows:
+                if flow.owner == owner:
+                    found = next((sa.conn_id for sa in flow.sas if sa.spi == spi), None)
+                    if found is not None:
+                        return found
         return 0
 
     # out: effects
@@ -356,29 +409,40 @@ class CryptoDriver:
                     self._sockets.send_keepalive(path.local, path.local_port, path.remote, path.remote_port)
             case fx.InstallSa():
                 self.engine.complete(effect.effect_id, self._install(effect), self._clock())
-            case fx.UpdateSa(tunnel, direction, spi, path, udp):
+            case fx.UpdateSa(owner, direction, spi, path, udp):
                 self._on_plane(
                     lambda plane: plane.update_endpoint(
                         Direction(direction.value),
                         spi,
-                        self._device_of(tunnel),
+                        self._hooks.bundle_of(owner),
                         path.local,
                         path.remote,
                         Encapsulation(path.local_port, path.remote_port) if udp else None,
                     )
                 )
-            case fx.RemoveSa(tunnel, direction, spi):
-                self._on_plane(lambda plane: plane.remove_sa(Direction(direction.value), spi, self._device_of(tunnel)))
+            case fx.RemoveSa(owner, direction, spi):
+                bundle = self._hooks.bundle_of(owner)
+                self._on_plane(lambda plane: plane.remove_sa(Direction(direction.value), spi, bundle))
             case fx.QueryUsage():
                 self.engine.complete(effect.effect_id, self._usage(effect), self._clock())
-            case fx.TunnelUp(tunnel):
-                self._tunnel_changed(tunnel, True, None)
-            case fx.TunnelDown(tunnel, reason):
-                self._tunnel_changed(tunnel, False, reason)
+            case fx.TunnelUp(owner):
+                self._hooks.tunnel_changed(owner, True, None)
+            case fx.TunnelDown(owner, reason):
+                self._hooks.tunnel_changed(owner, False, reason)
+            case fx.CreateAccess(name):
+                self._owner_of[self._hooks.bundle_of(name)] = name
+                self._hooks.access(effect)
+            case fx.MoveAccess():
+                self._hooks.access(effect)
+            case fx.RemoveAccess(name):
+                self._owner_of.pop(self._hooks.bundle_of(name), None)
+                self._hooks.access(effect)
+            case fx.FlowUp() | fx.FlowDown() | fx.AddFlow() | fx.RemoveFlow() | fx.PeerFailed():
+                self._hooks.flow(effect)
             case fx.Log(facility, severity, mnemonic, text):
                 self._journal.log(facility, severity, mnemonic, text)
             case fx.Debug(topic, text):
-                self._debug(DebugLine(topic, text))
+                self._hooks.debug(DebugLine(topic, text))
 
     def _on_plane(self, action: Callable[[Plane], None]) -> None:
         if self._plane is None:
@@ -388,17 +452,17 @@ class CryptoDriver:
         except PlaneError as error:
             # the device may be gone with its SAs: that is what was wanted, but it must be visible
             self._count("plane-refused")
-            self._debug(DebugLine("ipsec", f"IPSEC: {error}"))
+            self._hooks.debug(DebugLine("ipsec", f"IPSEC: {error}"))
 
     def _install(self, sa: fx.InstallSa) -> str | None:
         if self._plane is None:
             return "there is no data plane"
         udp = sa.udp_encapsulation
-        self._udp_changed(sa.tunnel, udp)
+        self._hooks.agreed(sa.owner, udp, sa.transport)
         try:
             self._plane.add_sa(
                 SecurityAssociation(
-                    tunnel=self._device_of(sa.tunnel),
+                    tunnel=self._hooks.bundle_of(sa.owner),
                     direction=Direction(sa.direction.value),
                     spi=sa.spi,
                     local=sa.path.local,
@@ -415,6 +479,8 @@ class CryptoDriver:
                         hard_octets=sa.hard_octets,
                         soft_packets=0 if sa.extended_sequence_numbers else SOFT_PACKETS,
                     ),
+                    policy=sa.flow or None,
+                    transport=sa.transport,
                 )
             )
         except PlaneError as error:
@@ -424,7 +490,7 @@ class CryptoDriver:
     def _usage(self, query: fx.QueryUsage) -> fx.Usage:
         if self._plane is None:
             return fx.Usage(None, None)
-        device = self._device_of(query.tunnel)
+        device = self._hooks.bundle_of(query.owner)
         now = self._clock()
         idle: list[float | None] = []
         for direction, spi in ((Direction.IN, query.inbound_spi), (Direction.OUT, query.outbound_spi)):
@@ -437,6 +503,15 @@ class CryptoDriver:
 
     def _count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1
+
+
+def _inbound(tunnel: TunnelStatus) -> dict[tuple[str, int], frozenset[int]]:
+    """SPIs of the SAs that a peer's flows receive on, by owner and flow; flows without one are left out.
+
+    Of a new pair the inbound SA comes first; the engine sends on the pair once the old one leaves, or before.
+    """
+    found = {(flow.owner, flow.number): frozenset(sa.spi for sa in flow.sas if sa.inbound) for flow in tunnel.flows}
+    return {key: spis for key, spis in found.items() if spis}
 
 
 def _detach(port: int, plane: Plane) -> None:

@@ -9,7 +9,6 @@ from seikan.config.model import Config, Interface
 from seikan.config.names import is_loopback, is_tunnel
 from seikan.daemon.view import View
 from seikan.system.errors import AdapterError
-from seikan.system.firewall import MssClamp
 from seikan.system.netlink import Netlink
 
 Address = IPv4Address | IPv6Address
@@ -18,15 +17,11 @@ Address = IPv4Address | IPv6Address
 class Interfaces:
     """`names` maps IOS names to Linux names, from the table of the configuration directory; others are themselves."""
 
-    def __init__(
-        self, netlink: Netlink, clamp: MssClamp, names: Mapping[str, str], device_of_tunnel: Callable[[str], str]
-    ) -> None:
+    def __init__(self, netlink: Netlink, names: Mapping[str, str], device_of_tunnel: Callable[[str], str]) -> None:
         self._netlink = netlink
-        self._clamp = clamp
         self._names = names
         self._device_of_tunnel = device_of_tunnel
         self._known: set[str] = set()  # devices that are as configured, unless somebody else touched them
-        self._clamped: dict[str, int] = {}
         self.view = View()
 
     def linux_name(self, name: str) -> str:
@@ -133,14 +128,3 @@ class Interfaces:
                 if primary is not None:
                     found[interface.name] = primary
         return found
-
-    async def clamp(self, config: Config) -> None:
-        """`ip tcp adjust-mss` of all interfaces. Raises `AdapterError`."""
-        wanted = {
-            self.linux_name(interface.name): interface.adjust_mss
-            for interface in config.interfaces.values()
-            if interface.adjust_mss is not None
-        }
-        if wanted != self._clamped:
-            await self._clamp.set(wanted)
-            self._clamped = wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from seikan.config.model import Config, Interface
-from seikan.config.names import is_loopback, is_tunnel, type_of
+from seikan.config.names import is_loopback, is_template, is_tunnel, type_of
 from seikan.system.netlink import Link
 
 ADMINISTRATIVELY_DOWN = "administratively down"
@@ -29,6 +29,8 @@ class LinkWatch:
         states = {}
         missing = {}
         for name, interface in config.interfaces.items():
+            if is_template(name):
+                continue
             device = self._linux_name(name)
             link = links.get(device)
             states[name] = state = _state(interface, link)

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -19,22 +20,25 @@ from seikan.cli.status import Need, Status
 from seikan.config.model import Config
 from seikan.config.parse import parse
 from seikan.config.validate import validate
+from seikan.daemon.access import Accesses, outdated_text, templates
 from seikan.daemon.apply import Applier
 from seikan.daemon.client import runtime_base
 from seikan.daemon.collect import Collector
-from seikan.daemon.crypto import IKE_PORT, NAT_PORT, CryptoDriver, DebugLine
+from seikan.daemon.crypto import IKE_PORT, NAT_PORT, CryptoDriver, DebugLine, Hooks
 from seikan.daemon.faults import fault
 from seikan.daemon.interfaces import Interfaces
 from seikan.daemon.links import LinkWatch
+from seikan.daemon.maps import Around, CryptoMaps
 from seikan.daemon.routes import TOPIC, RouteDebug
-from seikan.daemon.settings import engine_settings
+from seikan.daemon.settings import Negotiable, engine_settings, sessions
 from seikan.daemon.terminals import Login, run_command, stamp
 from seikan.daemon.tunnels import Surroundings, Tunnels
+from seikan.ike.effects import CreateAccess, MoveAccess, RemoveAccess
 from seikan.plane.base import Plane, PlaneError
 from seikan.plane.userspace import UserspacePlane
 from seikan.system.control import ControlConnection, ControlServer
 from seikan.system.errors import AdapterError
-from seikan.system.firewall import MssClamp
+from seikan.system.firewall import Firewall
 from seikan.system.frr import Frr
 from seikan.system.frr_log import AdjacencyChange
 from seikan.system.journal import Journal, Severity
@@ -66,6 +70,7 @@ class Router:
         self.strict = strict
         self.store = StartupStore(config_path)
         self.running = Config()
+        self.effective = Config()  # what runs: `running` with what the router adds itself
         self.revision = 0
         self.changed_at: datetime | None = None
         self.changed_by: str | None = None
@@ -79,6 +84,8 @@ class Router:
         self._problems: dict[str, str] = {}
         self._settling: asyncio.TimerHandle | None = None
         self._rest_until = 0.0
+        self._deriving: asyncio.TimerHandle | None = None
+        self._derive_rest_until = 0.0
         self._changeable = True
         self.looks = 0  # at the surroundings, for tests of how often
         self._stop = asyncio.Event()
@@ -102,12 +109,12 @@ class Router:
             netlink = Netlink(self._directory.path / "ledger")
             await netlink.open()
             stack.push_async_callback(netlink.close)
-            clamp = MssClamp(self.name)
-            stack.push_async_callback(clamp.remove)
-            await self._try("clamp", clamp.remove(leftover=self._directory.crashed))
+            firewall = Firewall(self.name)
+            stack.push_async_callback(firewall.remove, leftover=self._directory.crashed)
             config = self._parse(text)
-            await self._build(stack, netlink, clamp)
+            await self._build(stack, netlink, firewall)
             await self.load(config)
+            await self._try("firewall", firewall.sweep())  # until now it has kept in what must not leave in clear
             await self._try("sweep", netlink.sweep())
             server = ControlServer(self._directory.path / "control.sock", self._serve)
             await server.open()
@@ -135,7 +142,7 @@ class Router:
             raise StartError(f"{self.store.path}: no such file; put the startup configuration there (it may be empty)")
         return text
 
-    async def _build(self, stack: contextlib.AsyncExitStack, netlink: Netlink, clamp: MssClamp) -> None:
+    async def _build(self, stack: contextlib.AsyncExitStack, netlink: Netlink, firewall: Firewall) -> None:
         names = dict(read_interface_map(self.store.path.parent / INTERFACE_MAP))
         events = NetlinkEvents(self._surroundings_changed)
         events.open()
@@ -149,7 +156,7 @@ class Router:
         )
         stack.push_async_callback(frr.stop)
         await self._try("frr-start", frr.start())
-        self.compose(netlink, frr, self._make_plane(stack), clamp, names, watch=events.watch)
+        self.compose(netlink, frr, self._make_plane(stack), firewall, names, watch=events.watch)
         stack.callback(self.crypto.close)
         stack.callback(self.route_debug.close)
 
@@ -158,7 +165,7 @@ class Router:
         netlink: Netlink,
         frr: Frr,
         plane: Plane | None,
-        clamp: MssClamp,
+        firewall: Firewall,
         names: Mapping[str, str],
         *,
         watch: Callable[[Iterable[Address]], None],
@@ -167,17 +174,16 @@ class Router:
         """Put the parts together. `watch` is told the destinations whose routes matter."""
         self.netlink, self.frr, self.plane, self.watch = netlink, frr, plane, watch
         self.tunnels = Tunnels(plane, self._surroundings())
-        self.interfaces = Interfaces(netlink, clamp, names, self.tunnels.device_of)
+        self.interfaces = Interfaces(netlink, names, self.tunnels.device_of)
         self.links = LinkWatch(self.interfaces.linux_name, self.journal.log)
+        self.firewall = firewall
+        self.accesses = Accesses(self.clock, self.journal.log, self._derive_soon)
+        self.maps = CryptoMaps(plane, netlink, self._around_maps())
         self.crypto = CryptoDriver(
-            engine_settings(self.running, (), self.address_of),
+            engine_settings(self.running, Negotiable(), self.address_of),
             plane,
             self.journal,
-            device_of=self.tunnels.device_of,
-            tunnel_changed=self._sa_changed,
-            path_mtu_changed=self.tunnels.path_mtu,
-            udp_changed=self.tunnels.set_udp,
-            debug=self._debug,
+            self._hooks(),
             clock=self.clock,
             sockets=sockets,
         )
@@ -217,6 +223,34 @@ class Router:
             crypto_problem=lambda: self.crypto.problem,
         )
 
+    def _hooks(self) -> Hooks:
+        return Hooks(
+            bundle_of=lambda owner: self.maps.bundle_of(owner) or self.tunnels.bundle_of(owner),
+            tunnel_changed=self.tunnels.sa_changed,
+            path_mtu_changed=self.tunnels.path_mtu,
+            agreed=self._agreed,
+            access=self._access,
+            flow=self.maps.take,
+            keepalive=self.tunnels.keepalives.answered,
+            debug=self._debug,
+        )
+
+    def _around_maps(self) -> Around:
+        return Around(
+            linux_name=lambda name: self.interfaces.linux_name(name),
+            log=self.journal.log,
+            start=lambda name: self.crypto.start(name),
+            stop=lambda name, reason: self.crypto.stop(name, reason),
+            negotiate=self._negotiate_again,
+            derive=self._derive_soon,
+        )
+
+    def _agreed(self, owner: str, udp: bool, transport: bool) -> None:
+        if self.maps.bundle_of(owner) is not None:
+            self.maps.set_udp(owner, udp)
+        else:
+            self.tunnels.agreed(owner, udp, transport)
+
     def _later(self, when: float, call: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(max(0.0, when - self.clock()), call)
 
@@ -240,8 +274,9 @@ class Router:
     async def load(self, config: Config) -> None:
         """Run the startup configuration as far as it goes: the daemon stays up where it can."""
         async with self._lock:
-            await self.applier.load(config)
-            self.running = config
+            derived = self._derived(config)
+            await self.applier.load(derived)
+            self.running, self.effective = config, derived
             self.revision += 1
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -275,7 +310,7 @@ class Router:
         if self.crypto.retry_listen():
             self.tunnels.refresh()
         async with self._lock:
-            await self.applier.retry(self.running)
+            await self.applier.retry(self.effective)
 
     # changes
 
@@ -297,15 +332,85 @@ class Router:
             errors = [problem.text for problem in problems if problem.severity.fatal(strict=False)]
             if errors:
                 return errors
+            derived = self._derived(candidate)
             try:
-                await self.applier.apply(self.running, candidate)
+                await self.applier.apply(self.effective, derived)
             except (AdapterError, PlaneError) as error:
                 return [str(error)]
             self._remember_typed(candidate)
-            self.running = candidate
+            self._tell_outdated(self.accesses.outdated(self.running), self.accesses.outdated(candidate))
+            self.running, self.effective = candidate, derived
             self.revision += 1
             self.changed_at, self.changed_by = stamp(), by
         return []
+
+    def _tell_outdated(self, before: Mapping[str, tuple[str, ...]], after: Mapping[str, tuple[str, ...]]) -> None:
+        for template, clones in after.items():
+            if template not in before:
+                self.journal.log("VTEMPLATE", 5, "OUTDATED", outdated_text(template, clones))
+
+    # what the router adds to its configuration
+
+    def _derived(self, config: Config) -> Config:
+        """What runs under `config`: with the Virtual-Access interfaces and the reverse routes that there are now."""
+        derived = self.accesses.derive(config)
+        routes = [route for route in self.maps.routes() if route not in derived.routes]
+        return replace(derived, routes=(*derived.routes, *routes)) if routes else derived
+
+    def _access(self, effect: CreateAccess | MoveAccess | RemoveAccess) -> None:
+        access = self.accesses.take(effect, self.running)
+        if access is not None:
+            # Its SAs are installed next; addresses, routing and filters follow as soon as others let them.
+            self.tunnels.add(access.name, access.interface, tolerant=True)
+
+    def _derive_soon(self) -> None:
+        if self._deriving is None:
+            loop = asyncio.get_running_loop()
+            self._deriving = loop.call_later(max(SETTLE, self._derive_rest_until - loop.time()), self._derive_now)
+
+    def _derive_now(self) -> None:
+        self._deriving = None
+        self._spawn(self._derive_again())
+
+    async def _derive_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            began = loop.time()
+            derived = self._derived(self.running)
+            try:
+                if self._changeable:
+                    await self.applier.follow(self.effective, derived)
+                    self.effective = derived
+            finally:
+                now = loop.time()
+                self._derive_rest_until = now + (now - began)
+
+    def negotiable(self, config: Config) -> Negotiable:
+        """What the engine shall negotiate under `config`, with the ends of everything as they are now."""
+        return Negotiable(
+            sessions(config, [*self.tunnels.protected(), *self.maps.protected()]),
+            templates(config, self.address_of),
+            self.maps.dynamic_maps(),
+        )
+
+    def owner_of(self, interface: str) -> str:
+        """Whose SAs carry an interface's packets."""
+        state = self.tunnels.states.get(interface)
+        return interface if state is None else state.owner
+
+    def owners_of_map(self, tag: str) -> Iterable[str]:
+        """Whose SAs `show crypto ipsec sa` lists under this crypto map tag: a map's interfaces, or a tunnel."""
+        held = [name for name, state in self.maps.states.items() if state.crypto_map.name == tag]
+        return held or [self.owner_of(tag.removesuffix("-head-0"))]
+
+    def _negotiate_again(self) -> None:
+        """A crypto map has chosen another peer; not at once, the engine may be in the middle of telling so."""
+        asyncio.get_running_loop().call_soon(self._negotiate_now)
+
+    def _negotiate_now(self) -> None:
+        if self._changeable:
+            wanted = engine_settings(self.effective, self.negotiable(self.effective), self.address_of)
+            self.crypto.configure(wanted)
 
     def _remember_typed(self, candidate: Config) -> None:
         for name, interface in candidate.interfaces.items():
@@ -333,13 +438,10 @@ class Router:
             began = loop.time()
             self.looks += 1
             try:
-                await self._try("surroundings", self.applier.surroundings_changed(self.running))
+                await self._try("surroundings", self.applier.surroundings_changed(self.effective))
             finally:
                 now = loop.time()
                 self._rest_until = now + max(REST, (now - began) * REST_SHARE)
-
-    def _sa_changed(self, tunnel: str, up: bool, reason: str | None) -> None:
-        self.tunnels.sa_changed(tunnel, up, reason)
 
     def _adjacency(self, change: AdjacencyChange) -> None:
         if change.significant:

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
-from seikan.config.model import Config, Interface, Ipsec, IsakmpPolicy, Keyring, TransformSet, Tunnel, TunnelMode
-from seikan.ike.settings import EngineSettings, TunnelSettings
+from seikan.config.model import (
+    Config,
+    CryptoMapEntry,
+    Ipsec,
+    IpsecProfile,
+    IsakmpPolicy,
+    Keyring,
+    TransformSet,
+    Tunnel,
+    TunnelMode,
+)
+from seikan.config.names import is_tunnel
+from seikan.ike.settings import (
+    DynamicMapSettings,
+    EngineSettings,
+    FlowSettings,
+    PhaseTwo,
+    ProfileSettings,
+    TemplateSettings,
+    TunnelSettings,
+)
 from seikan.plane import base as plane
-from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, esp_plaintext_mtu
+from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, tunnel_mtu
 
 Address = IPv4Address | IPv6Address
 
-GRE_HEADER = 4  # octets (RFC 2784); the key adds four (RFC 2890)
 DEFAULT_LINK_MTU = 1500
 DEFAULT_NAT_KEEPALIVE = 20  # seconds, IOS
 DEFAULT_TRANSFORM_SET = TransformSet(
@@ -31,62 +49,125 @@ def usable_policies(config: Config) -> tuple[IsakmpPolicy, ...]:
     )
 
 
-def transform_sets(config: Config, profile_name: str) -> tuple[TransformSet, ...]:
-    """The sets of a profile in order of preference, the default set where it names none; unknown names are left out."""
-    profile = config.ipsec.profiles.get(profile_name)
-    if profile is None:
-        return ()
-    if not profile.transform_sets:
+def transform_sets(config: Config, names: Iterable[str]) -> tuple[TransformSet, ...]:
+    """The named sets in order of preference, the default set where none is named; unknown names are left out."""
+    wanted = tuple(names)
+    if not wanted:
         return (DEFAULT_TRANSFORM_SET,)
     known = config.ipsec.transform_sets
-    return tuple(known[name] for name in profile.transform_sets if name in known)
+    return tuple(known[name] for name in wanted if name in known)
 
 
-def replay_window(config: Config, profile_name: str) -> int:
-    """Packets; the profile's, else the global one, else 64."""
-    profile = config.ipsec.profiles.get(profile_name)
-    for value in (profile.replay_window if profile else None, config.ipsec.replay_window):
-        if value is not None:
-            return value
-    return Ipsec.DEFAULT_REPLAY_WINDOW
+def profile_sets(config: Config, profile_name: str | None) -> tuple[TransformSet, ...]:
+    """The transform sets of an IPsec profile; empty where it does not exist."""
+    profile = config.ipsec.profiles.get(profile_name or "")
+    return () if profile is None else transform_sets(config, profile.transform_sets)
 
 
 def _first(*values: int | None, default: int) -> int:
     return next((value for value in values if value is not None), default)
 
 
-def tunnel_settings(config: Config, interface: Interface, local: Address, remote: Address) -> TunnelSettings | None:
-    """What the engine negotiates for a protected tunnel; None where its profile gives nothing to offer."""
-    tunnel = interface.tunnel
-    if tunnel is None or tunnel.protection is None:
+def phase_two(config: Config, holder: IpsecProfile | CryptoMapEntry, name: str) -> PhaseTwo | None:
+    """What a profile or a crypto map entry offers, with the global values where it says nothing.
+
+    None where none of its transform sets exists.
+    """
+    sets = transform_sets(config, holder.transform_sets)
+    if not sets:
         return None
-    profile = config.ipsec.profiles.get(tunnel.protection)
-    sets = transform_sets(config, tunnel.protection)
-    if profile is None or not sets:
-        return None
-    aggressive = next((peer for peer in config.isakmp.peers if peer.address == remote), None)
-    return TunnelSettings(
-        name=interface.name,
-        local=local,
-        remote=remote,
-        profile=profile.name,
+    ipsec = config.ipsec
+    return PhaseTwo(
+        name=name,
         transform_sets=sets,
-        pfs_group=profile.pfs_group,
+        pfs_group=holder.pfs_group,
         lifetime_seconds=_first(
-            profile.lifetime_seconds, config.ipsec.lifetime_seconds, default=Ipsec.DEFAULT_LIFETIME_SECONDS
+            holder.lifetime_seconds, ipsec.lifetime_seconds, default=Ipsec.DEFAULT_LIFETIME_SECONDS
         ),
         lifetime_kilobytes=_first(
-            profile.lifetime_kilobytes, config.ipsec.lifetime_kilobytes, default=Ipsec.DEFAULT_LIFETIME_KILOBYTES
+            holder.lifetime_kilobytes, ipsec.lifetime_kilobytes, default=Ipsec.DEFAULT_LIFETIME_KILOBYTES
         ),
-        replay_window=replay_window(config, profile.name),
-        responder_only=profile.responder_only,
-        aggressive_identity=aggressive.client_endpoint if aggressive else None,
+        replay_window=_first(holder.replay_window, ipsec.replay_window, default=Ipsec.DEFAULT_REPLAY_WINDOW),
     )
 
 
-def engine_settings(
-    config: Config, tunnels: Iterable[TunnelSettings], address_of: Callable[[str], Address | None]
-) -> EngineSettings:
+def profile_phase_two(config: Config, name: str | None) -> PhaseTwo | None:
+    """What tunnels with this IPsec profile negotiate; None where it does not exist or offers nothing."""
+    profile = config.ipsec.profiles.get(name or "")
+    return None if profile is None else phase_two(config, profile, f"profile {profile.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """One flow with the ends that its SAs have: what `sessions` puts together by peer."""
+
+    local: Address
+    remote: Address
+    flow: FlowSettings
+    isakmp_profile: str | None = None
+
+
+def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings, ...]:
+    """One for each pair of ends: whatever is protected between the same two addresses shares a phase 1.
+
+    A session is called after its first owner, tunnels before crypto maps, which have their peer's address behind.
+    """
+    by_ends: dict[tuple[Address, Address], list[Protected]] = {}
+    for row in flows:
+        by_ends.setdefault((row.local, row.remote), []).append(row)
+    aggressive = {peer.address: peer.client_endpoint for peer in config.isakmp.peers}
+    found = []
+    for (local, remote), rows in by_ends.items():
+        tunnels = sorted(row.flow.owner for row in rows if is_tunnel(row.flow.owner))
+        found.append(
+            TunnelSettings(
+                name=tunnels[0] if tunnels else f"{rows[0].flow.owner} {remote}",
+                local=local,
+                remote=remote,
+                flows=tuple(row.flow for row in rows),
+                aggressive_identity=aggressive.get(remote),
+                isakmp_profile=next((row.isakmp_profile for row in rows if row.isakmp_profile is not None), None),
+            )
+        )
+    return tuple(found)
+
+
+def isakmp_profiles(config: Config, address_of: Callable[[str], Address | None]) -> tuple[ProfileSettings, ...]:
+    """The isakmp profiles, but for those that are bound to an interface without an address."""
+    found = []
+    for profile in config.isakmp.profiles.values():
+        local = profile.local_address
+        resolved = address_of(local) if isinstance(local, str) else local
+        if local is not None and resolved is None:
+            continue
+        found.append(
+            ProfileSettings(
+                name=profile.name,
+                keyrings=profile.keyrings,
+                identities=profile.identities,
+                self_identity=profile.self_identity,
+                aggressive=profile.initiate_aggressive,
+                keepalive=profile.keepalive,
+                local=resolved,
+                template=profile.virtual_template,
+            )
+        )
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiable:
+    """What the running router has to negotiate for: peers, templates and dynamic crypto maps."""
+
+    tunnels: tuple[TunnelSettings, ...] = ()
+    templates: tuple[TemplateSettings, ...] = ()
+    dynamic_maps: tuple[DynamicMapSettings, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tunnels or self.templates or self.dynamic_maps)
+
+
+def engine_settings(config: Config, wanted: Negotiable, address_of: Callable[[str], Address | None]) -> EngineSettings:
     """The engine's whole view of the configuration. `address_of` gives an interface's address as it is now."""
     isakmp = config.isakmp
     return EngineSettings(
@@ -95,7 +176,12 @@ def engine_settings(
         policies=usable_policies(config),
         keys=isakmp.keys,
         keyrings=tuple(_resolved(keyring, address_of) for keyring in config.keyrings.values()),
-        tunnels=tuple(tunnels),
+        tunnels=wanted.tunnels,
+        profiles=isakmp_profiles(config, address_of),
+        templates=wanted.templates,
+        dynamic_maps=wanted.dynamic_maps,
+        max_sas=isakmp.max_sas or 0,
+        max_negotiating=isakmp.max_negotiating or 0,
         keepalive=isakmp.keepalive,
         nat_keepalive=DEFAULT_NAT_KEEPALIVE if isakmp.nat_keepalive is None else isakmp.nat_keepalive,
         nat_transparency=config.ipsec.nat_transparency,
@@ -114,21 +200,47 @@ def _resolved(keyring: Keyring, address_of: Callable[[str], Address | None]) -> 
     return replace(keyring, local_address=address) if isinstance(address, IPv4Address) else keyring
 
 
-def transport_mtu(config: Config, tunnel: Tunnel, link_mtu: int, *, outer_ipv6: bool, udp: bool) -> int:
-    """The largest inner packet, in octets, that fits `link_mtu` inside this tunnel."""
-    if not tunnel.mode.ipsec:
-        outer = 40 if outer_ipv6 else 20
-        return link_mtu - outer - GRE_HEADER - (4 if tunnel.key is not None else 0)
-    sets = transform_sets(config, tunnel.protection) if tunnel.protection else ()
+def transport_mtu(
+    sets: Iterable[TransformSet],
+    link_mtu: int,
+    *,
+    outer_ipv6: bool,
+    udp: bool,
+    gre: bool = False,
+    key: bool = False,
+    transport: bool = False,
+) -> int:
+    """The largest inner packet, in octets, that fits `link_mtu` inside ESP with any of the sets.
+
+    The peer may pick any of those we offer, and ospfd checks the MTU only at the start (RFC 2328 section 10.6).
+    """
     fits = [
-        esp_plaintext_mtu(
-            link_mtu, outer_ipv6=outer_ipv6, udp=udp, encryption=chosen.encryption, integrity=chosen.integrity
+        tunnel_mtu(
+            link_mtu,
+            outer_ipv6=outer_ipv6,
+            gre=gre,
+            key=key,
+            encryption=chosen.encryption,
+            integrity=chosen.integrity,
+            transport=transport and chosen.transport,
+            udp=udp,
         )
-        for chosen in sets or (DEFAULT_TRANSFORM_SET,)
+        for chosen in tuple(sets) or (DEFAULT_TRANSFORM_SET,)
         if chosen.encryption is not None
     ]
-    # the peer may pick any of the sets we offer, and ospfd checks the MTU only at the start (RFC 2328 section 10.6)
     return min(fits, default=link_mtu)
+
+
+def inner_mtu(config: Config, tunnel: Tunnel, link_mtu: int, *, outer_ipv6: bool, udp: bool, transport: bool) -> int:
+    """The largest inner packet, in octets, that fits `link_mtu` inside this tunnel interface.
+
+    `transport`: its SAs were agreed in transport mode.
+    """
+    gre, key = not tunnel.mode.ipsec, tunnel.key is not None
+    if gre and tunnel.protection is None:
+        return tunnel_mtu(link_mtu, outer_ipv6=outer_ipv6, gre=True, key=key)
+    sets = profile_sets(config, tunnel.protection)
+    return transport_mtu(sets, link_mtu, outer_ipv6=outer_ipv6, udp=udp, gre=gre, key=key, transport=transport)
 
 
 def plane_mode(mode: TunnelMode) -> plane.TunnelMode:

@@ -30,7 +30,8 @@ from seikan.cli.session import Session
 from seikan.cli.terminal import Abort, Event, Output, Submit, Terminal
 from seikan.config.parse import parse
 from seikan.config.render import render
-from seikan.daemon.crypto import DebugLine
+from seikan.daemon.access import outdated_text
+from seikan.daemon.crypto import Chosen, DebugLine
 from seikan.ike.engine import ClearTarget
 from seikan.system import ping
 from seikan.system.control import ControlConnection
@@ -215,15 +216,17 @@ async def _of_terminal(router: Router, request: Request, login: Login, revision:
     """Requests that change the configuration or the terminal itself."""
     match request:
         case Apply():
-            missing = set(router.links.missing)
+            missing, outdated = set(router.links.missing), router.accesses.outdated(router.running)
             refused = await router.change(request.candidate, revision, by=login.origin)
             seen = () if login.monitoring else router.links.missing.items()  # else it has read the log line
             if refused:
                 login.session.refused()
             else:
                 login.session.committed()
-            absent = [f"% {line}" for name, line in seen if name not in missing]
-            return [*(f"% {line}" for line in refused), *request.warnings, *absent]
+            absent = [line for name, line in seen if name not in missing]
+            clones = {} if login.monitoring else router.accesses.outdated(router.running)
+            absent += [outdated_text(name, held) for name, held in clones.items() if name not in outdated]
+            return [*(f"% {line}" for line in refused), *request.warnings, *(f"% {line}" for line in absent)]
         case ConfigureEnd(warnings):
             router.configured_from(login.origin)
             return warnings
@@ -341,13 +344,17 @@ def _ms(seconds: float) -> int:
 async def _clear(router: Router, clear: Clear) -> list[str]:
     match clear.kind:
         case ClearKind.ISAKMP:
-            router.crypto.clear(ClearTarget.ISAKMP, conn_id=clear.conn_id)
-        case ClearKind.SA:
-            router.crypto.clear(ClearTarget.SA, peer=clear.peer)
-        case ClearKind.SESSION:
-            router.crypto.clear(ClearTarget.SESSION, peer=clear.peer)
+            router.crypto.clear_isakmp(clear.conn_id)
+        case ClearKind.SA | ClearKind.SESSION:
+            router.crypto.clear(
+                ClearTarget.SA if clear.kind is ClearKind.SA else ClearTarget.SESSION, _chosen(router, clear)
+            )
         case ClearKind.SA_COUNTERS:
             router.collector.clear_sa_counters()
+        case ClearKind.ADMISSION:
+            router.collector.clear_admission()
+        case ClearKind.ACCESS_LIST_COUNTERS:
+            await router.collector.clear_matches(clear.access_list)
         case ClearKind.COUNTERS:
             router.collector.clear_counters(clear.interface)
             where = clear.interface or "all interfaces"
@@ -357,6 +364,16 @@ async def _clear(router: Router, clear: Clear) -> list[str]:
         case ClearKind.OSPF:
             await router.frr.clear_ospf()
     return []
+
+
+def _chosen(router: Router, clear: Clear) -> Chosen:
+    """Which SAs are meant."""
+    owners = None
+    if clear.interface is not None:
+        owners = frozenset({router.owner_of(clear.interface)})
+    elif clear.crypto_map is not None:
+        owners = frozenset(router.owners_of_map(clear.crypto_map))
+    return Chosen(clear.peer, clear.peer_port, clear.local, owners, clear.spi)
 
 
 def stamp() -> datetime:

@@ -8,17 +8,22 @@ packet; the carrier is up exactly where there is no such reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from seikan.config.access import crypto_lines
 from seikan.config.model import Config, Interface, Tunnel
+from seikan.config.names import is_access, is_tunnel
 from seikan.config.validate import tunnel_problems
 from seikan.daemon import settings
+from seikan.daemon.keepalives import GreKeepalives
+from seikan.daemon.settings import Protected
 from seikan.daemon.view import View
-from seikan.ike.settings import TunnelSettings
-from seikan.plane.base import Plane, PlaneError, TunnelCounters, TunnelMode, TunnelParameters
+from seikan.ike.settings import FlowSettings
+from seikan.plane.base import Plane, PlaneError, Policy, TunnelCounters, TunnelMode, TunnelParameters
 from seikan.system.netlink import RouteLookup
+from seikan.wire.selector import ANY_IPV4, ANY_IPV6, Selector
 
 Address = IPv4Address | IPv6Address
 
@@ -32,6 +37,17 @@ NO_POLICY = "no crypto isakmp policy has pre-shared keys, a cipher and a group t
 TELL_AFTER = 2.0  # seconds
 MINIMUM_MTU = 68  # RFC 791
 NOTHING_COUNTED = TunnelCounters(0, 0, 0, 0, {})
+GRE_PROTOCOL = 47
+
+
+@dataclass(slots=True)
+class SaState:
+    """What the engine told of an owner's SAs; all tunnels of the owner see the same."""
+
+    up: bool = False
+    reason: str | None = None  # why they went
+    udp: bool = False  # a NAT is in the way
+    transport: bool = True  # what was agreed last, where a transform set asks for transport mode
 
 
 @dataclass(slots=True)
@@ -49,9 +65,7 @@ class TunnelState:
     made: bool = False  # the plane has the device
     refusal: str | None = None  # what the plane said when it did not do what was asked
     route_device: str | None = None  # Linux name of the way to the destination
-    udp: bool = False  # a NAT is in the way
-    sa_up: bool = False
-    sa_reason: str | None = None
+    sas: SaState = field(default_factory=lambda: SaState())
     reason: str | None = "not yet configured"
     tell: bool = True  # whether the reason is news to whoever reads the log
     told: str | None = None
@@ -61,10 +75,32 @@ class TunnelState:
     held_until: float = 0.0
     recursive: bool = False  # the route to the destination goes through the tunnel itself
     recursions: int = 0
+    seen_up: bool = False  # a spoke's: the device was administratively up once
+
+    @property
+    def name(self) -> str:
+        return self.interface.name
+
+    @property
+    def tunnel(self) -> Tunnel:
+        assert self.interface.tunnel is not None
+        return self.interface.tunnel
 
     @property
     def outer_mtu(self) -> int:
         return min(self.link_mtu, self.path_mtu or self.link_mtu)
+
+    @property
+    def protected(self) -> bool:
+        """Whether packets leave only inside SAs."""
+        return self.tunnel.mode.ipsec or self.tunnel.protection is not None
+
+    @property
+    def owner(self) -> str:
+        """Whose SAs this tunnel uses: its own, or those of all tunnels of one profile between the same two ends."""
+        if self.tunnel.shared and not self.tunnel.mode.ipsec:
+            return f"{self.tunnel.protection} {self.local} {self.remote}"
+        return self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +129,8 @@ class Tunnels:
         self._config = Config()
         self._view = View()
         self._states: dict[str, TunnelState] = {}
+        self._sas: dict[str, SaState] = {}
+        self.keepalives = GreKeepalives(plane, around.now, around.at, self._refresh_one)
 
     @property
     def states(self) -> Mapping[str, TunnelState]:
@@ -100,7 +138,20 @@ class Tunnels:
 
     def device_of(self, name: str) -> str:
         """The Linux name of a tunnel: its own, or a short one where that is too long for Linux (15 characters)."""
+        if is_access(name):
+            return "Vi" + name.removeprefix("Virtual-Access")
         return name if len(name) <= 15 else "Tu" + name.removeprefix("Tunnel")
+
+    def bundle_of(self, owner: str) -> str:
+        """What the plane calls an owner of SAs."""
+        return self.device_of(owner) if is_tunnel(owner) else owner
+
+    def owned(self, owner: str) -> list[TunnelState]:
+        """The tunnels that an owner's SAs carry."""
+        state = self._states.get(owner)
+        if state is not None:
+            return [state] if state.owner == owner else []
+        return [state for state in self._states.values() if state.owner == owner]
 
     # configuration
 
@@ -128,6 +179,7 @@ class Tunnels:
             if not tolerant:
                 raise
             state.refusal = str(error)
+        state.sas = self._sas_of(state.owner)
         self._states[name] = state
         self._log_line_protocol(name, False)
 
@@ -137,7 +189,8 @@ class Tunnels:
         if state is None:
             return
         del self._states[name]  # first: the engine's goodbye is no reason to start anew
-        self._around.stop(name, "the tunnel is removed")
+        if not self.owned(state.owner):
+            self._around.stop(state.owner, "the tunnel is removed")
         try:
             if self._plane is not None and state.made:
                 self._plane.remove_tunnel(state.device)
@@ -168,24 +221,57 @@ class Tunnels:
         """What the plane did not do, by tunnel."""
         return {name: state.refusal for name, state in self._states.items() if state.refusal is not None}
 
-    def settings(self) -> tuple[TunnelSettings, ...]:
-        """What the engine shall negotiate: every protected tunnel whose two ends are known."""
-        found = []
+    def protected(self) -> list[Protected]:
+        """What the engine shall negotiate: every protected tunnel whose two ends are known.
+
+        Virtual-Access interfaces are not among them: the engine made those.
+        """
+        found: dict[tuple[str, int], Protected] = {}
         for state in self._states.values():
             if state.local is None or state.remote is None or not self._wants_engine(state):
                 continue
-            wanted = settings.tunnel_settings(self._config, state.interface, state.local, state.remote)
-            if wanted is not None:
-                found.append(wanted)
-        return tuple(found)
+            profile = self._config.ipsec.profiles.get(state.tunnel.protection or "")
+            offer = settings.profile_phase_two(self._config, state.tunnel.protection)
+            if profile is None or offer is None:
+                continue
+            for policy in self._flows(state):
+                flow = FlowSettings(
+                    owner=state.owner,
+                    number=policy.number,
+                    selector=policy.selector,
+                    phase_two=offer,
+                    initiate=not profile.responder_only,
+                    transport=not state.tunnel.mode.ipsec,
+                )
+                row = Protected(state.local, state.remote, flow, profile.isakmp_profile)
+                found.setdefault((flow.owner, flow.number), row)
+        return list(found.values())
+
+    def _flows(self, state: TunnelState) -> tuple[Policy, ...]:
+        """What has SAs of its own: everything, GRE between the ends, or each line of an access list."""
+        policies = self._policies(state)
+        if policies:
+            return policies
+        assert state.local is not None
+        assert state.remote is not None
+        if not state.tunnel.mode.ipsec:
+            return (Policy(0, Selector(_host(state.local), _host(state.remote), GRE_PROTOCOL)),)
+        return (Policy(0, ANY_IPV4 if state.local.version == 4 else ANY_IPV6),)
+
+    def _policies(self, state: TunnelState) -> tuple[Policy, ...]:
+        """`tunnel protection ipsec policy ipv4 ACL`: a policy for each line that permits."""
+        access_list = self._config.access_lists.get(state.tunnel.protection_policy or "")
+        if access_list is None or not state.tunnel.mode.ipsec:
+            return ()
+        selectors = [line.selector for line in crypto_lines(access_list) if line.permit and line.selector is not None]
+        return tuple(Policy(number, selector) for number, selector in enumerate(selectors, 1))
 
     def _wants_engine(self, state: TunnelState) -> bool:
-        tunnel = state.interface.tunnel
         return (
-            tunnel is not None
-            and tunnel.mode.ipsec
+            state.protected
+            and not is_access(state.name)
             and not state.interface.shutdown
-            and not tunnel_problems(self._config, state.interface.name)
+            and not tunnel_problems(self._config, state.name)
         )
 
     # the world changed
@@ -205,6 +291,10 @@ class Tunnels:
             if (local, tunnel.destination) != (state.local, state.remote):
                 state.local, state.remote = local, tunnel.destination
                 state.path_mtu = None
+            state.sas = self._sas_of(state.owner)
+        owners = {state.owner for state in self._states.values()}
+        for owner in self._sas.keys() - owners:
+            del self._sas[owner]
 
     def _source_address(self, tunnel: Tunnel) -> Address | None:
         if not isinstance(tunnel.source, str):
@@ -219,32 +309,34 @@ class Tunnels:
         primary = self._view.primary(device)
         return primary.ip if primary is not None else None
 
-    def sa_changed(self, name: str, up: bool, reason: str | None) -> None:
-        """The engine has a usable pair of SAs for the tunnel, or has lost its last one."""
-        state = self._states.get(name)
-        if state is None:
-            return
-        state.sa_up = up
-        state.sa_reason = None if up else reason
-        self._refresh_one(state)
+    def sa_changed(self, owner: str, up: bool, reason: str | None) -> None:
+        """The engine has a usable pair of SAs for an owner, or has lost its last one."""
+        sas = self._sas_of(owner)
+        sas.up, sas.reason = up, None if up else reason
+        for state in self.owned(owner):
+            self._refresh_one(state)
 
-    def set_udp(self, name: str, udp: bool) -> None:
-        """A NAT was found (or went): the encapsulation's size changes with it."""
-        state = self._states.get(name)
-        if state is not None and state.udp != udp:
-            state.udp = udp
-            self._guarded(state, self._update_device)
+    def agreed(self, owner: str, udp: bool, transport: bool) -> None:
+        """How the owner's SAs are put around a packet: a NAT was found (or went), or the mode was agreed on."""
+        sas = self._sas_of(owner)
+        if (sas.udp, sas.transport) != (udp, transport):
+            sas.udp, sas.transport = udp, transport
+            for state in self.owned(owner):
+                self._guarded(state, self._update_device)
 
-    def path_mtu(self, name: str, mtu: int) -> None:
+    def _sas_of(self, owner: str) -> SaState:
+        return self._sas.setdefault(owner, SaState())
+
+    def path_mtu(self, owner: str, mtu: int) -> None:
         """ICMP told of a narrower path (RFC 1191, RFC 4301 section 8.2)."""
-        state = self._states.get(name)
-        if state is None or mtu >= state.outer_mtu:
-            return
-        state.path_mtu = max(mtu, MINIMUM_MTU)
-        state.path_mtu_until = self._around.now() + PATH_MTU_AGE
-        self._around.at(state.path_mtu_until, self._age_path_mtu)
-        self._around.log("TUN", 5, "PATHMTU", f"{name}: the path to {state.remote} carries {mtu} octets only")
-        self._guarded(state, self._update_device)
+        for state in self.owned(owner):
+            if mtu >= state.outer_mtu:
+                continue
+            state.path_mtu = max(mtu, MINIMUM_MTU)
+            state.path_mtu_until = self._around.now() + PATH_MTU_AGE
+            self._around.at(state.path_mtu_until, self._age_path_mtu)
+            self._around.log("TUN", 5, "PATHMTU", f"{state.name}: the path to {state.remote} carries {mtu} octets only")
+            self._guarded(state, self._update_device)
 
     def _age_path_mtu(self) -> None:
         for state in self._states.values():
@@ -280,7 +372,7 @@ class Tunnels:
         except PlaneError as error:
             state.refusal = state.reason = str(error)
             state.tell = True
-            self._around.stop(state.interface.name, state.reason)
+            self._stop(state, state.reason)
             if state.carrier:
                 state.carrier = False
                 state.transitions += 1
@@ -288,25 +380,41 @@ class Tunnels:
 
     def _work_out(self, state: TunnelState) -> None:
         state.tell = True
+        if is_access(state.name) and not self._arrived(state):
+            state.tell = False
+            state.reason = NEGOTIATING
+            return
         obstacle = self._obstacle(state)
-        tunnel = state.interface.tunnel
-        assert tunnel is not None
-        name = state.interface.name
         if obstacle is None:
             self._update_device(state)
         else:
             # before the engine says goodbye: what it sends must not go into the tunnel
             self._set_carrier(state, False)
-            if not tunnel.mode.ipsec:
+            if not state.protected:
                 self._change_device(state, _idle(state.device, state.parameters.mtu))
-        if tunnel.mode.ipsec:
+        if state.protected:
             if obstacle is None:
-                if not state.sa_up:
+                if not state.sas.up:
                     obstacle = self._negotiate(state)
             elif not state.recursive:  # else the peer could not be told now
-                self._around.stop(name, obstacle)
+                self._stop(state, obstacle)
+        if obstacle is None:
+            obstacle = self.keepalives.obstacle(state)
+        else:
+            self.keepalives.forget(state)
         state.reason = obstacle
         self._set_carrier(state, obstacle is None)
+
+    def _arrived(self, state: TunnelState) -> bool:
+        """Whether a spoke's interface, made between two looks, has been set up and seen with the way to its spoke."""
+        own = self._view.links.get(state.device)
+        state.seen_up = state.seen_up or (own is not None and own.admin_up)
+        return state.seen_up and state.remote in self._view.routes
+
+    def _stop(self, state: TunnelState, reason: str) -> None:
+        """The tunnel can do without its SAs; those that others share stay while one of them can carry packets."""
+        if all(other is state or other.reason not in (None, NEGOTIATING) for other in self.owned(state.owner)):
+            self._around.stop(state.owner, reason)
 
     def _negotiate(self, state: TunnelState) -> str:
         """Have the engine make SAs; why there are none yet.
@@ -315,9 +423,9 @@ class Tunnels:
         """
         if not settings.usable_policies(self._config):
             return NO_POLICY
-        self._around.start(state.interface.name)
+        self._around.start(state.owner)
         state.tell = False  # the engine and the sockets log themselves
-        return self._around.crypto_problem() or state.sa_reason or NEGOTIATING
+        return self._around.crypto_problem() or state.sas.reason or NEGOTIATING
 
     def _obstacle(self, state: TunnelState) -> str | None:
         """Why the tunnel cannot even try; one line."""
@@ -404,23 +512,30 @@ class Tunnels:
     # to the device
 
     def _update_device(self, state: TunnelState) -> None:
-        interface = state.interface
-        tunnel = interface.tunnel
-        assert tunnel is not None
+        interface, tunnel = state.interface, state.tunnel
         if state.local is None or state.remote is None:
             return
-        fits = settings.transport_mtu(
-            self._config, tunnel, state.outer_mtu, outer_ipv6=state.remote.version == 6, udp=state.udp
+        fits = settings.inner_mtu(
+            self._config,
+            tunnel,
+            state.outer_mtu,
+            outer_ipv6=state.remote.version == 6,
+            udp=state.sas.udp,
+            transport=state.sas.transport,
         )
+        anywhere = ip_address(bytes(len(state.remote.packed)))
         parameters = TunnelParameters(
             device=state.device,
             mode=settings.plane_mode(tunnel.mode),
             source=state.local,
-            destination=state.remote,
+            # a spoke may be somewhere else tomorrow, and its SAs know where
+            destination=anywhere if is_access(state.name) else state.remote,
             mtu=max(MINIMUM_MTU, interface.ip_mtu or interface.mtu or fits),
             key=tunnel.key,
             ttl=tunnel.ttl or 255,
             df=settings.df_bit(self._config),
+            bundle=self.bundle_of(state.owner) if state.protected and not tunnel.mode.ipsec else None,
+            policies=self._policies(state),
         )
         self._change_device(state, parameters)
 
@@ -454,6 +569,10 @@ class Tunnels:
     def _log_line_protocol(self, name: str, up: bool) -> None:
         word = "up" if up else "down"
         self._around.log("LINEPROTO", 5, "UPDOWN", f"Line protocol on Interface {name}, changed state to {word}")
+
+
+def _host(address: Address) -> IPv4Network | IPv6Network:
+    return ip_network(address)
 
 
 def _idle(device: str, mtu: int) -> TunnelParameters:

@@ -1,12 +1,12 @@
-"""The life of child SAs: installed, used, replaced, removed, and what that means for the tunnel's line protocol."""
+"""The life of child SAs: installed, used, replaced, removed, and what that means for their flow."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from seikan.ike.core import Completion, Core
-from seikan.ike.effects import Direction, InstallSa, RemoveSa, TunnelDown, TunnelUp, Usage
-from seikan.ike.sa import ChildSa, Tunnel
+from seikan.ike.effects import Direction, InstallSa, QueryUsage, RemoveSa, Usage
+from seikan.ike.sa import ChildSa, Flow
 from seikan.ike.winners import best_child, best_ike_sa, child_replaces
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ DRAIN = 5.0  # seconds packets under way may still arrive on a pair the peer del
 STALE = 15.0  # seconds a restarted peer has to replace its pairs
 SOFT = (0.80, 0.08)  # of a lifetime, and jitter: when the side that began a pair replaces it
 SOFT_OTHER = (0.92, 0.04)  # when the other side does, should the first not have
-MAX_PAIRS = 8  # usable ones of a tunnel, the winner among them
+MAX_PAIRS = 8  # usable ones of a flow for one selector, the winner among them
+UNUSED_AGAIN = 10.0  # seconds: the least after which a pair that was not used is looked at again
 _KILOBYTE = 1024
 
 
@@ -45,7 +46,9 @@ class Children:
 
     def promote(self, leaving: ChildSa) -> bool:
         """A pair goes: another that waits takes its place now. Whether one does, or is about to."""
-        others = [child for child in leaving.tunnel.children if child is not leaving]
+        others = [
+            child for child in leaving.flow.children if child is not leaving and child.selector == leaving.selector
+        ]
         for child in others:
             if ("outbound", child) in self.core.timers:
                 self.install_outbound(child)
@@ -57,7 +60,7 @@ class Children:
         return child.outbound_requested and not child.outbound_installed and not child.removed
 
     def install_outbound(self, child: ChildSa) -> None:
-        """Switch the tunnel's outbound traffic to this pair."""
+        """Switch the flow's outbound traffic to this pair."""
         if child.outbound_requested or child.removed:
             return
         child.outbound_requested = True
@@ -68,9 +71,9 @@ class Children:
                 return
             if isinstance(result, str):
                 text = f"the outbound SA could not be installed: {result}"
-                self.core.error(child.tunnel, "IPSEC_INSTALL", text)
+                self.core.error(child.flow, "IPSEC_INSTALL", text)
                 self.delete_pair(child, text)
-                self.tunnels.back_off(child.tunnel)
+                self.tunnels.back_off_flow(child.flow)
                 return
             child.outbound_installed = True
             child.keys.clear()
@@ -81,7 +84,7 @@ class Children:
     def _outlived(self, child: ChildSa, direction: Direction, result: str | Usage | None) -> bool:
         """The plane has answered: an SA that was given up meanwhile goes again."""
         if child.removed and not isinstance(result, str):
-            self.core.emit(RemoveSa(child.tunnel.name, direction, self._spi(child, direction)))
+            self.core.emit(RemoveSa(child.flow.owner.name, direction, self._spi(child, direction)))
         return child.removed
 
     @staticmethod
@@ -97,7 +100,8 @@ class Children:
         self.core.emit(
             InstallSa(
                 self.core.expect(installed),
-                child.tunnel.name,
+                child.flow.owner.name,
+                child.flow.number,
                 direction,
                 self._spi(child, direction),
                 child.path,
@@ -106,42 +110,59 @@ class Children:
                 child.keys[f"{direction.value} encryption"],
                 None if encryption.aead else child.transform_set.integrity,
                 child.keys[f"{direction.value} integrity"],
-                child.tunnel.settings.replay_window,
+                child.flow.settings.phase_two.replay_window,
                 int(hard * (share + jitter * self.core.fraction())),
                 hard,
+                transport=child.transform_set.transport,
             )
         )
 
     def _in_use(self, child: ChildSa) -> None:
-        core, tunnel = self.core, child.tunnel
+        core, flow, tunnel = self.core, child.flow, child.tunnel
         share, jitter = SOFT if child.initiator else SOFT_OTHER
         soft = child.lifetime_seconds * (share + jitter * core.fraction())
         # Both ends count from the end of the exchange, whenever their planes were ready.
         begin = child.completed
-        core.timers.set(("soft", child), begin + soft, lambda: self.soft_expired(child))
+        core.timers.set(("soft", child), begin + soft, lambda: self._soft_due(child))
         core.timers.set(("hard", child), begin + child.lifetime_seconds, lambda: self.hard_expired(child))
         core.counters["child_sas_installed"] += 1
         core.debug("ipsec", "{}: pair {} to {} is in use", tunnel.name, child.conn_id, child.path.remote)
-        tunnel.attempts = 0
-        tunnel.last_error = tunnel.last_error_at = None
-        tunnel.mismatches = ()
-        core.timers.cancel(("retry", tunnel))
-        if not tunnel.up:
-            tunnel.up, tunnel.up_since = True, core.now
-            core.emit(TunnelUp(tunnel.name))
-            self._session(tunnel, child, "UP")
-        for old in list(tunnel.children):
-            if old.stale and old is not child:
+        flow.attempts = tunnel.attempts = 0
+        flow.wanted_until = 0.0
+        flow.trouble.clear()
+        tunnel.trouble.clear()
+        for key in (("retry", flow), ("retry", tunnel)):
+            core.timers.cancel(key)
+        self.tunnels.flows.came_up(flow, child)
+        for old in list(flow.children):
+            if old.stale and old is not child and old.selector == child.selector:
                 self.remove_pair(old)
         self.tunnels.evaluate(tunnel)
 
-    def _session(self, tunnel: Tunnel, child: ChildSa, word: str) -> None:
-        if self.core.settings.session_status:
-            peer = f"{child.path.remote}:{child.path.remote_port}"
-            identity = next((sa.peer_identity for sa in tunnel.ike_sas if sa.peer_identity), child.path.remote)
-            self.core.log(5, "SESSION_STATUS", f"Crypto tunnel is {word:<4}.  Peer {peer}       Id: {identity}")
-
     # -- replacing ---------------------------------------------------------------------------------------------------
+
+    def _soft_due(self, child: ChildSa) -> None:
+        """A pair that traffic asked for is replaced where it has been used, else looked at again and runs out."""
+        if not child.flow.settings.on_demand:
+            self.soft_expired(child)
+            return
+        core = self.core
+
+        def answered(result: str | Usage | None) -> None:
+            age = core.now - child.completed
+            idle = (result.inbound_idle, result.outbound_idle) if isinstance(result, Usage) else ()
+            if any(seconds is not None and seconds <= age for seconds in idle):
+                self.soft_expired(child)
+
+        left = child.completed + child.lifetime_seconds - core.now
+        if left > 2 * UNUSED_AGAIN:
+            core.timers.set(("soft", child), core.now + left / 2, lambda: self._soft_due(child))
+        self.query(child, answered)
+
+    def query(self, child: ChildSa, answered: Completion) -> None:
+        """Ask the plane when a pair was last used."""
+        effect_id = self.core.expect(answered)
+        self.core.emit(QueryUsage(effect_id, child.flow.owner.name, child.inbound_spi, child.outbound_spi))
 
     def soft_expired(self, child: ChildSa) -> None:
         if child.removed or child.expiring:
@@ -158,9 +179,17 @@ class Children:
             self.delete_pair(child, "lifetime of the IPsec SA expired")
             self.tunnels.evaluate(child.tunnel)
 
-    def settle(self, tunnel: Tunnel) -> None:
+    def settle(self, flow: Flow) -> None:
         """Let every usable pair but the winner go, after a while in which it still receives."""
-        usable = tunnel.usable()
+        usable = flow.usable()
+        if len(usable) < 2:
+            for child in usable:
+                self.core.timers.cancel(("retire", child))
+            return
+        for selector in dict.fromkeys(child.selector for child in usable):
+            self._settle([child for child in usable if child.selector == selector])
+
+    def _settle(self, usable: list[ChildSa]) -> None:
         winner = best_child(usable)
         for child in usable:
             key = ("retire", child)
@@ -179,7 +208,7 @@ class Children:
         self.core.timers.set(("retire", child), self.core.now + delay, lambda: self._retire(child))
 
     def _retire(self, child: ChildSa) -> None:
-        winner = best_child(child.tunnel.usable())
+        winner = best_child(child.flow.usable(child.selector))
         if not child.removed and winner is not None and child_replaces(winner, child):
             self.core.debug("ipsec", "{}: pair {} has been replaced", child.tunnel.name, child.conn_id)
             # The peer may be sending on it until it reads the delete.
@@ -188,7 +217,7 @@ class Children:
 
     def peer_is_late(self, child: ChildSa) -> None:
         """The peer asked for our last message again, so it may need the old pair for longer."""
-        for other in child.tunnel.usable():
+        for other in child.flow.usable(child.selector):
             if ("retire", other) in self.core.timers:
                 self._retire_later(other, child)
 
@@ -206,49 +235,50 @@ class Children:
 
     def peer_deleted(self, child: ChildSa) -> None:
         """The peer does not receive on this pair any more; what it sent before may still arrive."""
-        tunnel = child.tunnel
+        flow = child.flow
         if child.removed:
             return
-        if self.promote(child) or any(other.usable for other in tunnel.children if other is not child):
+        if self.promote(child) or any(other.usable for other in flow.children if other is not child):
             self.remove_pair(child, drain=True)
-            self.tunnels.evaluate(tunnel)
+            self.tunnels.evaluate(flow.tunnel)
         else:
             self.remove_pair(child, "the peer deleted the IPsec SA")
-            self.tunnels.evaluate_soon(tunnel)
+            self.tunnels.evaluate_flow_soon(flow)
 
     def delete_pair(self, child: ChildSa, reason: str, *, drain: bool = False) -> None:
         """Remove a pair and tell the peer."""
-        sa = best_ike_sa([sa for sa in child.tunnel.ike_sas if sa.established])
+        sa = best_ike_sa(child.tunnel.established())
         if sa is not None and not child.removed and child.inbound_installed:
             self.tunnels.informational.delete_child(sa, child)
         self.remove_pair(child, reason, drain=drain)
 
     def remove_pair(self, child: ChildSa, reason: str = "", *, drain: bool = False) -> None:
-        """Remove both directions here; the tunnel goes down with its last pair."""
+        """Remove both directions here; the flow goes down with its last pair."""
         if child.removed:
             return
-        core, tunnel = self.core, child.tunnel
+        core, flow = self.core, child.flow
         was_inbound = child.inbound_installed
         child.removed = True
         for purpose in ("soft", "hard", "retire", "stale", "outbound"):
             core.timers.cancel((purpose, child))
         if child.outbound_installed:
-            core.emit(RemoveSa(tunnel.name, Direction.OUT, child.outbound_spi))
+            core.emit(RemoveSa(flow.owner.name, Direction.OUT, child.outbound_spi))
         if not was_inbound:
-            tunnel.children.remove(child)
-        elif drain and sum(other.removed for other in tunnel.children) <= MAX_PAIRS:
+            flow.children.remove(child)
+            core.forget(child)
+        elif drain and sum(other.removed for other in flow.children) <= MAX_PAIRS:
             core.timers.set(("drain", child), core.now + DRAIN, lambda: self.drained(child))
         else:
             self.drained(child)
         child.keys.clear()
-        if tunnel.up and not tunnel.usable() and not any(self._coming(other) for other in tunnel.children):
-            tunnel.up, tunnel.up_since = False, None
-            core.emit(TunnelDown(tunnel.name, reason or "no IPsec SA is left"))
-            self._session(tunnel, child, "DOWN")
+        if flow.up and not flow.usable() and not any(self._coming(other) for other in flow.children):
+            self.tunnels.flows.went_down(flow, child, reason or "no IPsec SA is left")
+        self.tunnels.look(flow)
 
     def drained(self, child: ChildSa) -> None:
         """The inbound direction goes, at once or after what was under way has arrived."""
         self.core.timers.cancel(("drain", child))
-        if child in child.tunnel.children:
-            child.tunnel.children.remove(child)
-            self.core.emit(RemoveSa(child.tunnel.name, Direction.IN, child.inbound_spi))
+        if child in child.flow.children:
+            child.flow.children.remove(child)
+            self.core.forget(child)
+            self.core.emit(RemoveSa(child.flow.owner.name, Direction.IN, child.inbound_spi))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
+from seikan.config.model import Keepalive
 from seikan.crypto.key_exchange import KeyPairFactory
 from seikan.ike.effects import Address, Debug, Effect, Log, Path, Send, Usage
 from seikan.ike.fragments import Fragments, split
 from seikan.ike.limits import RateLimit
-from seikan.ike.sa import IkeSa, Tunnel
-from seikan.ike.settings import EngineSettings
+from seikan.ike.preshared import KeyTable
+from seikan.ike.sa import ChildSa, Flow, IkeSa, Owner, Trouble, Tunnel
+from seikan.ike.settings import EngineSettings, ProfileSettings
 from seikan.ike.status import Mismatch
 from seikan.ike.timers import Timers
 from seikan.wire.constants import ExchangeType, NotifyType
@@ -45,8 +47,19 @@ class Core:
         self.ike_sas: dict[tuple[bytes, bytes], IkeSa] = {}
         self.lingering: dict[tuple[bytes, bytes], IkeSa] = {}
         self.first_messages: dict[tuple[bytes, Address], IkeSa] = {}
+        self.half_open: dict[IkeSa, None] = {}  # begun by peers, oldest first
+        self.unproven: dict[IkeSa, None] = {}  # those of them whose peer has not shown that it gets our answers
+        self.half_open_of: dict[Hashable, dict[IkeSa, None]] = {}
+        self.initiating: dict[IkeSa, None] = {}
+        self.established: dict[IkeSa, None] = {}
         self.tunnels: dict[str, Tunnel] = {}
+        self.owners: dict[str, Owner] = {}
+        self.inbound: dict[int, ChildSa | None] = {}  # by SPI; None where an exchange has no pair yet
+        self.outbound: dict[tuple[str, int], ChildSa] = {}  # by owner and SPI
         self.ends: dict[tuple[Address, Address], Tunnel] = {}
+        self.by_remote: dict[Address, dict[Tunnel, None]] = {}
+        self.keys = KeyTable(settings.keys, settings.keyrings)
+        self.profiles = {row.name: row for row in settings.profiles}
         self.completions: dict[int, Completion] = {}
         self.fragments = Fragments()
         self.error_replies = RateLimit(rate=2.0, burst=10)
@@ -56,6 +69,22 @@ class Core:
         self._conn_id = FIRST_CONN_ID - 1
         self._child_id = 0
         self._fragment_id = 0
+
+    def configured(self, settings: EngineSettings) -> None:
+        """Take other settings, and make the tables that follow from them alone."""
+        before, self.settings = self.settings, settings
+        if (before.keys, before.keyrings) != (settings.keys, settings.keyrings):
+            self.keys = KeyTable(settings.keys, settings.keyrings)
+        self.profiles = {row.name: row for row in settings.profiles}
+
+    def profile_of(self, tunnel: Tunnel) -> ProfileSettings | None:
+        """The isakmp profile that holds for a tunnel, where it has one."""
+        return self.profiles.get(tunnel.settings.isakmp_profile or "")
+
+    def keepalive_of(self, tunnel: Tunnel) -> Keepalive | None:
+        """The profile's dead peer detection before the global one."""
+        profile = self.profile_of(tunnel)
+        return (profile.keepalive if profile else None) or self.settings.keepalive
 
     def next_conn_id(self) -> int:
         self._conn_id += 1
@@ -92,15 +121,26 @@ class Core:
                 return cookie
 
     def new_spi(self) -> int:
-        """An inbound SPI that no child SA has; 0 to 255 are reserved (RFC 4303 section 2.1)."""
-        used = {child.inbound_spi for tunnel in self.tunnels.values() for child in tunnel.children}
-        used |= {
-            exchange.inbound_spi for sa in self.ike_sas.values() for exchange in sa.quick.values() if exchange.running
-        }
+        """An inbound SPI that nothing else here has until `free_spi`; 0 to 255 are reserved (RFC 4303 section 2.1)."""
         while True:
             spi = int.from_bytes(self.random(4), "big")
-            if spi > 255 and spi not in used:
+            if spi > 255 and spi not in self.inbound:
+                self.inbound[spi] = None
                 return spi
+
+    def free_spi(self, spi: int) -> None:
+        self.inbound.pop(spi, None)
+
+    def keep(self, child: ChildSa) -> None:
+        """Enter a pair into the tables by SPI."""
+        self.inbound[child.inbound_spi] = child
+        self.outbound[child.flow.owner.name, child.outbound_spi] = child
+
+    def forget(self, child: ChildSa) -> None:
+        self.free_spi(child.inbound_spi)
+        key = (child.flow.owner.name, child.outbound_spi)
+        if self.outbound.get(key) is child:
+            del self.outbound[key]
 
     def log(self, severity: int, mnemonic: str, text: str) -> None:
         self.emit(Log("CRYPTO", severity, mnemonic, text))
@@ -112,7 +152,7 @@ class Core:
 
     def error(
         self,
-        tunnel: Tunnel,
+        whose: Tunnel | Flow,
         mnemonic: str,
         text: str,
         mismatches: tuple[Mismatch, ...] = (),
@@ -120,28 +160,32 @@ class Core:
         vague: bool = False,
         unproven: bool = False,
     ) -> None:
-        """Why a tunnel does not come up: kept for the show commands, logged once while it stays the same.
+        """Why a tunnel or one of its flows does not come up: kept for the show commands, logged once while it stays
+        the same.
 
         A `vague` error, known only from the peer's silence or refusal, does not hide a precise one.
         An `unproven` one, which anybody could have caused, is told seldom, and is not kept of a tunnel that is up.
+        All of an unknown peer are so.
         """
+        tunnel = whose if isinstance(whose, Tunnel) else whose.tunnel
+        unproven = unproven or tunnel.provisional
+        trouble: Trouble = whose.trouble
         details = "; ".join(f"{row.attribute}: local {row.local}, remote {row.remote}" for row in mismatches)
         line = f"{tunnel.name}: {text}" + (f" ({details})" if details else "")
-        if unproven and not self.unproven_errors.allow(tunnel.name, self.now):
+        if unproven and not self.unproven_errors.allow("" if tunnel.provisional else tunnel.name, self.now):
             self.counters["unproven_errors"] += 1
             return
         if unproven and tunnel.up:
             self.log(4, mnemonic, line)
             return
-        recent = tunnel.last_error_at is not None and self.now - tunnel.last_error_at < ERROR_REPEAT
-        if recent and vague and not tunnel.error_vague:
+        recent = trouble.at is not None and self.now - trouble.at < ERROR_REPEAT
+        if recent and vague and not trouble.vague:
             return
-        repeated = tunnel.last_error == text and tunnel.mismatches == mismatches
-        tunnel.last_error, tunnel.last_error_at, tunnel.mismatches = text, self.now, mismatches
-        tunnel.error_vague = vague
-        if repeated and self.now - tunnel.error_logged_at < ERROR_REPEAT:
+        repeated = trouble.text == text and trouble.mismatches == mismatches
+        trouble.text, trouble.at, trouble.mismatches, trouble.vague = text, self.now, mismatches, vague
+        if repeated and self.now - trouble.logged_at < ERROR_REPEAT:
             return
-        tunnel.error_logged_at = self.now
+        trouble.logged_at = self.now
         self.log(4, mnemonic, line)
 
     def send(self, sa: IkeSa, path: Path, data: bytes) -> None:
@@ -162,19 +206,19 @@ class Core:
         self.counters["messages_sent"] += 1
 
     def send_error(self, header: Header, path: Path, kind: NotifyType) -> None:
-        """Answer a message in clear with an error notify: rate-limited, and it changes nothing here."""
-        reply = Header(header.initiator_cookie, header.responder_cookie, 0, ExchangeType.INFORMATIONAL, 0, 0, 0)
-        message = push_message(reply, [Notification(1, b"", kind)])
-        stranger = (path.local, path.remote) not in self.ends
-        # Its address may be forged, and then this is what somebody else gets: never more than came, and of all seldom.
-        if stranger and (len(message) > header.length or not self.error_replies.allow("strangers", self.now)):
-            self.counters["error_replies_to_strangers_refused"] += 1
+        """Answer a message in clear with an error notify: rate-limited, and it changes nothing here.
+
+        Only a configured peer gets one: to anybody else this router says nothing before it has proved a key.
+        """
+        if (path.local, path.remote) not in self.ends:
+            self.counters["error_replies_withheld"] += 1
             return
         if not self.error_replies.allow(path.remote, self.now):
             self.counters["error_replies_limited"] += 1
             return
+        reply = Header(header.initiator_cookie, header.responder_cookie, 0, ExchangeType.INFORMATIONAL, 0, 0, 0)
         self.counters["error_replies"] += 1
-        self.emit(Send(path, message))
+        self.emit(Send(path, push_message(reply, [Notification(1, b"", kind)])))
 
     def retransmit(self, key: tuple[str, object], delay_index: int, callback: Callable[[], None]) -> None:
         """Arm the timer of a message sent `delay_index` times before."""

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from seikan.wire.constants import Encryption, Integrity
 from seikan.wire.secret import Secret
+from seikan.wire.selector import Selector
 
 Address = IPv4Address | IPv6Address
 
@@ -57,7 +58,8 @@ class InstallSa:
     """
 
     effect_id: int
-    tunnel: str
+    owner: str
+    flow: int
     direction: Direction
     spi: int
     path: Path
@@ -70,13 +72,14 @@ class InstallSa:
     soft_octets: int
     hard_octets: int
     extended_sequence_numbers: bool = False
+    transport: bool = False  # the agreed mode
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateSa:
     """Move one direction of a child SA to another path (NAT rebinding, float)."""
 
-    tunnel: str
+    owner: str
     direction: Direction
     spi: int
     path: Path
@@ -87,7 +90,7 @@ class UpdateSa:
 class RemoveSa:
     """Remove one direction of a child SA."""
 
-    tunnel: str
+    owner: str
     direction: Direction
     spi: int
 
@@ -100,7 +103,7 @@ class QueryUsage:
     """
 
     effect_id: int
-    tunnel: str
+    owner: str
     inbound_spi: int
     outbound_spi: int
 
@@ -115,17 +118,93 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TunnelUp:
-    """The tunnel has a usable pair of SAs (both directions installed) where it had none."""
+    """The owner has its first usable pair of SAs (both directions installed) of any flow."""
 
-    tunnel: str
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
 class TunnelDown:
-    """The tunnel has lost its last pair; `reason` is one line for the log and `show crypto session detail`."""
+    """The owner has lost its last pair; `reason` is one line for the log and `show crypto session detail`."""
 
-    tunnel: str
+    owner: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowUp:
+    """A flow has a usable pair with the peer `remote` where it had none with it.
+
+    A standby peer that initiated becomes the current one in this way.
+    """
+
+    owner: str
+    flow: int
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True)
+class FlowDown:
+    """A flow has lost its last pair, with whichever peer that was."""
+
+    owner: str
+    flow: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFailed:
+    """A static peer did not answer (phase 1 given up, or DPD): a crypto map tries its next peer."""
+
+    tunnel: str  # TunnelSettings.name
+    remote: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAccess:
+    """A spoke has authenticated: make its Virtual-Access interface before the next effect is carried out."""
+
+    name: str  # "Virtual-Access1"; it is the owner of its SAs (flow 0)
+    template: int
+    profile: str  # isakmp profile
+    path: Path  # the spoke's address as seen from here
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAccess:
+    """The same spoke is at another address now (NAT rebinding, new address)."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAccess:
+    """The spoke is gone and so are its SAs; its interface goes."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddFlow:
+    """A peer of a dynamic crypto map has negotiated this traffic; comes before its first InstallSa."""
+
+    owner: str
+    flow: int
+    selector: Selector
+    remote: Address
+    entry: int  # DynamicEntrySettings.sequence
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFlow:
+    """A flow of a dynamic crypto map has no SA any more, and none is coming."""
+
+    owner: str
+    flow: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +225,23 @@ class Debug:
     text: str
 
 
-Effect = Send | SendKeepalive | InstallSa | UpdateSa | RemoveSa | QueryUsage | TunnelUp | TunnelDown | Log | Debug
+Effect = (
+    Send
+    | SendKeepalive
+    | InstallSa
+    | UpdateSa
+    | RemoveSa
+    | QueryUsage
+    | TunnelUp
+    | TunnelDown
+    | FlowUp
+    | FlowDown
+    | PeerFailed
+    | CreateAccess
+    | MoveAccess
+    | RemoveAccess
+    | AddFlow
+    | RemoveFlow
+    | Log
+    | Debug
+)

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from enum import Enum
 
 from seikan.crypto.key_exchange import KeyPairFactory, generate_key_pair
+from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
+from seikan.ike.configuration import Configuration
 from seikan.ike.core import Core
 from seikan.ike.effects import Address, Direction, Effect, Path, Usage
 from seikan.ike.report import engine_status
-from seikan.ike.sa import Tunnel
-from seikan.ike.settings import EngineSettings, TunnelSettings
+from seikan.ike.settings import EngineSettings
 from seikan.ike.states import State
 from seikan.ike.status import EngineStatus
 from seikan.ike.tunnels import Tunnels
-from seikan.ike.v1.main import unanswered
-from seikan.ike.v1.phase1 import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_PEER, AbandonExchange
+from seikan.ike.v1.aggressive import AggressiveMode
+from seikan.ike.v1.main import MainMode
+from seikan.ike.v1.phase1 import AbandonExchange
 from seikan.ike.winners import best_ike_sa
 from seikan.wire.constants import NAT_TRAVERSAL_PORT, ExchangeType, NotifyType, PayloadType
 from seikan.wire.errors import WireError
@@ -45,7 +47,8 @@ class Engine:
     ) -> None:
         self._core = Core(settings, random, key_pair)
         self._tunnels = Tunnels(self._core)
-        self._set_tunnels(settings)
+        self._configuration = Configuration(self._core, self._tunnels)
+        self._configuration.set_tunnels(settings)
 
     @property
     def debugging(self) -> frozenset[str]:
@@ -72,119 +75,33 @@ class Engine:
     # -- configuration -----------------------------------------------------------------------------------------------
 
     def configure(self, settings: EngineSettings, now: float) -> None:
-        """Run with other settings from now on. A tunnel that keeps its ends keeps its SAs; new settings of phase 1
-        and phase 2 hold from the next negotiation, which starts at once where the tunnel is not up.
+        """Run with other settings from now on. A tunnel that keeps its ends keeps its phase 1, a flow that keeps its
+        selector its pairs; new settings of phase 1 and phase 2 hold from the next negotiation, which starts at once
+        where something is not up.
         """
-        core = self._core
-        core.now = now
-        before = core.settings
-        if settings == before:
-            return
-        core.settings = settings
-        if before.enabled and not settings.enabled:
-            for tunnel in core.tunnels.values():
-                self._tear_down(tunnel, "crypto isakmp is disabled")
-        self._set_tunnels(settings)
-        phase1_changed = any(
-            getattr(before, name) != getattr(settings, name) for name in ("policies", "keys", "keyrings", "identity")
-        )
-        for tunnel in core.tunnels.values():
-            if before.keepalive != settings.keepalive:
-                for sa in tunnel.ike_sas:
-                    self._tunnels.informational.schedule_dpd(sa)
-            if phase1_changed:
-                # An exchange that runs with what was configured before can be stuck for more than a minute.
-                for sa in [sa for sa in tunnel.ike_sas if not sa.established]:
-                    self._tunnels.drop(sa)
-            if not tunnel.up:
-                tunnel.last_error = tunnel.last_error_at = None
-                tunnel.mismatches = ()
-            if phase1_changed or not tunnel.up:
-                self._start_over(tunnel)
-
-    def _set_tunnels(self, settings: EngineSettings) -> None:
-        core = self._core
-        wanted = {row.name: row for row in settings.tunnels}
-        for name, tunnel in list(core.tunnels.items()):
-            row = wanted.get(name)
-            if row is None or self._ends(row) != self._ends(tunnel.settings):
-                self._tear_down(tunnel, "the tunnel's configuration has changed")
-                self._forget(tunnel)
-                able, tunnel.able = tunnel.able, False
-                if row is not None:
-                    core.tunnels[name] = Tunnel(row, able=able)
-                else:
-                    del core.tunnels[name]
-            else:
-                tunnel.settings = row
-        core.ends.clear()
-        for name, row in wanted.items():
-            tunnel = core.tunnels.setdefault(name, Tunnel(row))
-            first = core.ends.setdefault(self._ends(row), tunnel)
-            if first is not tunnel:
-                core.error(
-                    tunnel,
-                    "IKMP_SAME_ENDS",
-                    f"{first.name} has the same source and destination; one of them must change",
-                )
-
-    @staticmethod
-    def _ends(row: TunnelSettings) -> tuple[Address, Address]:
-        return row.local, row.remote
-
-    def _start_over(self, tunnel: Tunnel) -> None:
-        """Try again at once with what is configured now; an exchange that has had no answer begins anew."""
-        core = self._core
-        core.timers.cancel(("retry", tunnel))
-        tunnel.attempts = 0
-        for sa in list(tunnel.ike_sas):
-            if unanswered(sa):
-                self._tunnels.drop(sa)
-        self._evaluate(tunnel)
-
-    def _evaluate(self, tunnel: Tunnel) -> None:
-        if self._core.ends.get(self._ends(tunnel.settings)) is tunnel:
-            self._tunnels.evaluate(tunnel)
-
-    def initiate(self, tunnel: str, now: float) -> None:
-        """The tunnel can run (administratively up, destination routable): bring it up and keep it so."""
         self._core.now = now
-        found = self._core.tunnels.get(tunnel)
-        if found is not None and not found.able:
-            found.able = True
-            self._start_over(found)
+        if settings != self._core.settings:
+            self._configuration.change(settings)
 
-    def suspend(self, tunnel: str, reason: str, now: float) -> None:
-        """The tunnel cannot run: delete its SAs and refuse the peer until `initiate`."""
+    def initiate(self, owner: str, now: float) -> None:
+        """The owner can run (administratively up, its peers routable): bring its flows up and keep them so."""
         self._core.now = now
-        found = self._core.tunnels.get(tunnel)
-        if found is not None:
-            found.able = False
-            self._tear_down(found, reason)
-            self._forget(found)
+        self._configuration.allow(owner)
+
+    def suspend(self, owner: str, reason: str, now: float) -> None:
+        """The owner cannot run: delete its SAs and refuse its peers until `initiate`."""
+        self._core.now = now
+        self._configuration.suspend(owner, reason)
+
+    def acquire(self, owner: str, flow: int, now: float) -> None:
+        """A packet of a flow that has no pair is there to be sent."""
+        self._core.now = now
+        self._tunnels.flows.acquire(owner, flow)
 
     def close(self, now: float) -> None:
         """The router stops: delete every SA here and at the peers."""
         self._core.now = now
-        for tunnel in self._core.tunnels.values():
-            tunnel.able = False
-            self._tear_down(tunnel, "shutdown")
-            self._forget(tunnel)
-
-    def _tear_down(self, tunnel: Tunnel, reason: str) -> None:
-        for child in list(tunnel.children):
-            self._tunnels.children.delete_pair(child, reason)
-            self._tunnels.children.drained(child)
-        for sa in list(tunnel.ike_sas):
-            self._tunnels.delete(sa)
-
-    def _forget(self, tunnel: Tunnel) -> None:
-        for purpose in ("retry", "evaluate"):
-            self._core.timers.cancel((purpose, tunnel))
-        tunnel.need_since = None
-        tunnel.attempts = 0
-        tunnel.deferred.clear()
-        self._tunnels.forget_lingering(tunnel)
+        self._configuration.close()
 
     def clear(
         self,
@@ -193,25 +110,33 @@ class Engine:
         *,
         conn_id: int | None = None,
         peer: Address | None = None,
-        tunnel: str | None = None,
+        owner: str | None = None,
     ) -> int:
-        """Delete phase 1 SAs, child SAs, or both; the tunnels come up anew. Returns how many were deleted."""
+        """Delete phase 1 SAs, child SAs, or both; configured tunnels come up anew, sessions of unknown peers end where
+        the whole session is cleared. Returns how many were deleted.
+        """
         core = self._core
         core.now = now
         count = 0
-        for found in core.tunnels.values():
-            if (tunnel is not None and found.name != tunnel) or (peer is not None and found.settings.remote != peer):
+        tunnels = self._configuration.tunnels_of(owner) if owner is not None else list(core.tunnels.values())
+        if peer is not None:
+            tunnels = [tunnel for tunnel in core.by_remote.get(peer, ()) if owner is None or tunnel in tunnels]
+        for tunnel in tunnels:
+            flows = [flow for flow in tunnel.flows.values() if owner in (None, flow.owner.name)]
+            if tunnel.session is not None and target is ClearTarget.SESSION and conn_id is None:
+                count += len(tunnel.ike_sas) + len(tunnel.children)
+                self._tunnels.sessions.end(tunnel, f"clear crypto {target.value}")
                 continue
             if target is not ClearTarget.ISAKMP:
-                for child in list(found.children):
+                for child in [child for flow in flows for child in flow.children]:
                     self._tunnels.children.delete_pair(child, f"clear crypto {target.value}")
                     count += 1
             if target is not ClearTarget.SA:
-                for sa in list(found.ike_sas):
+                for sa in list(tunnel.ike_sas):
                     if conn_id is None or sa.conn_id == conn_id:
                         self._tunnels.delete(sa)
                         count += 1
-            self._start_over(found)
+            self._configuration.start_over(tunnel)
         return count
 
     # -- in ----------------------------------------------------------------------------------------------------------
@@ -330,14 +255,16 @@ class Engine:
             core.log(4, "IKMP_NO_SA", text)
 
     def _first_message(self, header: Header, data: bytes, path: Path) -> None:
-        """Message 1. State is made only for the address of a tunnel that can run, within the limits."""
+        """Message 1. State is made only for the address of a tunnel that can run, or where something is there for
+        peers of any address, within the limits.
+        """
         core = self._core
         aggressive = header.exchange is ExchangeType.AGGRESSIVE
         mode = self._tunnels.aggressive if aggressive else self._tunnels.main
-        known = core.first_messages.get((header.initiator_cookie, path.remote))
-        if known is not None:
-            if data == known.retransmission.request:
-                mode.answer_again(known, path)
+        begun = core.first_messages.get((header.initiator_cookie, path.remote))
+        if begun is not None:
+            if data == begun.retransmission.request:
+                mode.answer_again(begun, path)
             else:
                 core.counters["unexpected_messages"] += 1
             return
@@ -346,51 +273,49 @@ class Engine:
             return
         tunnel = core.ends.get((path.local, path.remote))
         if tunnel is None:
-            core.counters["no_tunnel"] += 1
-            raise AbandonExchange("no tunnel to this peer")
+            self._stranger(mode, header, data, path)
+            return
         if not tunnel.able:
             core.counters["tunnel_not_able"] += 1
             return
         if aggressive and not core.settings.aggressive_mode:
             core.counters["aggressive_mode_refused"] += 1
             raise AbandonExchange("aggressive mode is off", NotifyType.UNSUPPORTED_EXCHANGE_TYPE)
-        if not self._make_room(tunnel):
+        known = bool(tunnel.established())
+        if not self._tunnels.admission.admits(path, tunnel, MAX_HALF_OPEN_OF_PEER, known=known):
             return
         if self._tunnels.defer(tunnel, header.initiator_cookie):
             return
         core.debug("isakmp", "ISAKMP:(0): received packet from {} (N) NEW SA", path.remote)
         mode.respond(tunnel, header, data, path)
 
-    def _make_room(self, tunnel: Tunnel) -> bool:
-        """Whether one more half-open exchange may begin, be it in place of the oldest whose peer has shown nothing:
-        else a few forged first messages would keep the real peer out.
-        """
-        half_open = [sa for sa in self._core.first_messages.values() if not sa.established]
-        of_peer = [sa for sa in half_open if sa.tunnel is tunnel]
-        full = (
-            of_peer if len(of_peer) >= MAX_HALF_OPEN_OF_PEER else half_open if len(half_open) >= MAX_HALF_OPEN else []
-        )
-        if not full:
-            return True
-        self._core.counters["half_open_limit"] += 1
-        unproven = [sa for sa in full if sa.state in (State.MM_SA_SETUP, State.AG_INIT_EXCH)]
-        if unproven:
-            self._tunnels.drop(min(unproven, key=lambda sa: sa.created))
-        return bool(unproven)
+    def _stranger(self, mode: MainMode | AggressiveMode, header: Header, data: bytes, path: Path) -> None:
+        """Message 1 from an address that no tunnel has; whatever is wrong with it, nothing is said."""
+        core = self._core
+        if header.exchange is ExchangeType.AGGRESSIVE and not core.settings.aggressive_mode:
+            core.counters["aggressive_mode_refused"] += 1
+            return
+        tunnel = self._tunnels.peers.provisional(path)
+        if tunnel is None:
+            return
+        known = any(other.session for other in core.by_remote.get(path.remote, ()))
+        if self._tunnels.admission.admits(path, path.remote, MAX_HALF_OPEN_OF_ADDRESS, known=known):
+            core.debug("isakmp", "ISAKMP:(0): received packet from {} (N) NEW SA", path.remote)
+            mode.respond(tunnel, header, data, path)
 
     # -- plane events ------------------------------------------------------------------------------------------------
 
-    def expire(self, tunnel: str, spi: int, direction: Direction, hard: bool, now: float) -> None:
+    def expire(self, owner: str, spi: int, direction: Direction, hard: bool, now: float) -> None:
         """A lifetime in kilobytes has passed its soft or hard limit."""
-        self._core.now = now
-        found = self._core.tunnels.get(tunnel)
-        for child in list(found.children) if found else []:
-            if spi == (child.inbound_spi if direction is Direction.IN else child.outbound_spi):
-                (self._tunnels.children.hard_expired if hard else self._tunnels.children.soft_expired)(child)
+        core = self._core
+        core.now = now
+        child = core.inbound.get(spi) if direction is Direction.IN else core.outbound.get((owner, spi))
+        if child is not None and child.flow.owner.name == owner:
+            (self._tunnels.children.hard_expired if hard else self._tunnels.children.soft_expired)(child)
 
-    def sequence_wrap(self, tunnel: str, spi: int, now: float) -> None:
+    def sequence_wrap(self, owner: str, spi: int, now: float) -> None:
         """The outbound SA will soon run out of sequence numbers: replace it as at its soft limit."""
-        self.expire(tunnel, spi, Direction.OUT, False, now)
+        self.expire(owner, spi, Direction.OUT, False, now)
 
     def unknown_spi(self, path: Path, spi: int, now: float) -> None:
         """ESP came for an SA that is not here: tell the peer under protection, or where there is none and
@@ -399,24 +324,32 @@ class Engine:
         core = self._core
         core.now = now
         core.counters["unknown_spi"] += 1
-        tunnel = core.ends.get((path.local, path.remote))
+        tunnel = core.ends.get((path.local, path.remote)) or self._tunnels.sessions.at(path)
         if tunnel is None:
             return
         # Nobody vouches for the packet: where the peer is known to be without a NAT, it cannot come from elsewhere.
-        if path.local_port == NAT_TRAVERSAL_PORT and tunnel.peer_behind_nat is not False:
+        behind_nat = tunnel.session is None and tunnel.peer_behind_nat is not False
+        if path.local_port == NAT_TRAVERSAL_PORT and behind_nat:
             tunnel.heard = (path, now)
         if not core.error_replies.allow((path.remote, "spi"), now):
             return
-        sa = best_ike_sa([sa for sa in tunnel.ike_sas if sa.established])
+        sa = best_ike_sa(tunnel.established())
         if sa is not None:
             self._tunnels.informational.notify(sa, NotifyType.INVALID_SPI, spi)
-        elif core.settings.invalid_spi_recovery and tunnel.able:
+        elif core.settings.invalid_spi_recovery and tunnel.able and tunnel.session is None:
             core.timers.cancel(("retry", tunnel))
-            self._evaluate(tunnel)
+            self._configuration.evaluate(tunnel)
 
-    def peer_moved(self, tunnel: str, path: Path, now: float) -> None:
-        """Authenticated ESP came from another address or port than the SA's; followed only where a NAT was found."""
-        self._core.now = now
-        found = self._core.tunnels.get(tunnel)
-        if found is not None:
-            self._tunnels.peer_moved(found, path)
+    def peer_moved(self, owner: str, path: Path, now: float, *, spi: int | None = None) -> None:
+        """Authenticated ESP came from another address or port than the SA's; followed only where a NAT was found.
+
+        `spi` is the inbound SA's. Without it the owner must have one peer.
+        """
+        core = self._core
+        core.now = now
+        child = core.inbound.get(spi) if spi is not None else None
+        tunnels = [child.tunnel] if child is not None else self._configuration.tunnels_of(owner)
+        if len(tunnels) == 1:
+            self._tunnels.peer_moved(tunnels[0], path)
+        else:
+            core.counters["peer_moved_ambiguous"] += 1

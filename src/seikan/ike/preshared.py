@@ -2,37 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
-from seikan.config.model import PreSharedKey
+from seikan.config.model import Keyring, PreSharedKey
 from seikan.ike.effects import Address
-from seikan.ike.settings import EngineSettings
 from seikan.wire.secret import Secret
 
-
-def _candidates(settings: EngineSettings, local: Address) -> Iterator[PreSharedKey]:
-    yield from settings.keys
-    for keyring in settings.keyrings:
-        if keyring.local_address is None or keyring.local_address == local:
-            yield from keyring.keys
+GLOBAL = ""  # the ring of `crypto isakmp key`
 
 
-def find_key(settings: EngineSettings, local: Address, remote: Address, host: str | None = None) -> Secret | None:
-    """The key of the most specific entry for `remote`; of several alike the first, global keys before keyrings.
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An entry of a keyring, GLOBAL for the keys outside any."""
 
-    `host` is a name the peer gave in aggressive mode, where nothing vouches for it: an entry for that name is more
-    specific than any network, but an entry for the address itself comes first.
-    """
-    best: PreSharedKey | None = None
-    best_length = -1.0
-    for entry in _candidates(settings, local):
-        length = -1.0
-        if entry.hostname is not None:
-            length = remote.max_prefixlen - 0.5 if host is not None and entry.hostname.lower() == host.lower() else -1
-        elif entry.network is not None and remote.version == 4 and remote in entry.network:
-            length = entry.network.prefixlen
-        elif entry.ipv6_address is not None and remote.version == 6 and remote in entry.ipv6_address.network:
-            length = entry.ipv6_address.network.prefixlen
-        if length > best_length:
-            best, best_length = entry, length
-    return best.key if best else None
+    keyring: str
+    entry: PreSharedKey
+
+    @property
+    def secret(self) -> Secret:
+        return self.entry.key
+
+    @property
+    def of_one_host(self) -> bool:
+        """Whether one address or one name alone has it."""
+        network = _network(self.entry)
+        return self.entry.hostname is not None or (network is not None and network.prefixlen == network.max_prefixlen)
+
+
+def _network(entry: PreSharedKey) -> IPv4Network | IPv6Network | None:
+    return entry.network if entry.network is not None else entry.ipv6_address.network if entry.ipv6_address else None
+
+
+class KeyTable:
+    """All keys, found by address or name without going through all of them."""
+
+    def __init__(self, keys: Collection[PreSharedKey], keyrings: Collection[Keyring]) -> None:
+        self._locals = {ring.name: ring.local_address for ring in keyrings}
+        self._networks: dict[tuple[int, int], dict[int, list[Key]]] = {}  # by version and prefix length, then prefix
+        self._hosts: dict[str, list[Key]] = {}
+        for ring, entries in ((GLOBAL, keys), *((ring.name, ring.keys) for ring in keyrings)):
+            for entry in entries:
+                self._add(Key(ring, entry))
+        self._lengths = {
+            version: sorted((length for known, length in self._networks if known == version), reverse=True)
+            for version in (4, 6)
+        }
+
+    def _add(self, key: Key) -> None:
+        network = _network(key.entry)
+        if key.entry.hostname is not None:
+            self._hosts.setdefault(key.entry.hostname.lower(), []).append(key)
+        elif network is not None:
+            row = self._networks.setdefault((network.version, network.prefixlen), {})
+            prefix = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
+            row.setdefault(prefix, []).append(key)
+
+    def find(
+        self, local: Address, remote: Address, host: str | None = None, rings: Collection[str] | None = None
+    ) -> Key | None:
+        """The most specific entry for `remote`; of several alike the first, global keys before keyrings.
+
+        `host` is a name the peer gave in aggressive mode, where nothing vouches for it: an entry for that name is more
+        specific than any network, but an entry for the address itself comes first. `rings` restricts the keyrings.
+        """
+        return next((key for key in self._candidates(remote, host) if self._usable(key, local, rings)), None)
+
+    def _usable(self, key: Key, local: Address, rings: Collection[str] | None) -> bool:
+        bound = self._locals.get(key.keyring)
+        return (bound is None or bound == local) and (rings is None or key.keyring in rings)
+
+    def _candidates(self, remote: Address, host: str | None) -> Iterator[Key]:
+        number, bits = int(remote), remote.max_prefixlen
+        yield from self._networks.get((remote.version, bits), {}).get(number, ())
+        if host is not None:
+            yield from self._hosts.get(host.lower(), ())
+        for length in self._lengths[remote.version]:
+            if length < bits:
+                yield from self._networks[remote.version, length].get(number >> (bits - length), ())
+
+    def of_name(self, host: str) -> list[Key]:
+        """The entries for a host name."""
+        return self._hosts.get(host.lower(), [])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from seikan.ike.core import Core
-from seikan.ike.sa import ChildSa, IkeSa, Tunnel
-from seikan.ike.status import EngineStatus, IpsecSaStatus, IsakmpSaStatus, TunnelStatus
+from seikan.ike.sa import ChildSa, Flow, IkeSa, Tunnel
+from seikan.ike.status import EngineStatus, FlowStatus, IpsecSaStatus, IsakmpSaStatus, TunnelStatus
 from seikan.ike.winners import best_ike_sa
+from seikan.wire.constants import IKE_PORT
 
 
 def engine_status(core: Core, now: float) -> EngineStatus:
     """A snapshot at `now`."""
     sas = [sa for tunnel in core.tunnels.values() for sa in tunnel.ike_sas]
+    sas += [sa for sa in core.half_open if sa.tunnel.provisional]
     return EngineStatus(
         core.settings.enabled,
         tuple(_isakmp_sa(sa, now) for sa in sas),
@@ -40,6 +42,7 @@ def _isakmp_sa(sa: IkeSa, now: float) -> IsakmpSaStatus:
         sa.aggressive,
         sa.peer_identity,
         (sa.cookie_i, sa.cookie_r),
+        sa.tunnel.settings.isakmp_profile,
     )
 
 
@@ -67,26 +70,48 @@ def _pair(child: ChildSa, now: float) -> list[IpsecSaStatus]:
             child.udp_encapsulation,
             child.lifetime_kilobytes * 1024,
             max(0.0, (child.completed or now) + child.lifetime_seconds - now),
-            child.tunnel.settings.replay_window,
+            child.flow.settings.phase_two.replay_window,
             False,
             child.pfs_group,
+            child.selector,
         )
         for inbound, spi, installed in directions
         if installed
     ]
 
 
+def _flow(flow: Flow, now: float) -> FlowStatus:
+    pairs = [child for child in reversed(flow.children) if not child.removed]
+    return FlowStatus(
+        flow.owner.name,
+        flow.number,
+        flow.settings.selector,
+        flow.up,
+        None if flow.up_since is None else now - flow.up_since,
+        tuple(row for child in pairs for row in _pair(child, now)),
+    )
+
+
 def _tunnel(tunnel: Tunnel, now: float) -> TunnelStatus:
-    sa = best_ike_sa([sa for sa in tunnel.ike_sas if sa.established])
-    pairs = [child for child in reversed(tunnel.children) if not child.removed]
+    sa = best_ike_sa(tunnel.established())
+    pair = next((child for child in reversed(tunnel.children) if not child.removed), None)
+    newest = max(
+        (tunnel.trouble, *(flow.trouble for flow in tunnel.flows.values())), key=lambda trouble: trouble.at or 0.0
+    )
     return TunnelStatus(
         tunnel.name,
+        tunnel.settings.local,
+        tunnel.settings.remote,
+        sa.path.remote_port if sa else pair.path.remote_port if pair else IKE_PORT,
         _session(tunnel),
+        sa.peer_identity if sa else tunnel.session.identity.name if tunnel.session else None,
+        tunnel.settings.isakmp_profile,
+        tunnel.session is not None,
         tunnel.up,
         None if tunnel.up_since is None else now - tunnel.up_since,
-        sa.path.remote_port if sa else pairs[0].path.remote_port if pairs else 500,
-        tuple(row for child in pairs for row in _pair(child, now)),
-        tunnel.last_error,
-        None if tunnel.last_error_at is None else now - tunnel.last_error_at,
-        tunnel.mismatches,
+        sa.established_at if sa else None,
+        newest.text,
+        None if newest.at is None else now - newest.at,
+        newest.mismatches,
+        tuple(_flow(flow, now) for flow in tunnel.flows.values()),
     )

@@ -1,23 +1,28 @@
-"""What the engine remembers: tunnels, their phase 1 SAs, quick mode exchanges and child SAs.
+"""What the engine remembers: tunnels, their flows, phase 1 SAs, quick mode exchanges and child SAs.
 
-A tunnel owns its SAs, never the other way round: an SA is something a tunnel has for a while.
+A tunnel is a peer and has phase 1 SAs; its flows have the pairs of child SAs. An SA is something that they have for a
+while, never the other way round. An owner is what flows are for: an interface, with flows to one peer or to many.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 from seikan.config.model import IsakmpPolicy, TransformSet
 from seikan.crypto.key_exchange import KeyPair
 from seikan.crypto.keys import Phase1Keys
-from seikan.ike.effects import Path
-from seikan.ike.settings import TunnelSettings
+from seikan.ike.effects import Address, Path
+from seikan.ike.identity import Identity
+from seikan.ike.preshared import Key
+from seikan.ike.settings import FlowSettings, TunnelSettings
 from seikan.ike.states import Event, Role, State, advance, expected_message
 from seikan.ike.status import Mismatch
 from seikan.wire.constants import NAT_TRAVERSAL_PORT
 from seikan.wire.header import NO_COOKIE
 from seikan.wire.payloads import SaPayload
 from seikan.wire.secret import Secret
+from seikan.wire.selector import Selector
 from seikan.wire.vendor import Vendor
 
 MAX_FINISHED = 65536  # message ids of one phase 1 SA, all remembered against replay; then it takes no more
@@ -44,6 +49,8 @@ class IkeSa:
     cookie_i: bytes
     created: float
     cookie_r: bytes = NO_COOKIE
+    first_message: tuple[bytes, Address] | None = None  # its key in the table of those that were answered
+    group: Hashable = None  # by which half-open exchanges are counted
     state: State = State.START
     conn_id: int = 0
     established_at: float | None = None
@@ -54,7 +61,7 @@ class IkeSa:
     key_pair: KeyPair | None = None
     nonces: tuple[bytes, bytes] = (b"", b"")
     publics: tuple[bytes, bytes] = (b"", b"")
-    pre_shared_key: Secret | None = None
+    key: Key | None = None
     identity_body: bytes = b""  # the peer's IDii of aggressive mode's first message
     keys: Phase1Keys | None = None
     iv: bytes = b""
@@ -65,15 +72,20 @@ class IkeSa:
     nat_vendor: Vendor | None = None
     nat_local: bool = False
     nat_remote: bool = False
-    peer_identity: str | None = None
+    peer_identity: str | None = None  # as the show commands print it
+    identity: Identity | None = None  # None: of no kind that could be told from others
+    judged: bool = False  # its identity is being looked into
+    heard_at: float = 0.0  # when a fresh message of the peer came last, phase 1 over
     expiring: bool = False
     held: bool = False  # its first message has waited for the peer's own exchange, and does so once
     undecryptable: bool = False
     quick: dict[int, QuickExchange] = field(default_factory=dict)
     finished: set[int] = field(default_factory=set)
+    refused: dict[int, tuple[int, int]] = field(default_factory=dict)  # by message id: notify and SPI of the refusal
     dpd_sequence: int = 0
     dpd_first: int = 0  # sequence number of the first R-U-THERE that has had no answer
     dpd_waiting: bool = False
+    dpd_asking: bool = False  # somebody wants to know at once
     dpd_tries: int = 0
     dpd_since: float = 0.0
     dpd_peer_sequence: int | None = None
@@ -124,7 +136,6 @@ class IkeSa:
     def forget_exchange(self) -> None:
         """Drop what only the exchange needed."""
         self.key_pair = None
-        self.pre_shared_key = None
         self.offered = None
         self.nonces = self.publics = (b"", b"")
         self.sa_body = b""
@@ -132,9 +143,13 @@ class IkeSa:
 
 @dataclass(slots=True, eq=False)
 class ChildSa:
-    """A pair of ESP SAs. `initiator` tells whether this side started the quick mode that made it."""
+    """A pair of ESP SAs. `initiator` tells whether this side started the quick mode that made it.
 
-    tunnel: Tunnel
+    `selector` is its flow's, or less where a responder was asked for less.
+    """
+
+    flow: Flow
+    selector: Selector
     initiator: bool
     conn_id: int
     inbound_spi: int
@@ -158,6 +173,10 @@ class ChildSa:
     removed: bool = False
 
     @property
+    def tunnel(self) -> Tunnel:
+        return self.flow.tunnel
+
+    @property
     def usable(self) -> bool:
         return self.inbound_installed and self.outbound_installed and not self.removed
 
@@ -170,13 +189,15 @@ class ChildSa:
 
 @dataclass(slots=True, eq=False)
 class QuickExchange:
-    """One quick mode; `nonces` and `identities` (bodies of IDci, IDcr) are (initiator's, responder's)."""
+    """One quick mode; `nonces` are (initiator's, responder's). A responder learns the flow from message 1."""
 
     ike_sa: IkeSa
     role: Role
     message_id: int
     inbound_spi: int
     created: float
+    flow: Flow | None = None
+    selector: Selector | None = None
     state: State = State.QM_START
     iv: bytes = b""
     nonces: tuple[bytes, bytes] = (b"", b"")
@@ -197,35 +218,146 @@ class QuickExchange:
         return self.state not in (State.QM_PHASE2_COMPLETE, State.QM_FAILED)
 
 
-@dataclass(slots=True, eq=False)
-class Tunnel:
-    """A configured tunnel. `able`: administratively up and its destination routable, as the daemon said last."""
+@dataclass(slots=True)
+class Trouble:
+    """Why something does not come up: the last error, when it was, and on what both sides differ.
 
-    settings: TunnelSettings
+    A `vague` one is known only from the peer's silence or refusal.
+    """
+
+    text: str | None = None
+    at: float | None = None
+    vague: bool = False
+    logged_at: float = 0.0
+    mismatches: tuple[Mismatch, ...] = ()
+
+    def clear(self) -> None:
+        self.text = self.at = None
+        self.mismatches = ()
+
+    def since(self, when: float) -> bool:
+        """Whether something has been said since `when`."""
+        return self.at is not None and self.at >= when
+
+
+@dataclass(slots=True, eq=False)
+class Owner:
+    """Whose SAs flows have in the plane. `able`: administratively up and its peers routable, as the daemon said last.
+
+    `flows` by number; peers that stand in for each other have one each of the same number.
+    """
+
+    name: str
     able: bool = False
+    flows: dict[int, list[Flow]] = field(default_factory=dict)
+    by_selector: dict[Selector, Flow] = field(default_factory=dict)
+    sessions: dict[Tunnel, None] = field(default_factory=dict)
+    up_flows: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Flow:
+    """Traffic between the two ends of a tunnel with SAs of its own."""
+
+    tunnel: Tunnel
+    owner: Owner
+    settings: FlowSettings
     up: bool = False
     up_since: float | None = None
-    ike_sas: list[IkeSa] = field(default_factory=list)
     children: list[ChildSa] = field(default_factory=list)
+    exchanges: list[QuickExchange] = field(default_factory=list)  # under way
+    attempts: int = 0
+    wanted_until: float = 0.0  # on demand: how long the traffic that asked is waited for
+    was_up: bool = False
+    entry: int | None = None  # the entry of a dynamic map that it is made from
+    announced: bool = False  # the plane knows of it, where it is made from a dynamic map
+    removed: bool = False
+    trouble: Trouble = field(default_factory=Trouble)
+
+    @property
+    def number(self) -> int:
+        return self.settings.number
+
+    def usable(self, selector: Selector | None = None) -> list[ChildSa]:
+        """Pairs with both directions installed, newest last; of `selector` where that is given."""
+        return [child for child in self.children if child.usable and selector in (None, child.selector)]
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """What there is of a peer that no configuration names, beside its tunnel.
+
+    `place` is where it belongs: a Virtual-Template, or a dynamic map's owner. `number` is its Virtual-Access
+    interface's.
+    """
+
+    place: Place
+    identity: Identity
+    path: Path
+    key: Key
+    aggressive: bool  # its last phase 1: this side could not begin one
+    number: int = 0
+    reason: str = "its security associations have ended"  # why it may end
+    ended: bool = False
+    questions: list[Callable[[bool], None]] = field(default_factory=list)  # asked: does it live?
+    alive_at: float = 0.0  # when that was answered last
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    template: int | None
+    owner: str  # of a dynamic map; "" for a template's
+
+
+@dataclass(slots=True, eq=False)
+class Tunnel:
+    """A peer and this side's address towards it.
+
+    `session` is set of one that is not configured and has authenticated, `provisional` of one that has yet to.
+    """
+
+    settings: TunnelSettings
+    session: Session | None = None
+    provisional: bool = False
+    flows: dict[tuple[str, int], Flow] = field(default_factory=dict)
+    up_flows: int = 0
+    up_since: float | None = None
+    ike_sas: list[IkeSa] = field(default_factory=list)
+    lingering: list[IkeSa] = field(default_factory=list)
     attempts: int = 0
     need_since: float | None = None
     deferred: set[bytes] = field(default_factory=set)
     heard: tuple[Path, float] | None = None  # where ESP on a lost SA last came from through a NAT, and when
     peer_behind_nat: bool | None = None  # as the last phase 1 SA found it
-    last_error: str | None = None
-    last_error_at: float | None = None
-    error_vague: bool = False
-    error_logged_at: float = 0.0
-    mismatches: tuple[Mismatch, ...] = ()
+    trouble: Trouble = field(default_factory=Trouble)
 
     @property
     def name(self) -> str:
         return self.settings.name
 
+    @property
+    def able(self) -> bool:
+        """Whether something of it can run."""
+        return self.session is not None or any(flow.owner.able for flow in self.flows.values())
+
+    @property
+    def up(self) -> bool:
+        return self.up_flows > 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no SA of either phase."""
+        return not self.ike_sas and all(child.removed for flow in self.flows.values() for child in flow.children)
+
+    @property
+    def children(self) -> list[ChildSa]:
+        """Of all flows, oldest first in each."""
+        return [child for flow in self.flows.values() for child in flow.children]
+
     def usable(self) -> list[ChildSa]:
-        """Pairs with both directions installed, newest last."""
+        """Pairs with both directions installed."""
         return [child for child in self.children if child.usable]
 
-    def exchanges(self) -> list[QuickExchange]:
-        """Quick modes under way."""
-        return [exchange for sa in self.ike_sas for exchange in sa.quick.values() if exchange.running]
+    def established(self) -> list[IkeSa]:
+        """Phase 1 SAs that can be used."""
+        return [sa for sa in self.ike_sas if sa.established]

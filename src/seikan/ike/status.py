@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from seikan.config.model import IsakmpPolicy, TransformSet
 from seikan.ike.effects import Address
+from seikan.wire.selector import Selector
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,10 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class IsakmpSaStatus:
-    """One phase 1 SA; the fields are those of `show crypto isakmp sa`."""
+    """One phase 1 SA; the fields are those of `show crypto isakmp sa`.
+
+    `tunnel` is a name of `EngineStatus.tunnels`, or "ADDRESS:PORT" of a peer that is not known and not authenticated.
+    """
 
     conn_id: int
     tunnel: str
@@ -41,6 +45,7 @@ class IsakmpSaStatus:
     aggressive: bool
     peer_identity: str | None
     cookies: tuple[bytes, bytes]
+    profile: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +62,48 @@ class IpsecSaStatus:
     replay_window: int
     extended_sequence_numbers: bool
     pfs_group: int | None
+    selector: Selector  # the flow's, or what a peer that asked for less of it got
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStatus:
+    """One flow; `sas` holds the newest pair first, inbound before outbound."""
+
+    owner: str
+    number: int
+    selector: Selector
+    up: bool
+    uptime: float | None
+    sas: tuple[IpsecSaStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TunnelStatus:
-    """A tunnel's negotiation; `sas` holds the newest pair first, inbound before outbound."""
+    """A peer's negotiation. `dynamic` tells one that is not configured: a spoke, or a peer of a dynamic crypto map.
+
+    `identity` is what the peer proved last; `established_at` is when the phase 1 SA in use was established.
+    """
 
     name: str
-    session: str
-    up: bool
-    uptime: float | None
+    local: Address
+    remote: Address
     remote_port: int
-    sas: tuple[IpsecSaStatus, ...]
+    session: str  # IOS's word of `show crypto session`
+    identity: str | None
+    isakmp_profile: str | None
+    dynamic: bool
+    up: bool  # some flow is
+    uptime: float | None
+    established_at: float | None
     last_error: str | None
     last_error_age: float | None  # seconds ago
     mismatches: tuple[Mismatch, ...]
+    flows: tuple[FlowStatus, ...]
+
+    @property
+    def sas(self) -> tuple[IpsecSaStatus, ...]:
+        """Those of all flows."""
+        return tuple(sa for flow in self.flows for sa in flow.sas)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ class Timers:
     """Keys are whatever names the timer's owner and purpose; times are the engine's seconds."""
 
     def __init__(self) -> None:
-        self._live: dict[Hashable, tuple[int, Callback]] = {}
+        self._live: dict[Hashable, tuple[int, float, Callback]] = {}
         self._heap: list[tuple[float, int, Hashable]] = []
         self._count = 0
 
@@ -24,11 +24,16 @@ class Timers:
 
     def set(self, key: Hashable, when: float, callback: Callback) -> None:
         self._count += 1
-        self._live[key] = (self._count, callback)
+        self._live[key] = (self._count, when, callback)
         heapq.heappush(self._heap, (when, self._count, key))
         if len(self._heap) > 2 * len(self._live) + 64:
             self._heap = [entry for entry in self._heap if self._is_live(entry)]
             heapq.heapify(self._heap)
+
+    def due(self, key: Hashable) -> float | None:
+        """When the timer `key` runs, None where it is not set."""
+        live = self._live.get(key)
+        return live[1] if live else None
 
     def cancel(self, key: Hashable) -> None:
         self._live.pop(key, None)
@@ -44,7 +49,7 @@ class Timers:
         last = self._count
         while (when := self.next()) is not None and when <= now and self._heap[0][1] <= last:
             _, _, key = heapq.heappop(self._heap)
-            _, callback = self._live.pop(key)
+            callback = self._live.pop(key)[2]
             callback()
 
     def _is_live(self, entry: tuple[float, int, Hashable]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from seikan.config.model import TransformSet
 from seikan.ike.policy import lifetimes
-from seikan.ike.settings import TunnelSettings
+from seikan.ike.settings import PhaseTwo
 from seikan.ike.status import Mismatch
 from seikan.wire.constants import (
     ENCRYPTIONS,
@@ -24,7 +24,7 @@ DEFAULT_LIFETIME = 28800  # seconds, RFC 2407 section 4.5
 LEAST_SECONDS = 120  # the least of IOS; what a peer offers below it costs more rekeying than it is worth
 LEAST_KILOBYTES = 2560  # as above
 MOST = 2**32 - 1  # of both units, in the four octets of the attribute
-_SPI_OCTETS = 4
+SPI_OCTETS = 4
 _LAST_RESERVED_SPI = 255  # RFC 4303 section 2.1
 _KNOWN = frozenset(Phase2Attribute)
 _MODE_WORD = {
@@ -35,20 +35,49 @@ _MODE_WORD = {
     EncapsulationMode.DRAFT_UDP_TUNNEL: "tunnel in UDP (draft)",
     EncapsulationMode.DRAFT_UDP_TRANSPORT: "transport in UDP (draft)",
 }
-# By (UDP encapsulation, NAT traversal by a draft); a route-based tunnel is always tunnel mode.
-TUNNEL_MODES = {
+# By (UDP encapsulation, NAT traversal by a draft).
+_TUNNEL = {
     (False, False): EncapsulationMode.TUNNEL,
     (False, True): EncapsulationMode.TUNNEL,
     (True, False): EncapsulationMode.UDP_TUNNEL,
     (True, True): EncapsulationMode.DRAFT_UDP_TUNNEL,
 }
+_TRANSPORT = {
+    (False, False): EncapsulationMode.TRANSPORT,
+    (False, True): EncapsulationMode.TRANSPORT,
+    (True, False): EncapsulationMode.UDP_TRANSPORT,
+    (True, True): EncapsulationMode.DRAFT_UDP_TRANSPORT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """Which encapsulation modes hold: `udp` where a NAT was found, `draft` where its traversal is a draft's.
+
+    `transport` is the flow's: only between two hosts does `mode transport` of a transform set hold. Such a set asks
+    for transport mode and takes tunnel mode too, as in IOS.
+    """
+
+    udp: bool = False
+    draft: bool = False
+    transport: bool = False
+
+    def of(self, row: TransformSet) -> tuple[EncapsulationMode, ...]:
+        """The modes that a transform set takes; the first is the one to ask for."""
+        key = (self.udp, self.draft)
+        return (_TRANSPORT[key], _TUNNEL[key]) if self.transport and row.transport else (_TUNNEL[key],)
+
+    def original_addresses(self, sets: Iterable[TransformSet]) -> bool:
+        """Whether one of `sets` asks for UDP-encapsulated transport mode (RFC 3947 section 5.2)."""
+        return self.udp and any(self.of(row)[0] is _TRANSPORT[True, self.draft] for row in sets)
 
 
 @dataclass(frozen=True, slots=True)
 class Phase2Choice:
-    """What both sides have. `lifetime_seconds` and `lifetime_kilobytes` are the smaller of both (0: no limit).
+    """What both sides have; the mode of `transform_set` is the agreed one.
 
-    `shortened` tells that the peer must hear of it by RESPONDER-LIFETIME (RFC 2407 section 4.6.3.1).
+    `lifetime_seconds` and `lifetime_kilobytes` are the smaller of both (0: no limit). `shortened` tells that the peer
+    must hear of it by RESPONDER-LIFETIME (RFC 2407 section 4.6.3.1).
     """
 
     transform_set: TransformSet
@@ -79,7 +108,7 @@ def bounded(number: int, least: int) -> int:
     return min(max(number, least), MOST) if number else 0
 
 
-def _attributes(row: TransformSet, settings: TunnelSettings, mode: EncapsulationMode) -> tuple[Attribute, ...]:
+def _attributes(row: TransformSet, settings: PhaseTwo, mode: EncapsulationMode) -> tuple[Attribute, ...]:
     found = []
     if row.encryption and row.encryption.variable_key:
         found.append(basic_attribute(Phase2Attribute.KEY_LENGTH, row.encryption.key_bits))
@@ -100,12 +129,12 @@ def _attributes(row: TransformSet, settings: TunnelSettings, mode: Encapsulation
     return tuple(found)
 
 
-def offer(settings: TunnelSettings, mode: EncapsulationMode, spi: bytes) -> SaPayload:
+def offer(settings: PhaseTwo, modes: Modes, spi: bytes) -> SaPayload:
     """One proposal for each usable transform set, in order of preference."""
     proposals = []
     for number, row in enumerate(usable_sets(settings.transform_sets), 1):
         identifier = row.encryption.esp if row.encryption and row.encryption.esp else 0
-        transform = Transform(1, identifier, _attributes(row, settings, mode))
+        transform = Transform(1, identifier, _attributes(row, settings, modes.of(row)[0]))
         proposals.append(Proposal(number, ProtocolId.ESP, spi, (transform,)))
     return SaPayload(tuple(proposals))
 
@@ -137,7 +166,7 @@ def _words(transform: Transform) -> dict[str, str]:
     return words
 
 
-def _own_words(row: TransformSet, settings: TunnelSettings, mode: EncapsulationMode) -> dict[str, str]:
+def _own_words(row: TransformSet, settings: PhaseTwo, mode: EncapsulationMode) -> dict[str, str]:
     encryption = row.encryption
     integrity = "of the cipher" if encryption and encryption.aead else row.integrity.name if row.integrity else "none"
     return {
@@ -171,13 +200,13 @@ def _alone(payload: SaPayload) -> list[Proposal]:
         for proposal in payload.proposals
         if numbers.count(proposal.number) == 1
         and proposal.protocol == ProtocolId.ESP
-        and len(proposal.spi) == _SPI_OCTETS
+        and len(proposal.spi) == SPI_OCTETS
         and int.from_bytes(proposal.spi, "big") > _LAST_RESERVED_SPI
     ]
 
 
 def choose(
-    settings: TunnelSettings, mode: EncapsulationMode, payload: SaPayload, *, initiator: bool
+    settings: PhaseTwo, modes: Modes, payload: SaPayload, *, initiator: bool
 ) -> Phase2Choice | tuple[Mismatch, ...]:
     """The first of our transform sets that the peer offers (or has chosen, seen as initiator), else what differs.
 
@@ -186,12 +215,13 @@ def choose(
     any_group = not initiator and settings.pfs_group is None
     closest: tuple[Mismatch, ...] | None = None
     candidates = [(row, transform) for row in _alone(payload) for transform in row.transforms]
-    for ours in usable_sets(settings.transform_sets):
+    for ours, mode in ((row, mode) for row in usable_sets(settings.transform_sets) for mode in modes.of(row)):
         words = _own_words(ours, settings, mode)
         for proposal, transform in candidates:
             different = _different(words, _words(transform), any_group)
             if not different:
-                return _agreed(settings, ours, proposal, transform)
+                agreed = replace(ours, transport=mode in _TRANSPORT.values())
+                return _agreed(settings, agreed, proposal, transform)
             if closest is None or len(different) < len(closest):
                 closest = different
     return closest or (
@@ -199,7 +229,7 @@ def choose(
     )
 
 
-def _agreed(settings: TunnelSettings, ours: TransformSet, proposal: Proposal, transform: Transform) -> Phase2Choice:
+def _agreed(settings: PhaseTwo, ours: TransformSet, proposal: Proposal, transform: Transform) -> Phase2Choice:
     values = {attribute.type: attribute.number for attribute in transform.attributes}
     offered = lifetimes(transform.attributes, Phase2Attribute.LIFE_TYPE, Phase2Attribute.LIFE_DURATION)
     their_seconds = offered.get(LifeType.SECONDS, DEFAULT_LIFETIME)
@@ -207,7 +237,7 @@ def _agreed(settings: TunnelSettings, ours: TransformSet, proposal: Proposal, tr
     seconds = smaller(settings.lifetime_seconds, bounded(their_seconds, LEAST_SECONDS))
     kilobytes = smaller(settings.lifetime_kilobytes, bounded(their_kilobytes, LEAST_KILOBYTES))
     return Phase2Choice(
-        replace(ours, transport=False),
+        ours,
         proposal.spi,
         values.get(Phase2Attribute.GROUP),
         seconds,
@@ -231,12 +261,12 @@ def lifetime_attributes(seconds: int, kilobytes: int) -> tuple[Attribute, ...]:
     return tuple(found)
 
 
-def own_offer(settings: TunnelSettings, mode: EncapsulationMode) -> tuple[Mismatch, ...]:
+def own_offer(settings: PhaseTwo, modes: Modes) -> tuple[Mismatch, ...]:
     """What we offered, where the peer refused without saying what it has."""
     return tuple(
         Mismatch(
             f"ipsec transform-set {row.name}",
-            ", ".join(f"{name} {word}" for name, word in _own_words(row, settings, mode).items()),
+            ", ".join(f"{name} {word}" for name, word in _own_words(row, settings, modes.of(row)[0]).items()),
             "refused, its own offer is not known",
         )
         for row in usable_sets(settings.transform_sets)

@@ -1,4 +1,4 @@
-"""The life of tunnels: what each one has, what it lacks, and its phase 1 SAs from end to end.
+"""The life of tunnels: what each one has, what it and its flows lack, and its phase 1 SAs from end to end.
 
 `evaluate` looks at a tunnel as it is and starts what is missing, whatever event led there. Of several SAs that do the
 same, `winners` says which stays. The loser is deleted by the side that began the winner; the other side does it
@@ -9,18 +9,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from seikan.ike.admission import Admission
 from seikan.ike.children import RETIRE_LATER, SOFT, SOFT_OTHER, Children
 from seikan.ike.core import Core
-from seikan.ike.effects import Direction, Path, SendKeepalive, UpdateSa
-from seikan.ike.sa import MAX_FINISHED, IkeSa, Tunnel
-from seikan.ike.states import Event, State
+from seikan.ike.dynamic import DynamicMaps
+from seikan.ike.effects import Direction, Path, PeerFailed, SendKeepalive, UpdateSa
+from seikan.ike.flows import Flows
+from seikan.ike.peers import Peers
+from seikan.ike.sa import MAX_FINISHED, Flow, IkeSa, Tunnel
+from seikan.ike.sessions import Sessions
+from seikan.ike.states import Event, Role, State
 from seikan.ike.v1.aggressive import AggressiveMode
 from seikan.ike.v1.informational import Informational
 from seikan.ike.v1.main import MainMode, unanswered
-from seikan.ike.v1.quick import QuickMode
-from seikan.ike.winners import best_child, best_ike_sa, ike_sa_replaces
+from seikan.ike.v1.quick import MAX_OWN_EXCHANGES, QuickMode
+from seikan.ike.winners import best_ike_sa, ike_sa_replaces
 from seikan.wire.constants import IKE_PORT, NAT_TRAVERSAL_PORT
 from seikan.wire.header import NO_COOKIE
+from seikan.wire.selector import Selector
 
 RETIRE_IKE = 5.0  # seconds the side that began the winner keeps a phase 1 SA that lost
 RESPONDER_WAIT = 3.0  # seconds a phase 1 responder leaves quick mode to the initiator
@@ -35,6 +41,11 @@ EXPIRE_AT = MAX_FINISHED * 4 // 5  # message ids after which a phase 1 SA is rep
 class Tunnels:
     def __init__(self, core: Core) -> None:
         self.core = core
+        self.admission = Admission(core, self)
+        self.sessions = Sessions(core, self)
+        self.dynamic = DynamicMaps(core, self)
+        self.peers = Peers(core, self)
+        self.flows = Flows(core, self)
         self.children = Children(core, self)
         self.informational = Informational(core, self)
         self.main = MainMode(core, self)
@@ -48,8 +59,10 @@ class Tunnels:
     def add(self, sa: IkeSa) -> None:
         self.core.ike_sas[sa.cookie_i, sa.cookie_r] = sa
         if not sa.initiator:
-            self.core.first_messages[sa.cookie_i, sa.path.remote] = sa
+            sa.first_message = (sa.cookie_i, sa.path.remote)
+            self.core.first_messages[sa.first_message] = sa
         sa.tunnel.ike_sas.append(sa)
+        self.admission.enter(sa)
 
     def rename(self, sa: IkeSa, cookie_r: bytes) -> None:
         """The responder's cookie is known."""
@@ -60,7 +73,7 @@ class Tunnels:
         self.core.ike_sas[sa.cookie_i, sa.cookie_r] = sa
 
     def drop(self, sa: IkeSa, *, linger: bool = False) -> None:
-        """Forget a phase 1 SA and its exchanges; child SAs are the tunnel's and stay.
+        """Forget a phase 1 SA and its exchanges; child SAs are the flows' and stay.
 
         With `linger`, deletes that the network let this one overtake are still understood for a moment.
         """
@@ -71,26 +84,41 @@ class Tunnels:
             self.quick.discard(exchange)
         sa.advance(Event.DELETE)
         core.ike_sas.pop((sa.cookie_i, sa.cookie_r), None)
-        for key in [key for key, value in core.first_messages.items() if value is sa]:
-            del core.first_messages[key]
+        if sa.first_message is not None and core.first_messages.get(sa.first_message) is sa:
+            del core.first_messages[sa.first_message]
         sa.tunnel.ike_sas.remove(sa)
+        self.admission.leave(sa)
         for purpose in ("retransmit", "half-open", "forget", "soft", "hard", "dpd", "retire", "keepalive"):
             core.timers.cancel((purpose, sa))
         sa.forget_exchange()
         if linger:
             core.lingering[sa.cookie_i, sa.cookie_r] = sa
+            sa.tunnel.lingering.append(sa)
             core.timers.set(("linger", sa), core.now + LINGER, lambda: self._gone(sa))
         else:
             sa.keys = None
+        self.sessions.look(sa.tunnel)
 
-    def forget_lingering(self, tunnel: Tunnel) -> None:
-        """Nothing that comes late may start a tunnel again that is to rest."""
-        for sa in [sa for sa in self.core.lingering.values() if sa.tunnel is tunnel]:
+    def look(self, flow: Flow) -> None:
+        """Something of a flow has gone: where nothing is left, it or its whole session may go."""
+        self.dynamic.look(flow)
+        self.sessions.look(flow.tunnel)
+
+    def rest(self, tunnel: Tunnel) -> None:
+        """Nothing that is due or comes late may start a tunnel again that is to rest."""
+        for purpose in ("retry", "evaluate"):
+            self.core.timers.cancel((purpose, tunnel))
+        tunnel.need_since = None
+        tunnel.attempts = 0
+        tunnel.deferred.clear()
+        for sa in list(tunnel.lingering):
             self.core.timers.cancel(("linger", sa))
             self._gone(sa)
 
     def _gone(self, sa: IkeSa) -> None:
-        self.core.lingering.pop((sa.cookie_i, sa.cookie_r), None)
+        if self.core.lingering.get((sa.cookie_i, sa.cookie_r)) is sa:
+            del self.core.lingering[sa.cookie_i, sa.cookie_r]
+        sa.tunnel.lingering.remove(sa)
         sa.keys = None
 
     def finish_message(self, sa: IkeSa, message_id: int) -> None:
@@ -113,31 +141,42 @@ class Tunnels:
     def evaluate(self, tunnel: Tunnel) -> None:
         """Start whatever is missing and let go whatever is too much."""
         core = self.core
-        self.children.settle(tunnel)
+        for flow in tunnel.flows.values():
+            self.children.settle(flow)
         self._settle_ike(tunnel)
-        if not tunnel.able or not core.settings.enabled or tunnel.settings.responder_only:
+        if not core.settings.enabled:
             return
-        sa = best_ike_sa([sa for sa in tunnel.ike_sas if sa.established])
-        lacks_ike = sa is None or sa.expiring
-        lacks_child = self._lacks_child(tunnel)
-        if not lacks_ike and not lacks_child:
+        lacking = [(flow, selector) for flow in tunnel.flows.values() for selector in self.flows.lacking(flow)]
+        sa = best_ike_sa(tunnel.established())
+        lacks_ike = (sa is None or sa.expiring) and (bool(lacking) or self.flows.keep_phase1(tunnel))
+        session = tunnel.session
+        if lacks_ike and session is not None and (session.aggressive or not tunnel.usable()):
+            # A peer that nobody configured begins phase 1 itself, but for the renewal of what lives.
+            lacks_ike = False
+            lacking = [] if sa is None else lacking
+        if not lacks_ike and not lacking:
             tunnel.need_since = None
             return
         if tunnel.need_since is None:
             tunnel.need_since = core.now
-        if ("retry", tunnel) in core.timers:
-            return
         if sa is None or lacks_ike:
-            self._start_phase1(tunnel)
-        elif not self._leave_to_peer(sa) and not self.quick.start(sa):
-            self.back_off(tunnel)
+            if ("retry", tunnel) not in core.timers:
+                self._start_phase1(tunnel)
+        elif not self._leave_to_peer(sa):
+            self._start_quick_modes(sa, lacking)
 
-    @staticmethod
-    def _lacks_child(tunnel: Tunnel) -> bool:
-        """No pair, or one about to expire, and none on its way."""
-        winner = best_child(tunnel.usable())
-        on_its_way = any(not child.removed and not child.usable for child in tunnel.children)
-        return (winner is None or winner.expiring or winner.stale) and not on_its_way and not tunnel.exchanges()
+    def _start_quick_modes(self, sa: IkeSa, lacking: list[tuple[Flow, Selector]]) -> None:
+        """As many as may run at once; the end of each is the turn of another."""
+        room = MAX_OWN_EXCHANGES - self.quick.running(sa, Role.INITIATOR)
+        for flow, selector in lacking:
+            if room <= 0:
+                return
+            if ("retry", flow) in self.core.timers:
+                continue
+            if self.quick.start(sa, flow, selector):
+                room -= 1
+            else:
+                self.back_off_flow(flow)
 
     def _leave_to_peer(self, sa: IkeSa) -> bool:
         """A responder of phase 1 lets the initiator begin the first quick mode."""
@@ -148,7 +187,9 @@ class Tunnels:
         return True
 
     def _look_again(self, tunnel: Tunnel, when: float) -> None:
-        self.core.timers.set(("evaluate", tunnel), when, lambda: self.evaluate(tunnel))
+        due = self.core.timers.due(("evaluate", tunnel))
+        if due is None or due > when:
+            self.core.timers.set(("evaluate", tunnel), when, lambda: self.evaluate(tunnel))
 
     def _start_phase1(self, tunnel: Tunnel) -> None:
         core = self.core
@@ -159,21 +200,39 @@ class Tunnels:
             if sa.initiator or sa.state is State.MM_KEY_EXCH or waited < HALF_OPEN_TRUST:
                 self._look_again(tunnel, core.now + HALF_OPEN_TRUST)
                 return
-        mode = self.aggressive if tunnel.settings.aggressive_identity is not None else self.main
+        profile = core.profile_of(tunnel)
+        aggressive = tunnel.settings.aggressive_identity is not None or (profile is not None and profile.aggressive)
+        mode = self.aggressive if aggressive and tunnel.session is None else self.main
         if not mode.start(tunnel):
             self.back_off(tunnel)
 
     def evaluate_soon(self, tunnel: Tunnel) -> None:
         """Look again a moment later, not at the same moment as the peer."""
+        self._rest(tunnel, tunnel)
+
+    def evaluate_flow_soon(self, flow: Flow) -> None:
+        """As `evaluate_soon`; other flows of the tunnel need not wait."""
+        self._rest(flow, flow.tunnel)
+
+    def _rest(self, whose: Tunnel | Flow, tunnel: Tunnel) -> None:
+        timers, over = self.core.timers, self.core.now + 0.45
+        timers.set(("retry", whose), over, lambda: None)
+        if (timers.due(("evaluate", tunnel)) or 0.0) < over:
+            timers.cancel(("evaluate", tunnel))  # it would find this one at rest
         self._look_again(tunnel, self.core.now + 0.5 + 1.5 * self.core.fraction())
-        self.core.timers.set(("retry", tunnel), self.core.now + 0.45, lambda: None)
 
     def back_off(self, tunnel: Tunnel) -> None:
-        """Something failed: try again later, each time a little later."""
-        core = self.core
-        delay = min(MAX_BACK_OFF, 2.0**tunnel.attempts) * (0.75 + 0.5 * core.fraction())
-        tunnel.attempts = min(tunnel.attempts + 1, 16)
-        core.timers.set(("retry", tunnel), core.now + delay, lambda: self.evaluate(tunnel))
+        """Phase 1 failed: try again later, each time a little later."""
+        self._back_off(tunnel, tunnel)
+
+    def back_off_flow(self, flow: Flow) -> None:
+        """As `back_off`, where the quick mode of one flow failed."""
+        self._back_off(flow, flow.tunnel)
+
+    def _back_off(self, whose: Tunnel | Flow, tunnel: Tunnel) -> None:
+        delay = min(MAX_BACK_OFF, 2.0**whose.attempts) * (0.75 + 0.5 * self.core.fraction())
+        whose.attempts = min(whose.attempts + 1, 16)
+        self.core.timers.set(("retry", whose), self.core.now + delay, lambda: self.evaluate(tunnel))
 
     # -- phase 1 SAs -------------------------------------------------------------------------------------------------
 
@@ -190,6 +249,7 @@ class Tunnels:
             if unanswered(other):
                 self.drop(other)
         tunnel.deferred.clear()
+        sa.heard_at = core.now
         self.informational.schedule_dpd(sa)
         self._schedule_keepalive(sa)
         if sa.nat:
@@ -202,12 +262,12 @@ class Tunnels:
             if other is not sa and other.established and (other.established_at or 0.0) < sa.created:
                 self.core.debug("isakmp", "{}: deleted, the peer has restarted", other.label)
                 self.drop(other)
-        for child in sa.tunnel.children:
-            if child.usable and child.completed < sa.created:
+        for child in sa.tunnel.usable():
+            if child.completed < sa.created:
                 self.children.make_stale(child)
 
     def _settle_ike(self, tunnel: Tunnel) -> None:
-        established = [sa for sa in tunnel.ike_sas if sa.established]
+        established = tunnel.established()
         winner = best_ike_sa(established)
         for sa in established:
             key = ("retire", sa)
@@ -221,7 +281,7 @@ class Tunnels:
         self.core.timers.set(("retire", sa), self.core.now + delay, lambda: self._retire(sa))
 
     def _retire(self, sa: IkeSa) -> None:
-        winner = best_ike_sa([other for other in sa.tunnel.ike_sas if other.established])
+        winner = best_ike_sa(sa.tunnel.established())
         if winner is None or not ike_sa_replaces(winner, sa):
             return
         if any(exchange.running for exchange in sa.quick.values()):
@@ -252,13 +312,21 @@ class Tunnels:
         core, tunnel = self.core, sa.tunnel
         reason = f"peer {sa.path.remote} does not answer dead peer detection"
         core.counters["dpd_dead"] += 1
-        for child in list(tunnel.children):
+        for child in tunnel.children:
             self.children.remove_pair(child, reason)
-        for other in list(tunnel.ike_sas):
-            if other.established:
-                self.drop(other)
+        for other in tunnel.established():
+            self.drop(other)
+        if tunnel.session is not None:
+            self.sessions.end(tunnel, reason)
+            return
         core.error(tunnel, "IKMP_DEAD_PEER", reason)
+        self.failed(tunnel, reason)
         self.evaluate(tunnel)
+
+    def failed(self, tunnel: Tunnel, reason: str) -> None:
+        """A configured peer did not answer: where it has others beside it, one of them may be tried."""
+        if tunnel.session is None:
+            self.core.emit(PeerFailed(tunnel.name, tunnel.settings.remote, reason))
 
     # -- collisions --------------------------------------------------------------------------------------------------
 
@@ -288,6 +356,8 @@ class Tunnels:
 
     def touch(self, sa: IkeSa, path: Path | None = None) -> None:
         """A fresh, authenticated message: behind a NAT the peer may have moved, and IKE and ESP move together."""
+        sa.heard_at = self.core.now
+        self.sessions.answered(sa.tunnel, True)
         if path is None or path == sa.path or not sa.nat_remote or path.local != sa.path.local:
             return
         if path.local_port != sa.path.local_port and path.local_port == IKE_PORT:
@@ -302,6 +372,7 @@ class Tunnels:
             self._move(tunnel, path)
 
     def _move(self, tunnel: Tunnel, path: Path) -> None:
+        self.sessions.moved(tunnel, path)
         for sa in tunnel.ike_sas:
             if sa.established and sa.nat and sa.path != path:
                 self.core.debug("isakmp", "{}: peer is now at {}:{}", sa.label, path.remote, path.remote_port)
@@ -311,9 +382,9 @@ class Tunnels:
                 continue
             child.path = path
             if child.inbound_installed:
-                self.core.emit(UpdateSa(tunnel.name, Direction.IN, child.inbound_spi, path, True))
+                self.core.emit(UpdateSa(child.flow.owner.name, Direction.IN, child.inbound_spi, path, True))
             if child.outbound_installed:
-                self.core.emit(UpdateSa(tunnel.name, Direction.OUT, child.outbound_spi, path, True))
+                self.core.emit(UpdateSa(child.flow.owner.name, Direction.OUT, child.outbound_spi, path, True))
 
     def _schedule_keepalive(self, sa: IkeSa) -> None:
         """The side behind the NAT keeps the mapping alive (RFC 3948 section 4)."""

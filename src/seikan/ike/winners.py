@@ -1,4 +1,4 @@
-"""Which of several SAs of one tunnel stays, so that both ends choose alike without talking about it.
+"""Which of several SAs of one tunnel, or of one flow, stays, so that both ends choose alike without talking about it.
 
 An SA whose exchange began when the other's was over replaces it: IKEv1 has no other sign of a rekey. Exchanges that
 overlapped are a collision: between two Seikans the higher rank wins, which both ends compute from values they share.

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from seikan.lab.driver import environment
-from seikan.lab.topology import Lab, LabError
+from seikan.lab.lab import Lab
+from seikan.lab.topology import LabError
 
 READY_SECONDS = 30.0
 
@@ -68,9 +69,11 @@ def _await_ready(router: str, notify: socket.socket, daemon: subprocess.Popen[by
                 if notify in ready and b"READY=1" in notify.recv(65536).split(b"\n"):
                     return
                 if ended in ready:
-                    raise LabError(f"{router}: the daemon ended: {last_words(log)}")
+                    raise LabError(f"{router}: the daemon ended: {last_words(log)}", router)
                 if time.monotonic() >= deadline:
-                    raise LabError(f"{router}: the daemon was not ready after {limit:.0f} seconds: {last_words(log)}")
+                    raise LabError(
+                        f"{router}: the daemon was not ready after {limit:.0f} seconds: {last_words(log)}", router
+                    )
     finally:
         os.close(ended)
 

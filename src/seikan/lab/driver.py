@@ -197,22 +197,25 @@ class Console:
                 for line in terminal.read():
                     self._show(terminal.name, line)
 
-    def wait(self, condition: Callable[[], object], limit: float, what: str) -> None:
-        """Take in output until `condition` holds; LabError naming `what` when it does not within `limit` seconds."""
+    def wait(self, condition: Callable[[], object], limit: float, what: str, *routers: str) -> None:
+        """Take in output until `condition` holds; LabError naming `what` when it does not within `limit` seconds.
+
+        `routers` are those whose state would explain it.
+        """
         deadline = time.monotonic() + limit
         while not condition():
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                raise LabError(f"waited {limit:.0f} seconds for {what}")
+                raise LabError(f"waited {limit:.0f} seconds for {what}", *routers)
             self.pump(min(remaining, 1.0))
 
     def ready(self, router: str, limit: float = LIMIT) -> None:
         """Wait for the router's first prompt."""
         terminal = self.terminals[router]
-        self.wait(lambda: terminal.prompt or terminal.closed, limit, f"{router}'s prompt")
+        self.wait(lambda: terminal.prompt or terminal.closed, limit, f"{router}'s prompt", router)
         if terminal.closed:
             said = " ".join(line for line in terminal.screen.lines if line)
-            raise LabError(f"{router}: could not log in: {said or 'the terminal closed'}")
+            raise LabError(f"{router}: could not log in: {said or 'the terminal closed'}", router)
 
     def type(self, router: str, line: str, limit: float = LIMIT) -> list[str]:
         """Type a line, press Enter, wait for the next prompt; returns the lines between, echo left out.
@@ -221,17 +224,29 @@ class Console:
         """
         terminal = self.terminals[router]
         first = len(terminal.screen.lines)
+        at = terminal.prompt
+        host = at["host"] if at is not None else ""
+
+        def echo() -> int | None:
+            """Where the typed line is complete: a log line may come before it, and the prompt with it once more."""
+            lines = terminal.screen.lines
+            if at is None:  # an answer to a question is not always shown
+                return first if len(lines) > first else None
+            found = (number for number in range(first, len(lines)) if _is_echo(lines[number], host, line))
+            return next(found, None)
+
         terminal.send(line + "\r")
         self.wait(
-            lambda: len(terminal.screen.lines) > first and terminal.prompt,
+            lambda: echo() is not None and terminal.prompt,
             limit,
             f'{router}\'s prompt after "{line}" (the cursor is at "{terminal.screen.text}")',
+            router,
         )
-        answer = terminal.screen.lines[first + 1 :]
+        answer = terminal.screen.lines[(echo() or first) + 1 :]
         for number, said in enumerate(answer):
             if _REFUSAL.match(said):
                 shown = answer[number - 1] + " / " if number and answer[number - 1].strip() == "^" else ""
-                raise LabError(f'{router} refused "{line}": {(shown + said).strip()}')
+                raise LabError(f'{router} refused "{line}": {(shown + said).strip()}', router)
         return answer
 
     def press(self, router: str, keys: str, shown: str, limit: float = LIMIT) -> list[str]:
@@ -248,6 +263,7 @@ class Console:
             ),
             limit,
             f'{router} to offer something for "{keys.strip()}"',
+            router,
         )
         return terminal.screen.lines[first:]
 
@@ -255,7 +271,7 @@ class Console:
         """Clear the edited line (Ctrl-U)."""
         terminal = self.terminals[router]
         terminal.send("\x15")
-        self.wait(lambda: terminal.prompt, LIMIT, f"{router} to clear the line")
+        self.wait(lambda: terminal.prompt, LIMIT, f"{router} to clear the line", router)
 
     def expect(self, router: str, pattern: str, limit: float) -> str:
         """Wait for a line, a log line usually, that was not matched by an earlier call; returns it."""
@@ -268,12 +284,16 @@ class Console:
                     return lines[number]
             return None
 
-        self.wait(found, limit, f"{router} to say {pattern!r}")
+        self.wait(found, limit, f"{router} to say {pattern!r}", router)
         return found() or ""
 
     def mark(self, router: str) -> None:
         """From here on `expect` looks at what comes after this moment."""
         self._marks[router] = len(self.terminals[router].screen.lines)
+
+
+def _is_echo(shown: str, host: str, typed: str) -> bool:
+    return shown.startswith(host) and shown.endswith(typed.rstrip()) and bool(_PROMPT.match(shown))
 
 
 def login(name: str, router_name: str, run_directory: Path) -> Terminal:

@@ -10,7 +10,8 @@ import os
 import signal
 import traceback
 
-from seikan.lab.topology import Lab, LabError
+from seikan.lab.lab import Lab
+from seikan.lab.topology import LabError
 
 _KEEP = b"k"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -13,28 +14,40 @@ from types import FrameType
 from seikan.lab import daemons, session
 from seikan.lab.driver import cli_command, environment
 from seikan.lab.guard import Guard
-from seikan.lab.topology import TOPOLOGIES, Lab, LabError, sweep
+from seikan.lab.lab import Lab, sweep
+from seikan.lab.namespaces import inside
+from seikan.lab.scenarios import SCENARIOS
+from seikan.lab.topology import LabError
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="seikan lab", description="Routers in network namespaces on this host.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    up = commands.add_parser("up", help="build a lab, type its session at the routers, prove that it works")
-    up.add_argument("topology", choices=sorted(TOPOLOGIES), help="which lab")
+    labs = "\n".join(f"  {name:<8} {scenario.topology.about}" for name, scenario in SCENARIOS.items())
+    up = commands.add_parser(
+        "up",
+        help="build a lab, type its session at the routers, prove that it works",
+        description="Build a lab, type its session at the routers, prove that it works.",
+        epilog=f"labs:\n{labs}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    up.add_argument("scenario", choices=tuple(SCENARIOS), metavar="LAB", help="which lab: " + ", ".join(SCENARIOS))
     up.add_argument(
         "--once", action="store_true", help="take it down at the end; the exit status tells whether it worked"
     )
     up.add_argument("--bare", action="store_true", help="base configuration only: type nothing")
-    up.add_argument("--name", help="what to call it (default: the topology's name, with a number where taken)")
+    up.add_argument("--name", help="what to call it (default: the lab's own name, with a number where taken)")
 
     cli = commands.add_parser("cli", help="log in to a router")
     cli.add_argument("router")
     cli.add_argument("--name", help="the lab (default: the only one)")
 
-    execute = commands.add_parser("exec", help="run one command on a router")
-    execute.add_argument("router")
-    execute.add_argument("words", metavar="LINE", nargs="+", help='for example "show ip ospf neighbor"')
+    execute = commands.add_parser("exec", help="run one command on a router, or a program on a Linux host of the lab")
+    execute.add_argument("node", metavar="NODE", help="a router or a host, as seikan lab list names them")
+    execute.add_argument(
+        "words", metavar="LINE", nargs="+", help='for example "show ip ospf neighbor"; on a host "ip -brief address"'
+    )
     execute.add_argument("--name", help="the lab (default: the only one)")
 
     commands.add_parser("list", help="the labs on this host")
@@ -57,11 +70,11 @@ def main(argv: list[str]) -> int:
             _out(f"lab {identifier}: its builder is gone; removed what it left")
         match options.command:
             case "up":
-                return _up(options.topology, options.name, once=options.once, bare=options.bare)
+                return _up(SCENARIOS[options.scenario], options.name, once=options.once, bare=options.bare)
             case "cli":
-                return _client(options.name, options.router, "cli")
+                return _log_in(options.name, options.router)
             case "exec":
-                return _client(options.name, options.router, "exec", " ".join(options.words))
+                return _execute(options.name, options.node, options.words)
             case "list":
                 return _list()
             case _:
@@ -78,22 +91,28 @@ def _out(line: str) -> None:
     print(line, flush=True)
 
 
+def _err(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def _terminated(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _up(topology: str, name: str | None, *, once: bool, bare: bool) -> int:
+def _up(scenario: session.Scenario, name: str | None, *, once: bool, bare: bool) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     signal.signal(signal.SIGHUP, _terminated)
-    lab = Lab.create(TOPOLOGIES[topology], name)
+    lab = Lab.create(scenario.topology, name)
     guard = Guard(lab)
     keep = False
     try:
-        session.bring_up(lab, _out)
-        proved = bare or session.demonstrate(lab, _out)
+        session.bring_up(lab, scenario.topology, _out)
+        proved = bare or session.demonstrate(lab, scenario, _out)
         keep = not once
     except LabError as error:
-        _explain(lab, error)
+        print(f"seikan lab: {error}", file=sys.stderr)
+        session.explain(lab, error.routers, scenario.looks, _err)
+        print(f"seikan lab: {error}", file=sys.stderr)
         return 1
     finally:
         if keep:
@@ -107,10 +126,10 @@ def _up(topology: str, name: str | None, *, once: bool, bare: bool) -> int:
     else:
         program = _program()
         which = f" --name {lab.id}" if name is not None or len(Lab.all()) > 1 else ""
-        routers = " or ".join(f"{program} lab cli {router.name}{which}" for router in lab.topology.routers)
+        routers = " or ".join(f"{program} lab cli {router}{which}" for router in lab.routers)
         _out(f"lab {lab.id}: {'it runs' if proved else 'it runs, but the proof FAILED'}")
         _out(f"  log in      {routers}")
-        _out(f'  one answer  {program} lab exec {lab.topology.routers[-1].name}{which} "show crypto session detail"')
+        _out(f'  one answer  {program} lab exec {lab.routers[-1]}{which} "show crypto session detail"')
         _out(f"  take down   {program} lab down{which}")
     return 0 if proved else 1
 
@@ -126,15 +145,6 @@ def _program() -> str:
     return f"sudo {shown}" if "SUDO_USER" in os.environ else shown
 
 
-def _explain(lab: Lab, error: LabError) -> None:
-    print(f"seikan lab: {error}", file=sys.stderr)
-    for router in lab.topology.routers:
-        log = lab.router_directory(router.name) / "log"
-        if log.exists():
-            print(f"--- the end of {router.name}'s log", file=sys.stderr)
-            print("\n".join(log.read_text(errors="replace").splitlines()[-15:]), file=sys.stderr)
-
-
 def _chosen(name: str | None) -> Lab:
     if name is not None:
         return Lab.load(name)
@@ -146,19 +156,32 @@ def _chosen(name: str | None) -> Lab:
     return labs[0]
 
 
-def _client(name: str | None, router: str, *command: str) -> int:
+def _log_in(name: str | None, router: str) -> int:
     lab = _chosen(name)
-    chosen = lab.topology.router(router).name
-    program = cli_command(command[0], chosen, *command[1:])
+    chosen = lab.node(router)
+    if chosen not in lab.routers:
+        raise LabError(f'{chosen} is a Linux host without a terminal: seikan lab exec {chosen} "ip route"')
+    return _become(lab, cli_command("cli", chosen))
+
+
+def _execute(name: str | None, node: str, words: list[str]) -> int:
+    lab = _chosen(name)
+    chosen = lab.node(node)
+    if chosen in lab.routers:
+        return _become(lab, cli_command("exec", chosen, " ".join(words)))
+    return _become(lab, [*inside(lab.namespace(chosen), *(words if len(words) > 1 else shlex.split(words[0])))])
+
+
+def _become(lab: Lab, program: list[str]) -> int:
     sys.stdout.flush()
-    os.execve(program[0], program, environment(daemons.run_directory(lab)))  # noqa: S606 -- no shell is wanted
+    os.execvpe(program[0], program, environment(daemons.run_directory(lab)))  # noqa: S606 -- no shell is wanted
 
 
 def _list() -> int:
     labs = Lab.all()
     for lab in labs:
         state = "up" if lab.owner is None else f"being built by process {lab.owner}"
-        _out(f"{lab.id}: {lab.topology.name}, {' '.join(router.name for router in lab.topology.routers)}, {state}")
+        _out(f"{lab.id}: {lab.kind}, {' '.join(lab.nodes)}, {state}")
     if not labs:
         _out("no lab runs on this host")
     return 0

@@ -12,37 +12,38 @@ _Event = tuple[
     str | None,  # local
     int | None,  # MTU
     int | None,  # sequence number
+    int | None,  # policy
 ]
 _Ike = tuple[bytes, str, int, str, int]  # data, local, local port, remote, remote port
 _Drops = list[tuple[str, int]]
+_Counters = tuple[int, int, int, int, _Drops]  # packets in, packets out, octets in, octets out, drops
+_Policy = tuple[
+    int,  # number
+    tuple[str, int],  # network of this side and its prefix length
+    tuple[str, int],  # and of the other
+    int,  # protocol, 0 for any
+    int,  # port of this side, 0 for any
+    int,  # and of the other
+]
+_Tunnel = tuple[
+    str,  # device
+    str,  # mode
+    str,  # source
+    str,  # destination
+    int,  # MTU
+    int | None,  # key
+    int,  # TTL
+    str,  # DF rule
+    int | None,  # TOS
+    str | None,  # bundle
+    list[_Policy],
+]
 
 @final
 class Plane:
     def __new__(cls, workers: int) -> Plane: ...
-    def create_tunnel(
-        self,
-        device: str,
-        mode: str,
-        source: str,
-        destination: str,
-        mtu: int,
-        key: int | None,
-        ttl: int,
-        df: str,
-        tos: int | None,
-    ) -> None: ...
-    def update_tunnel(
-        self,
-        device: str,
-        mode: str,
-        source: str,
-        destination: str,
-        mtu: int,
-        key: int | None,
-        ttl: int,
-        df: str,
-        tos: int | None,
-    ) -> None: ...
+    def create_tunnel(self, tunnel: _Tunnel) -> None: ...
+    def update_tunnel(self, tunnel: _Tunnel) -> None: ...
     def remove_tunnel(self, device: str) -> None: ...
     def set_carrier(self, device: str, up: bool) -> None: ...
     def add_sa(
@@ -60,6 +61,8 @@ class Plane:
         replay_window: int,
         extended_sequence_numbers: bool,
         lifetime: tuple[int, int, int, int],
+        policy: int | None,
+        transport: bool,
     ) -> None: ...
     def update_endpoint(
         self,
@@ -71,7 +74,9 @@ class Plane:
         ports: tuple[int, int] | None,
     ) -> None: ...
     def remove_sa(self, direction: str, spi: int, tunnel: str) -> None: ...
-    def tunnel_counters(self, device: str) -> tuple[int, int, int, int, _Drops]: ...
+    def tunnel_counters(self, device: str) -> _Counters: ...
+    def policy_counters(self, device: str, policy: int) -> _Counters: ...
+    def send_keepalive(self, device: str) -> None: ...
     def sa_counters(self, direction: str, spi: int, tunnel: str) -> tuple[int, int, _Drops, float]: ...
     def drops(self) -> _Drops: ...
     def attach_udp(self, fileno: int, port: int) -> None: ...

@@ -44,7 +44,11 @@ class DfBit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Traffic that has SAs of its own; `number` is unique in its tunnel and names it to `add_sa` and in events."""
+    """Traffic that has SAs of its own; `number` is unique in its tunnel and names it to `add_sa` and in events.
+
+    With another selector it is another policy, whatever its number: SAs negotiated for one are not for the other.
+    Fragments that do not have their ports any more are traffic only of policies without ports.
+    """
 
     number: int
     selector: Selector
@@ -168,8 +172,8 @@ class EventKind(Enum):
 class PlaneEvent:
     """Something the control side must hear of; rate-limited per kind and SA by the plane.
 
-    `mtu` is set for PATH_MTU (octets of the outer path), `policy` for ACQUIRE, `remote` and `remote_port` where known.
-    `tunnel` is the bundle of an event about an SA, else the device.
+    `mtu` is set for PATH_MTU (octets of the outer path), `policy` for ACQUIRE and where the path is a policy's,
+    `remote` and `remote_port` where known. `tunnel` is the bundle of an event about an SA, else the device.
     """
 
     kind: EventKind
@@ -241,7 +245,10 @@ class Plane(Protocol):
     def send_keepalive(self, device: str) -> None:
         """Send one GRE keepalive: a GRE packet to this side inside one to the peer, which sends it back (IOS).
 
-        Each that comes back is an `EventKind.KEEPALIVE` of the tunnel. Counted among no packets of the tunnel.
+        Each that comes back is an `EventKind.KEEPALIVE` of the tunnel. Counted among no packets of the tunnel; one that
+        cannot leave is a drop of the tunnel's. The peer routes it back, and its way need not lead through the tunnel:
+        it is taken in clear for a protected tunnel too, but only while one is waited for (at most four are) and as a
+        sign of life alone. An IPsec tunnel has none: `PlaneError`.
         """
 
     def sa_counters(self, direction: Direction, spi: int, tunnel: str) -> SaCounters:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from seikan.plane.base import (
@@ -19,18 +20,22 @@ from seikan.plane.base import (
     IkeDatagram,
     PlaneError,
     PlaneEvent,
+    Policy,
     SaCounters,
     SecurityAssociation,
     TunnelCounters,
     TunnelMode,
     TunnelParameters,
 )
+from seikan.wire.selector import Selector
 
 _FIRST_SPI = 256  # RFC 4303 section 2.1
 _LARGEST_REPLAY_WINDOW = 4096
 _MTU = range(68, 65536)
 _DEVICE_NAME_OCTETS = 15
 _TAKE = 256
+_KEEPALIVES = 4  # that are waited for at once
+_ACQUIRE_AGAIN = 1.0  # seconds between two requests for an SA of one policy
 
 
 @dataclass(slots=True)
@@ -45,13 +50,42 @@ class _Sa:
 
 
 @dataclass(slots=True)
-class _Tunnel:
-    parameters: TunnelParameters
-    carrier: bool = False
-    outbound: list[_Sa] = field(default_factory=list)  # by age; the last is in use
+class _Traffic:
+    """What crossed a device, or was of a policy."""
+
     packets: Counter[Direction] = field(default_factory=Counter)
     octets: Counter[Direction] = field(default_factory=Counter)
     drops: Counter[str] = field(default_factory=Counter)
+
+    def counters(self) -> TunnelCounters:
+        return TunnelCounters(
+            self.packets[Direction.IN],
+            self.packets[Direction.OUT],
+            self.octets[Direction.IN],
+            self.octets[Direction.OUT],
+            dict(self.drops),
+        )
+
+
+@dataclass(slots=True)
+class _PolicyState:
+    policy: Policy
+    traffic: _Traffic = field(default_factory=_Traffic)
+    asked: float | None = None  # when an SA was last asked for
+
+
+@dataclass(slots=True)
+class _Tunnel:
+    parameters: TunnelParameters
+    policies: dict[int, _PolicyState]
+    carrier: bool = False
+    keepalives: int = 0  # sent and not back
+    traffic: _Traffic = field(default_factory=_Traffic)
+
+    @property
+    def bundle(self) -> str | None:
+        """The name its SAs are added under; None for GRE in clear."""
+        return self.parameters.device if self.parameters.mode is TunnelMode.IPSEC else self.parameters.bundle
 
 
 class MemoryPlane:
@@ -63,6 +97,7 @@ class MemoryPlane:
         self._reads_udp = reads_udp
         self._tunnels: dict[str, _Tunnel] = {}
         self._inbound: dict[int, _Sa] = {}
+        self._outbound: list[_Sa] = []  # by age; the last one of a bundle and policy is in use
         self._drops: Counter[str] = Counter()
         self._attached: set[tuple[socket.AddressFamily, int]] = set()
         self._notices: deque[PlaneEvent | IkeDatagram] = deque()
@@ -75,27 +110,48 @@ class MemoryPlane:
         self._check(tunnel)
         if tunnel.device in self._tunnels:
             raise PlaneError(f"tunnel {tunnel.device} exists already")
-        self._tunnels[tunnel.device] = _Tunnel(tunnel)
+        self._tunnels[tunnel.device] = _Tunnel(
+            tunnel, {policy.number: _PolicyState(policy) for policy in tunnel.policies}
+        )
 
     def update_tunnel(self, tunnel: TunnelParameters) -> None:
         known = self._tunnel(tunnel.device)
         self._check(tunnel)
-        old = known.parameters
+        old, bundle = known.parameters, known.bundle
         if (old.mode, old.source, old.destination) != (tunnel.mode, tunnel.source, tunnel.destination):
-            self._remove_sas(known)
+            self._remove_sas(bundle)
+        kept = {number for number, state in known.policies.items() if state.policy in tunnel.policies}
+        if not kept >= known.policies.keys() or bool(old.policies) != bool(tunnel.policies):
+            self._remove_sas(bundle, kept)
+        known.policies = {
+            policy.number: known.policies[policy.number] if policy.number in kept else _PolicyState(policy)
+            for policy in tunnel.policies
+        }
         known.parameters = tunnel
+        self._end_bundle(bundle)
 
     def remove_tunnel(self, device: str) -> None:
-        self._remove_sas(self._tunnel(device))
+        bundle = self._tunnel(device).bundle
         del self._tunnels[device]
+        self._end_bundle(bundle)
 
     def set_carrier(self, device: str, up: bool) -> None:
         self._tunnel(device).carrier = up
 
     def add_sa(self, sa: SecurityAssociation) -> None:
-        tunnel = self._tunnel(sa.tunnel)
-        if tunnel.parameters.mode is not TunnelMode.IPSEC:
-            raise PlaneError(f"tunnel {sa.tunnel} is in mode gre: an SA needs mode ipsec")
+        members = self._members(sa.tunnel)
+        if not members:
+            self._tunnel(sa.tunnel)
+            raise PlaneError(
+                f"tunnel {sa.tunnel} is in mode gre: an SA needs mode ipsec, or a bundle that the tunnel names"
+            )
+        tunnel = members[0]
+        if sa.transport and tunnel.parameters.mode is TunnelMode.IPSEC:
+            raise PlaneError(f"{sa.tunnel} is in mode ipsec: an SA in transport mode is for GRE tunnels")
+        if sa.policy is None and tunnel.policies:
+            raise PlaneError(f"{sa.tunnel} has policies: an SA needs the number of one")
+        if sa.policy is not None and sa.policy not in tunnel.policies:
+            raise PlaneError(f"{sa.tunnel} has no policy {sa.policy}")
         if sa.spi < _FIRST_SPI:
             raise PlaneError(f"SPI {sa.spi:#010x} is reserved: SPIs start at 0x00000100 (RFC 4303 section 2.1)")
         if sa.replay_window > _LARGEST_REPLAY_WINDOW:
@@ -109,9 +165,9 @@ class MemoryPlane:
                 raise PlaneError(f"inbound SPI {sa.spi:#010x} is in use on {other.sa.tunnel}")
             self._inbound[sa.spi] = _Sa(sa)
         else:
-            if any(other.sa.spi == sa.spi for other in tunnel.outbound):
+            if any((other.sa.spi, other.sa.tunnel) == (sa.spi, sa.tunnel) for other in self._outbound):
                 raise PlaneError(f"outbound SPI {sa.spi:#010x} is on {sa.tunnel} already")
-            tunnel.outbound.append(_Sa(sa))
+            self._outbound.append(_Sa(sa))
 
     def update_endpoint(
         self,
@@ -131,17 +187,22 @@ class MemoryPlane:
         if direction is Direction.IN:
             del self._inbound[spi]
         else:
-            self._tunnel(tunnel).outbound.remove(known)
+            self._outbound.remove(known)
 
     def tunnel_counters(self, device: str) -> TunnelCounters:
+        return self._tunnel(device).traffic.counters()
+
+    def policy_counters(self, device: str, policy: int) -> TunnelCounters:
+        return self._policy(self._tunnel(device), policy).traffic.counters()
+
+    def send_keepalive(self, device: str) -> None:
         tunnel = self._tunnel(device)
-        return TunnelCounters(
-            tunnel.packets[Direction.IN],
-            tunnel.packets[Direction.OUT],
-            tunnel.octets[Direction.IN],
-            tunnel.octets[Direction.OUT],
-            dict(tunnel.drops),
-        )
+        if tunnel.parameters.mode is TunnelMode.IPSEC:
+            raise PlaneError(f"{device} is in mode ipsec: keepalives need mode gre")
+        if tunnel.bundle is not None and self._in_use(tunnel.bundle, None) is None:
+            tunnel.traffic.drops["no-sa"] += 1
+        else:
+            tunnel.keepalives = min(tunnel.keepalives + 1, _KEEPALIVES)
 
     def sa_counters(self, direction: Direction, spi: int, tunnel: str) -> SaCounters:
         known = self._sa(direction, spi, tunnel)
@@ -178,6 +239,7 @@ class MemoryPlane:
     def close(self) -> None:
         self._tunnels.clear()
         self._inbound.clear()
+        self._outbound.clear()
         if not self._closed:
             self._closed = True
             os.close(self._event)
@@ -193,11 +255,10 @@ class MemoryPlane:
         """What the device's carrier was last set to; off at first."""
         return self._tunnel(device).carrier
 
-    def sas(self, device: str, direction: Direction) -> list[SecurityAssociation]:
-        """The SAs of a tunnel by age; the last OUT one is in use."""
-        if direction is Direction.OUT:
-            return [known.sa for known in self._tunnel(device).outbound]
-        return [known.sa for known in self._inbound.values() if known.sa.tunnel == device]
+    def sas(self, bundle: str, direction: Direction) -> list[SecurityAssociation]:
+        """The SAs of a bundle by age; the last OUT one is in use."""
+        installed = self._outbound if direction is Direction.OUT else self._inbound.values()
+        return [known.sa for known in installed if known.sa.tunnel == bundle]
 
     def inject(self, notice: PlaneEvent | IkeDatagram) -> None:
         """Something for `poll`, as it comes from the network."""
@@ -205,32 +266,71 @@ class MemoryPlane:
         if len(self._notices) == 1:
             os.eventfd_write(self._event, 1)
 
-    def send(self, device: str, octets: int, now: float, packets: int = 1) -> bool:
-        """Packets of `octets` each leave by a tunnel; False where they are dropped, counted as a real plane does."""
+    def answer_keepalive(self, device: str) -> bool:
+        """A keepalive comes back; False where none is waited for, counted as a real plane does."""
         tunnel = self._tunnel(device)
-        known = tunnel.outbound[-1] if tunnel.outbound else None
-        if tunnel.parameters.mode is TunnelMode.IPSEC and known is None:
-            tunnel.drops["no-sa"] += packets
-            return False
-        if known is not None and not self._has_socket(known.sa.local, known.sa.encapsulation):
-            tunnel.drops["no-socket"] += packets
-            return False
-        return self._carry(tunnel, known, Direction.OUT, octets, now, packets)
+        if not tunnel.keepalives:
+            return _dropped("gre-keepalive", 1, tunnel.traffic)
+        tunnel.keepalives -= 1
+        self.inject(PlaneEvent(EventKind.KEEPALIVE, device, None))
+        return True
 
-    def receive(self, device: str, octets: int, now: float, packets: int = 1, spi: int | None = None) -> bool:
-        """Packets of `octets` each arrive by a tunnel, on the inbound SA `spi` where its mode is IPsec."""
+    def send(self, device: str, octets: int, now: float, packets: int = 1, traffic: Selector | None = None) -> bool:
+        """Packets of `octets` each leave by a tunnel; False where they are dropped, counted as a real plane does.
+
+        `traffic` is what they are, which only a tunnel with policies looks at.
+        """
         tunnel = self._tunnel(device)
+        policy = None
+        if tunnel.policies:
+            assert traffic is not None
+            policy = next((p for p in tunnel.policies.values() if p.policy.selector.contains(traffic)), None)
+            if policy is None:
+                return _dropped("no-policy", packets, tunnel.traffic)
+        counted = [tunnel.traffic] + ([policy.traffic] if policy else [])
+        number = policy.policy.number if policy else None
+        known = self._in_use(tunnel.bundle, number)
+        if tunnel.bundle is not None and known is None:
+            if policy is not None and (policy.asked is None or policy.asked + _ACQUIRE_AGAIN <= now):
+                policy.asked = now
+                self.inject(PlaneEvent(EventKind.ACQUIRE, device, None, Direction.OUT, policy=number))
+            return _dropped("no-sa", packets, *counted)
+        if known is not None and not self._has_socket(known.sa.local, known.sa.encapsulation):
+            return _dropped("no-socket", packets, *counted)
+        return self._carry(counted, known, Direction.OUT, octets, now, packets)
+
+    def receive(
+        self,
+        device: str,
+        octets: int,
+        now: float,
+        packets: int = 1,
+        spi: int | None = None,
+        traffic: Selector | None = None,
+    ) -> bool:
+        """Packets of `octets` each arrive for a tunnel: on the inbound SA `spi`, or as GRE in clear without one."""
+        tunnel = self._tunnel(device)
+        counted = [tunnel.traffic]
         known = None
-        if tunnel.parameters.mode is TunnelMode.IPSEC:
+        if tunnel.parameters.mode is TunnelMode.GRE and tunnel.bundle is not None and spi is None:
+            return _dropped("gre-clear", packets, *counted)
+        if tunnel.bundle is not None:
             known = self._inbound.get(spi or 0)
-            if known is None or known.sa.tunnel != device:
+            if known is None or known.sa.tunnel != tunnel.bundle:
                 self._drops["unknown-spi"] += packets
                 self.inject(PlaneEvent(EventKind.UNKNOWN_SPI, None, spi, Direction.IN))
                 return False
-        return self._carry(tunnel, known, Direction.IN, octets, now, packets)
+            if known.sa.policy is not None:
+                policy = self._policy(tunnel, known.sa.policy)
+                counted.append(policy.traffic)
+                assert traffic is not None
+                if not policy.policy.selector.contains(traffic):
+                    known.errors["selector-mismatch"] += packets
+                    return _dropped("selector-mismatch", packets, *counted)
+        return self._carry(counted, known, Direction.IN, octets, now, packets)
 
     def _carry(
-        self, tunnel: _Tunnel, known: _Sa | None, direction: Direction, octets: int, now: float, packets: int
+        self, counted: list[_Traffic], known: _Sa | None, direction: Direction, octets: int, now: float, packets: int
     ) -> bool:
         total = packets * octets
         if known is not None:
@@ -239,11 +339,10 @@ class MemoryPlane:
             over_octets = 0 < life.hard_octets < known.octets + total
             if over_packets or over_octets:
                 known.errors["hard-expired"] += packets
-                tunnel.drops["hard-expired"] += packets
                 if not known.hard_reported:
                     known.hard_reported = True
                     self.inject(PlaneEvent(EventKind.HARD_EXPIRE, known.sa.tunnel, known.sa.spi, direction))
-                return False
+                return _dropped("hard-expired", packets, *counted)
             known.packets += packets
             known.octets += total
             known.last_used = now
@@ -251,8 +350,9 @@ class MemoryPlane:
             if soft and not known.soft_reported:
                 known.soft_reported = True
                 self.inject(PlaneEvent(EventKind.SOFT_EXPIRE, known.sa.tunnel, known.sa.spi, direction))
-        tunnel.packets[direction] += packets
-        tunnel.octets[direction] += total
+        for traffic in counted:
+            traffic.packets[direction] += packets
+            traffic.octets[direction] += total
         return True
 
     def _tunnel(self, device: str) -> _Tunnel:
@@ -261,21 +361,39 @@ class MemoryPlane:
         except KeyError:
             raise PlaneError(f"there is no tunnel {device}") from None
 
-    def _sa(self, direction: Direction, spi: int, device: str) -> _Sa:
-        if direction is Direction.IN:
-            known = self._inbound.get(spi)
-            if known is not None and known.sa.tunnel == device:
-                return known
-        else:
-            for known in self._tunnel(device).outbound:
-                if known.sa.spi == spi:
-                    return known
-        raise PlaneError(f"there is no {direction.value}bound SA {spi:#010x} on {device}")
+    def _in_use(self, bundle: str | None, policy: int | None) -> _Sa | None:
+        """The outbound SA of a bundle, or of a policy of its tunnel."""
+        of = (bundle, policy)
+        return next((known for known in reversed(self._outbound) if (known.sa.tunnel, known.sa.policy) == of), None)
 
-    def _remove_sas(self, tunnel: _Tunnel) -> None:
-        tunnel.outbound.clear()
-        device = tunnel.parameters.device
-        self._inbound = {spi: known for spi, known in self._inbound.items() if known.sa.tunnel != device}
+    def _members(self, bundle: str) -> list[_Tunnel]:
+        return [tunnel for tunnel in self._tunnels.values() if tunnel.bundle == bundle]
+
+    def _end_bundle(self, bundle: str | None) -> None:
+        """With its last tunnel a bundle goes, and its SAs."""
+        if bundle is not None and not self._members(bundle):
+            self._remove_sas(bundle)
+
+    def _sa(self, direction: Direction, spi: int, bundle: str) -> _Sa:
+        installed = self._outbound if direction is Direction.OUT else self._inbound.values()
+        for known in installed:
+            if (known.sa.spi, known.sa.tunnel) == (spi, bundle):
+                return known
+        raise PlaneError(f"there is no {direction.value}bound SA {spi:#010x} on {bundle}")
+
+    def _policy(self, tunnel: _Tunnel, number: int) -> _PolicyState:
+        try:
+            return tunnel.policies[number]
+        except KeyError:
+            raise PlaneError(f"{tunnel.parameters.device} has no policy {number}") from None
+
+    def _remove_sas(self, bundle: str | None, kept: Collection[int] = ()) -> None:
+        """All of a bundle's but those of the policies `kept`."""
+        stays = [known for known in self._outbound if known.sa.tunnel != bundle or known.sa.policy in kept]
+        self._outbound = stays
+        self._inbound = {
+            spi: known for spi, known in self._inbound.items() if known.sa.tunnel != bundle or known.sa.policy in kept
+        }
 
     def _check(self, tunnel: TunnelParameters) -> None:
         device = tunnel.device
@@ -288,6 +406,22 @@ class MemoryPlane:
             raise PlaneError(f"an MTU of {tunnel.mtu} octets is out of range for {device}: 68 to 65535")
         if tunnel.ttl == 0:
             raise PlaneError(f"a TTL of 0 lets no packet of {device} leave: 1 to 255")
+        if tunnel.mode is TunnelMode.GRE and tunnel.policies:
+            raise PlaneError(f"{device} is in mode gre: policies need mode ipsec")
+        numbers = Counter(policy.number for policy in tunnel.policies)
+        if twice := [number for number, count in numbers.items() if count > 1]:
+            raise PlaneError(f"policy {twice[0]} is twice on {device}: give each a number of its own")
+        if tunnel.mode is TunnelMode.IPSEC and tunnel.bundle not in (None, device):
+            raise PlaneError(f"{device} is in mode ipsec: its SAs are its own, it takes no bundle")
+        bundle = device if tunnel.mode is TunnelMode.IPSEC else tunnel.bundle
+        for member in self._members(bundle) if bundle is not None else ():
+            theirs = member.parameters
+            if theirs.device == device:
+                continue
+            if TunnelMode.IPSEC in (tunnel.mode, theirs.mode):
+                raise PlaneError(f"{theirs.device} has a bundle called {bundle}: {device} needs one of another name")
+            if theirs.key == tunnel.key:
+                raise PlaneError(f"{theirs.device} shares the SAs of {device} and has the same GRE key: give one a key")
         if tunnel.mode is TunnelMode.GRE:
             for other in self._tunnels.values():
                 theirs = other.parameters
@@ -323,6 +457,12 @@ class MemoryPlane:
     def _has_socket(self, local: Address, encapsulation: Encapsulation | None) -> bool:
         family = socket.AF_INET if local.version == 4 else socket.AF_INET6
         return encapsulation is None or not self._reads_udp or (family, encapsulation.local_port) in self._attached
+
+
+def _dropped(reason: str, packets: int, *counted: _Traffic) -> bool:
+    for traffic in counted:
+        traffic.drops[reason] += packets
+    return False
 
 
 def _same_family(one: Address, other: Address) -> None:

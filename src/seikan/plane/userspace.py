@@ -19,6 +19,7 @@ from seikan.plane.base import (
     IkeDatagram,
     PlaneError,
     PlaneEvent,
+    Policy,
     SaCounters,
     SecurityAssociation,
     TunnelCounters,
@@ -57,11 +58,11 @@ class UserspacePlane:
 
     def create_tunnel(self, tunnel: TunnelParameters) -> None:
         with _plane_errors():
-            self._native.create_tunnel(*_parameters(tunnel))
+            self._native.create_tunnel(_tunnel(tunnel))
 
     def update_tunnel(self, tunnel: TunnelParameters) -> None:
         with _plane_errors():
-            self._native.update_tunnel(*_parameters(tunnel))
+            self._native.update_tunnel(_tunnel(tunnel))
 
     def remove_tunnel(self, device: str) -> None:
         with _plane_errors():
@@ -88,6 +89,8 @@ class UserspacePlane:
                 sa.replay_window,
                 sa.extended_sequence_numbers,
                 (life.soft_octets, life.hard_octets, life.soft_packets, life.hard_packets),
+                sa.policy,
+                sa.transport,
             )
 
     def update_endpoint(
@@ -108,8 +111,15 @@ class UserspacePlane:
 
     def tunnel_counters(self, device: str) -> TunnelCounters:
         with _plane_errors():
-            packets_in, packets_out, octets_in, octets_out, drops = self._native.tunnel_counters(device)
-        return TunnelCounters(packets_in, packets_out, octets_in, octets_out, dict(drops))
+            return _counters(self._native.tunnel_counters(device))
+
+    def policy_counters(self, device: str, policy: int) -> TunnelCounters:
+        with _plane_errors():
+            return _counters(self._native.policy_counters(device, policy))
+
+    def send_keepalive(self, device: str) -> None:
+        with _plane_errors():
+            self._native.send_keepalive(device)
 
     def sa_counters(self, direction: Direction, spi: int, tunnel: str) -> SaCounters:
         with _plane_errors():
@@ -138,9 +148,7 @@ class UserspacePlane:
         self._native.close()
 
 
-def _parameters(
-    tunnel: TunnelParameters,
-) -> tuple[str, str, str, str, int, int | None, int, str, int | None]:
+def _tunnel(tunnel: TunnelParameters) -> _native._Tunnel:
     return (
         tunnel.device,
         tunnel.mode.value,
@@ -151,7 +159,20 @@ def _parameters(
         tunnel.ttl,
         tunnel.df.value,
         tunnel.tos,
+        tunnel.bundle,
+        [_policy(policy) for policy in tunnel.policies],
     )
+
+
+def _policy(policy: Policy) -> _native._Policy:
+    selector = policy.selector
+    local, remote = ((str(net.network_address), net.prefixlen) for net in (selector.local, selector.remote))
+    return (policy.number, local, remote, selector.protocol, selector.local_port, selector.remote_port)
+
+
+def _counters(row: _native._Counters) -> TunnelCounters:
+    packets_in, packets_out, octets_in, octets_out, drops = row
+    return TunnelCounters(packets_in, packets_out, octets_in, octets_out, dict(drops))
 
 
 def _address(text: str | None) -> Address | None:
@@ -162,7 +183,7 @@ def _notice(row: _native._Event | _native._Ike) -> PlaneEvent | IkeDatagram:
     if len(row) == 5:
         data, at, at_port, source, source_port = row
         return IkeDatagram(data, ip_address(at), at_port, ip_address(source), source_port)
-    kind, tunnel, spi, direction, remote, remote_port, local, mtu, sequence = row
+    kind, tunnel, spi, direction, remote, remote_port, local, mtu, sequence, policy = row
     return PlaneEvent(
         EventKind(kind),
         tunnel,
@@ -173,4 +194,5 @@ def _notice(row: _native._Event | _native._Ike) -> PlaneEvent | IkeDatagram:
         local=_address(local),
         mtu=mtu,
         sequence=sequence,
+        policy=policy,
     )

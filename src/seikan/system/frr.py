@@ -43,6 +43,7 @@ _STOP_LIMIT = 5.0
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 30.0
 _STEADY = 60.0  # seconds after which a daemon that runs is forgiven its crashes
+_AT_ONCE = 64  # commands to FRR before its answers are read
 _LAST_LINES = 5  # of a daemon's log, kept to explain its end
 
 # FRR gives up root, and with it the kernel's death signal (prctl(2) PR_SET_PDEATHSIG); this shell keeps
@@ -209,15 +210,13 @@ class Frr:
             vty = Vty(self._directory / f"{child.name}.vty")
             try:
                 await vty.command("configure terminal")
-                for line in lines:
-                    try:
-                        await vty.command(line)
-                    except VtyRefusal as error:
-                        if going_back:
-                            continue
-                        # How far it came matters to nobody: going back starts from all that it may have taken.
-                        child.applied = _merged(child.applied, child.wanted)
-                        raise AdapterError(f"'{hide_secret(line)}': {error}") from None
+                for at in range(0, len(lines), _AT_ONCE):
+                    together = lines[at : at + _AT_ONCE]
+                    for line, answer in zip(together, await vty.commands(together), strict=True):
+                        if isinstance(answer, VtyRefusal) and not going_back:
+                            # How far it came matters to nobody: going back starts from all that it may have taken.
+                            child.applied = _merged(child.applied, child.wanted)
+                            raise AdapterError(f"'{hide_secret(line)}': {answer}")
                 await vty.command("end")
             except VtyRefusal:
                 raise

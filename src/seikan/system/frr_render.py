@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
 from seikan.config.model import Config, Interface, OspfAuthentication, OspfNetworkType, OspfProcess, StaticRoute
+from seikan.config.names import is_template
 from seikan.system.errors import AdapterError
 
 GLOBAL = ""  # the section of lines that stand outside any
@@ -25,6 +26,7 @@ _CONNECTED = "seikan-connected"
 # kbit/s that IOS takes for an interface by its type; a Linux name's is FRR's business (from the device).
 _BANDWIDTH = {
     "Tunnel": 100,
+    "Virtual-Access": 100,
     "Loopback": 8_000_000,
     "Serial": 1544,
     "Ethernet": 10_000,
@@ -32,6 +34,7 @@ _BANDWIDTH = {
     "GigabitEthernet": 1_000_000,
     "TenGigabitEthernet": 10_000_000,
 }
+_POINT_TO_POINT = ("Tunnel", "Virtual-Access", "Serial")
 _SLOW_TYPES = (OspfNetworkType.NON_BROADCAST, OspfNetworkType.POINT_TO_MULTIPOINT)  # hello 30, dead 120
 
 
@@ -121,7 +124,8 @@ def _zebra(config: Config, names: Mapping[str, str]) -> DaemonConfig:
     # As in IOS, a static route's next hop may itself be reached by the default route.
     sections: dict[str, tuple[str, ...]] = {GLOBAL: ("ip nht resolve-via-default",)}
     for name in config.interfaces:
-        sections[f"interface {names.get(name, name)}"] = ("link-detect",)
+        if not is_template(name):
+            sections[f"interface {names.get(name, name)}"] = ("link-detect",)
     return DaemonConfig(sections)
 
 
@@ -179,7 +183,7 @@ def _ospf(
         sections[f"route-map {_CONNECTED} permit 65535"] = ()
     sections[f"router ospf{instance}"] = tuple(router)
     for interface in config.interfaces.values():
-        area_of = ospf_area(config, process, interface, addresses)
+        area_of = None if is_template(interface.name) else ospf_area(config, process, interface, addresses)
         if area_of is not None:
             lines = _interface(config, process, interface, addresses, area_of, instance)
             sections[f"interface {names.get(interface.name, interface.name)}"] = lines
@@ -267,7 +271,7 @@ def _network_type(kind: str, typed: OspfNetworkType | None, address: IPv4Interfa
         if address is None or address.network.prefixlen == 32:
             return OspfNetworkType.BROADCAST
         return typed or OspfNetworkType.POINT_TO_MULTIPOINT
-    return typed or (OspfNetworkType.POINT_TO_POINT if kind in ("Tunnel", "Serial") else OspfNetworkType.BROADCAST)
+    return typed or (OspfNetworkType.POINT_TO_POINT if kind in _POINT_TO_POINT else OspfNetworkType.BROADCAST)
 
 
 def _cost(process: OspfProcess, bandwidth: int | None) -> int | None:

@@ -21,6 +21,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from seikan.system.errors import AdapterError
 from seikan.system.ledger import Entry, Ledger
+from seikan.system.policy_routing import CRYPTO_ROUTE, CryptoRouting, PolicyRouting
 from seikan.system.rtnetlink import Attributes, Rtnetlink, number, text
 from seikan.system.rtnetlink import address as address_of
 from seikan.system.rtnetlink import attributes as attributes_of
@@ -81,6 +82,22 @@ class Link:
         return self.admin_up and self.carrier
 
 
+class Links(dict[str, Link]):
+    """Devices by name, and by index: one look of a thousand tunnels asks for each of them."""
+
+    _by_index: dict[int, Link] | None = None
+
+    def at(self, index: int) -> Link | None:
+        """The device with this index."""
+        if self._by_index is None:
+            self._by_index = {link.index: link for link in self.values()}
+        return self._by_index.get(index)
+
+
+def _at(links: Mapping[str, Link], index: int) -> Link | None:
+    return next((link for link in links.values() if link.index == index), None)
+
+
 @dataclass(frozen=True, slots=True)
 class AddressEntry:
     """An address of a device. `ours`: the configuration set it; `secondary` as the kernel counts it (IPv4)."""
@@ -113,11 +130,13 @@ class Netlink:
         self._ledger = Ledger(ledger)
         self._ipr: Any = None
         self._asking: Rtnetlink
+        self._policy: PolicyRouting
 
     async def open(self) -> None:
         self._asking = Rtnetlink()
         self._ipr = AsyncIPRoute()
         await self._ipr.setup_endpoint()
+        self._policy = PolicyRouting(self._ipr, self._ledger)
 
     async def sweep(self) -> None:
         """After the start-up configuration is applied: undo what a killed daemon did and this one does not."""
@@ -158,13 +177,13 @@ class Netlink:
 
     # --- questions
 
-    async def links(self) -> dict[str, Link]:
+    async def links(self) -> Links:
         """Every device by name."""
         try:
             found = [_link(*row) for row in self._asking.links()]
         except OSError as error:
             raise AdapterError(f"devices cannot be listed: {error.strerror}") from None
-        return {link.name: link for link in found}
+        return Links((link.name, link) for link in found)
 
     async def link(self, name: str) -> Link | None:
         """One device, without asking for all of them."""
@@ -226,7 +245,7 @@ class Netlink:
             return None
         index = number(answer.get(_RTA_OIF))
         known = await self.links() if links is None else links
-        link = next((link for link in known.values() if link.index == index), None)
+        link = known.at(index) if isinstance(known, Links) else _at(known, index)
         if link is None:
             return None
         metrics = attributes_of(answer.get(_RTA_METRICS, b""))
@@ -269,11 +288,7 @@ class Netlink:
 
     def addresses_set(self, interface: str) -> tuple[InterfaceAddress, ...]:
         """What `add_address` set on a device and nobody has taken back."""
-        return tuple(
-            ip_interface(entry.detail)
-            for entry in self._ledger.entries()
-            if entry.kind == "address" and entry.target == interface
-        )
+        return tuple(ip_interface(entry.detail) for entry in self._ledger.of(interface) if entry.kind == "address")
 
     async def remove_address(self, interface: str, address: InterfaceAddress) -> None:
         """Remove an address that `add_address` set; the operating system's own are left alone."""
@@ -325,7 +340,7 @@ class Netlink:
                     self._ledger.record(Entry("lost-route", link.name, json.dumps(kept, sort_keys=True)))
 
     async def _give_back(self, interface: str) -> None:
-        lost = [entry for entry in self._ledger.entries() if entry.target == interface and entry.kind in _LOST]
+        lost = [entry for entry in self._ledger.of(interface) if entry.kind in _LOST]
         await self._undo_all(lost)
 
     async def set_mtu(self, interface: str, mtu: int) -> None:
@@ -377,15 +392,27 @@ class Netlink:
         if entry is None:
             return
         await self._undo(entry)
-        for other in self._ledger.entries():
-            if other.target == name:
-                self._ledger.forget(other)
+        for other in self._ledger.of(name):
+            self._ledger.forget(other)
 
     def forget_device(self, name: str) -> None:
         """A device that somebody else made is gone (a tunnel's): there is nothing to undo on it any more."""
-        for entry in self._ledger.entries():
-            if entry.target == name:
-                self._ledger.forget(entry)
+        for entry in self._ledger.of(name):
+            self._ledger.forget(entry)
+
+    # --- policy routing
+
+    async def set_crypto_route(self, routing: CryptoRouting, device: str, *, ipv6: bool = False) -> bool:
+        """Route what has a crypto map's mark to the map's device, past the main table; again when the device is back.
+
+        False where the device is away or down: what is marked is dropped until the next call, and not sent in clear.
+        """
+        link = await self.link(device)
+        return await self._policy.set(routing, None if link is None else link.index, ipv6=ipv6)
+
+    async def remove_crypto_route(self, routing: CryptoRouting) -> None:
+        """Undo `set_crypto_route`."""
+        await self._policy.remove(routing.table)
 
     # --- the kernel's switches
 
@@ -416,7 +443,9 @@ class Netlink:
 
     async def _undo(self, entry: Entry) -> None:
         try:
-            if entry.kind == "sysctl":
+            if entry.kind == CRYPTO_ROUTE:
+                await self._policy.undo(entry)
+            elif entry.kind == "sysctl":
                 (_SYSCTL / entry.target).write_text(entry.before)
             else:
                 link = await self.link(entry.target)

@@ -188,6 +188,30 @@ def esp_plaintext_mtu(
     return room - room % block - 2
 
 
+def tunnel_mtu(
+    link_mtu: int,
+    *,
+    outer_ipv6: bool,
+    gre: bool = False,
+    key: bool = False,
+    encryption: Encryption | None = None,
+    integrity: Integrity | None = None,
+    transport: bool = False,
+    udp: bool = False,
+) -> int:
+    """The largest inner packet, in octets, that fits `link_mtu` with everything that a tunnel puts around it.
+
+    GRE (RFC 2784, with `key` RFC 2890) where `gre`, ESP where there is an `encryption`, or GRE inside ESP. `transport`
+    is the mode of ESP around GRE: in tunnel mode there is an IP header of the outer family between the two, too.
+    """
+    outer = 40 if outer_ipv6 else 20
+    header = (8 if key else 4) if gre else 0
+    if encryption is None:
+        return link_mtu - outer - header
+    room = esp_plaintext_mtu(link_mtu, outer_ipv6=outer_ipv6, udp=udp, encryption=encryption, integrity=integrity)
+    return room - header - (outer if gre and not transport else 0)
+
+
 class PayloadType(IntEnum):
     """ISAKMP payload types (RFC 2408 section 3.1, RFC 3947 section 3.2, its drafts, Cisco's fragment)."""
 

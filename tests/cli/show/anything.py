@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from seikan.config.model import IsakmpPolicy
 from seikan.wire.constants import ENCRYPTIONS, GROUPS, HASHES, INTEGRITIES, Encryption, Integrity
 from seikan.wire.secret import Secret
+from seikan.wire.selector import Selector
 
 MARK = "KEY-MATERIAL-"  # begins every secret made here and nothing else
 
@@ -37,6 +38,18 @@ def _policy(source: random.Random) -> IsakmpPolicy:
     )
 
 
+def _selector(source: random.Random) -> Selector:
+    def network() -> IPv4Network:
+        return IPv4Network((_quad(source), source.randint(0, 32)), strict=False)
+
+    def network6() -> IPv6Network:
+        return IPv6Network((source.getrandbits(128), source.randint(0, 128)), strict=False)
+
+    ends = (network(), network()) if source.random() < 0.8 else (network6(), network6())
+    protocol = source.choice((0, 1, 6, 17, 47, 255))
+    return Selector(ends[0], ends[1], protocol, source.choice((0, 0, 80, 65535)), source.choice((0, 443)))
+
+
 _MAKERS: Mapping[Any, Callable[[random.Random], object]] = {
     bool: lambda source: source.random() < 0.5,
     int: lambda source: source.choice(_NUMBERS),
@@ -47,7 +60,9 @@ _MAKERS: Mapping[Any, Callable[[random.Random], object]] = {
     IPv6Address: lambda source: IPv6Address(source.getrandbits(128)),
     IPv4Interface: lambda source: IPv4Interface((_quad(source), source.randint(0, 32))),
     IPv6Interface: lambda source: IPv6Interface((source.getrandbits(128), source.randint(0, 128))),
+    IPv6Network: lambda source: IPv6Network((source.getrandbits(128), source.randint(0, 128)), strict=False),
     IPv4Network: lambda source: IPv4Network((_quad(source), source.randint(0, 32)), strict=False),
+    Selector: _selector,
     datetime: lambda source: datetime(2040, 1, 1, tzinfo=UTC) + timedelta(seconds=source.randint(0, 10**9)),
     Secret: lambda source: Secret(f"{MARK}{source.getrandbits(32)}".encode()),
     Encryption: lambda source: source.choice(ENCRYPTIONS),

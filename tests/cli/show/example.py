@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from seikan.cli.show import SHOW_COMMANDS
 from seikan.cli.status import (
+    CryptoFlow,
     CryptoStatus,
     CryptoTunnel,
     InterfaceStatus,
@@ -25,6 +26,7 @@ from seikan.cli.status import (
     Route,
     Status,
 )
+from seikan.config.grammar import Command, Table
 from seikan.config.model import (
     AccessList,
     AccessListEntry,
@@ -42,8 +44,10 @@ from seikan.config.model import (
     Tunnel,
     TunnelMode,
 )
+from seikan.config.modes import EXEC
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME
 from seikan.wire.secret import Secret
+from seikan.wire.selector import ANY_IPV4, Selector
 
 KEY = Secret(b"LoopedBack!!!")
 R1, R3 = IPv4Address("10.1.12.1"), IPv4Address("10.1.23.3")
@@ -54,9 +58,15 @@ STRONG = TransformSet("STRONG", ENCRYPTION_BY_NAME["aes-cbc-256"], INTEGRITY_BY_
 POLICY = IsakmpPolicy(1, "aes-cbc-128", None, "pre-share", 14, None)
 
 
+_TABLE = Table(Command(EXEC, row.syntax, row.help, row) for row in SHOW_COMMANDS)
+
+
 def render(command: str, status: Status, **arguments: object) -> list[str]:
-    """The lines of a show command, chosen by its syntax; keywords are True as the grammar gives them."""
-    row = next(row for row in SHOW_COMMANDS if row.syntax == command)
+    """The lines of a show command as typed, or chosen by its syntax with arguments; keywords are True as in a match."""
+    row = next((row for row in SHOW_COMMANDS if row.syntax == command), None)
+    if row is None:
+        match = _TABLE.match(EXEC, command)
+        return list(match.command.handler.render(status, match.args))
     keywords: dict[str, object] = {word: True for word in command.split() if word[0] not in "<["}
     return list(row.render(status, keywords | arguments))
 
@@ -214,6 +224,24 @@ SAS = (
     IpsecSa(False, 0x397C36EE, 2, CCIE, False, 4607998, 3540.7, 64, False, None, 20, 2000, {}),
 )
 
+
+def flow(number: int, selector: Selector, sas: tuple[IpsecSa, ...] = (), **changes: object) -> CryptoFlow:
+    plain = CryptoFlow(
+        number=number,
+        selector=selector,
+        up=bool(sas),
+        uptime=59.0 if sas else None,
+        sas=sas,
+        packets_encapsulated=0,
+        packets_decapsulated=0,
+        octets_encapsulated=0,
+        octets_decapsulated=0,
+        send_errors=0,
+        receive_errors=0,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
 WORKING = CryptoTunnel(
     interface="Tunnel0",
     profile="ProtectTheTunnel",
@@ -228,14 +256,21 @@ WORKING = CryptoTunnel(
     ip_mtu=1500,
     ip_mtu_interface="FastEthernet1/0",
     plaintext_mtu=1438,
-    sas=SAS,
-    packets_encapsulated=20,
-    packets_decapsulated=17,
-    octets_encapsulated=2000,
-    octets_decapsulated=1700,
-    send_errors=0,
-    receive_errors=1,
-    drops={"replay": 1, "no-sa": 4},
+    mode="ipsec",
+    flows=(
+        flow(
+            0,
+            ANY_IPV4,
+            SAS,
+            packets_encapsulated=20,
+            packets_decapsulated=17,
+            octets_encapsulated=2000,
+            octets_decapsulated=1700,
+            receive_errors=1,
+            drops={"replay": 1, "no-sa": 4},
+        ),
+    ),
+    identity="10.1.12.1",
 )
 BROKEN = CryptoTunnel(
     interface="Tunnel1",
@@ -251,14 +286,8 @@ BROKEN = CryptoTunnel(
     ip_mtu=1500,
     ip_mtu_interface="FastEthernet1/0",
     plaintext_mtu=1500,
-    sas=(),
-    packets_encapsulated=0,
-    packets_decapsulated=0,
-    octets_encapsulated=0,
-    octets_decapsulated=0,
-    send_errors=5,
-    receive_errors=0,
-    drops={"no-sa": 5, "replay": 0},
+    mode="ipsec",
+    flows=(flow(0, ANY_IPV4, send_errors=5, drops={"no-sa": 5, "replay": 0}),),
     last_error="phase 1: the peer refused every proposal (NO-PROPOSAL-CHOSEN)",
     last_error_at=datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC),
     mismatches=(

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.show.example import STATUS, render
+from tests.cli.show.hub import HUB
+
+from seikan.cli.running import derived_config_interface
 
 CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "show"
 NTC, GENIE = "networktocode+ntc-templates", "CiscoTestAutomation+genieparser"
@@ -394,6 +397,93 @@ AGREEMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+# The same of the hub, whose commands are as typed.
+AGREEMENTS_OF_HUB: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "show crypto isakmp sa active": (
+        (f"{GENIE}/iosxe__ShowCryptoIsakmpSaStatus__*output.txt",),
+        ("IPv4 Crypto ISAKMP SA", "dst             src             state          conn-id slot status", "    0 ACTIVE"),
+    ),
+    "show crypto ipsec sa map VPN": (
+        (f"{GENIE}/iosxe__ShowCryptoIpsecSa__*output.txt",),
+        (
+            ", local addr 1",
+            ".0/0/0)",
+            ", crypto map: ",
+            "current outbound spi: 0x0(0)",
+            "PFS (Y/N): N, DH group: none",
+        ),
+    ),
+    "show crypto session": (
+        (f"{GENIE}/*ShowCryptoSession__*output*.txt",),
+        (
+            "Interface: Virtual-Access",
+            "Profile: ",
+            "  IPSEC FLOW: permit 47 host 1",
+            "  IPSEC FLOW: permit ip 0.0.0.0/0.0.0.0 ",
+            "        Active SAs: 2, origin: crypto map",
+        ),
+    ),
+    "show crypto session detail": (
+        (f"{GENIE}/*ShowCryptoSession*Detail__*output.txt",),
+        (
+            "Interface: Virtual-Access1",
+            "Profile: ",
+            " fvrf: (none) ivrf: ",
+            "          Capabilities:DN connid:",
+        ),
+    ),
+    "show crypto map": (
+        (f"{GENIE}/iosxe__ShowCryptoMap__*output.txt",),
+        (
+            'Crypto Map IPv4 "',
+            " ipsec-isakmp",
+            "WARNING: This crypto map is in an incomplete state!",
+            "(missing peer or access-list definitions)",
+            "Peer = 1",
+            "Access-List SS dynamic: False",
+            "No matching address list set.",
+            "Extended IP access list ",
+            "Security association lifetime: 4608000 kilobytes/3600 seconds",
+            "Responder-Only (Y/N): N",
+            "PFS (Y/N): N",
+            "Mixed-mode : Disabled",
+            "Transform sets={",
+            "Interfaces using crypto map V",
+        ),
+    ),
+    "show crypto call admission statistics": (
+        (f"{GENIE}/iosxe__ShowCryptoCallAdmissionStatistics__*output.txt",),
+        (
+            "-" * 69,
+            "               Crypto Call Admission Control Statistics",
+            "System Resource Limit:        0 Max IKE SAs:   ",
+            " Max in nego:  ",
+            "Total IKE SA Count:           ",
+            " active:          ",
+            " negotiating:     ",
+            "Incoming IKE Requests:       ",
+            "Outgoing IKE Requests:        ",
+            " accepted:       ",
+            " rejected:       ",
+            "Rejected IKE Requests:       ",
+            " rsrc low:        0 Active SA limit: ",
+            "                                                   In-neg SA limit: ",
+            "IKE packets dropped at dispatch:        ",
+            "Max IPSEC SAs:     0",
+            "Total IPSEC SA Count:           ",
+            "Incoming IPSEC Requests:        ",
+            "Outgoing IPSEC Requests:        ",
+            "SA Strength Enforcement Rejects:  incoming:        0 outgoing:        0",
+            "Phase1.5 SAs under negotiation:         0",
+        ),
+    ),
+    "show access-lists": (
+        (f"{NTC}/show_ip_access-lists__*.raw", f"{NTC}/show_access-list__*.raw"),
+        (" matches)", "Extended IP access list "),
+    ),
+}
+
+
 @cache
 def real(patterns: tuple[str, ...]) -> str:
     files = [path for pattern in patterns for path in sorted(CORPUS.glob(pattern))]
@@ -407,3 +497,19 @@ def test_labels_are_those_of_real_outputs(command: str) -> None:
     ours, theirs = "\n".join(render(command, STATUS)), real(patterns)
     assert [label for label in labels if label not in ours] == []
     assert [label for label in labels if label not in theirs] == []
+
+
+@pytest.mark.parametrize("command", AGREEMENTS_OF_HUB)
+def test_labels_of_the_hub_are_those_of_real_outputs(command: str) -> None:
+    patterns, labels = AGREEMENTS_OF_HUB[command]
+    ours, theirs = "\n".join(render(command, HUB)), real(patterns)
+    assert [label for label in labels if label not in ours] == []
+    assert [label for label in labels if label not in theirs] == []
+
+
+def test_a_derived_configuration_has_the_frame_of_real_ones() -> None:
+    ours = "\n".join(derived_config_interface(HUB, {"interface": "Virtual-Access1"}))
+    theirs = real((f"{GENIE}/iosxe__ShowDerivedConfigInterface__*output.txt",))
+    for label in ("Building configuration...\n\nDerived configuration : ", " bytes\n!\ninterface ", "\nend"):
+        assert label in ours
+        assert label in theirs

@@ -23,13 +23,19 @@ from tests.cli.show.example import (
     trimmed,
 )
 
-from seikan.cli.show.ipsec import DETAIL
-from seikan.cli.status import CryptoStatus, Mismatch, Status
+from seikan.cli.show.ipsec_sa import DETAIL
+from seikan.cli.status import CryptoStatus, CryptoTunnel, Mismatch, Status
 
 
 def with_crypto(**changes: object) -> Status:
     assert STATUS.crypto is not None
     return replace(STATUS, crypto=replace(STATUS.crypto, **changes))  # type: ignore[arg-type]
+
+
+def with_flow(tunnel: CryptoTunnel, **changes: object) -> CryptoTunnel:
+    """`tunnel` with its only flow changed."""
+    (only,) = tunnel.flows
+    return replace(tunnel, flows=(replace(only, **changes),))  # type: ignore[arg-type]
 
 
 def test_isakmp_sa() -> None:
@@ -194,14 +200,14 @@ interface: Tunnel0
 
 
 def test_ipsec_sa() -> None:
-    lines = render("show crypto ipsec sa interface <interface:interface>", STATUS, interface="Tunnel0")
+    lines = render("show crypto ipsec sa interface tu0", STATUS)
     assert lines == IPSEC_SA.split("\n")
-    assert render("show crypto ipsec sa peer (<address:ipv4>|<address:ipv6>)", STATUS, address=R1) == lines
+    assert render(f"show crypto ipsec sa peer {R1}", STATUS) == lines
     assert render("show crypto ipsec sa", STATUS)[: len(lines)] == lines
 
 
 def test_ipsec_sa_of_a_tunnel_that_is_down_has_no_spi() -> None:
-    lines = render("show crypto ipsec sa interface <interface:interface>", STATUS, interface="Tunnel1")
+    lines = render("show crypto ipsec sa interface tu1", STATUS)
     assert "     current outbound spi: 0x0(0)" in lines
     assert not [line for line in lines if line.startswith("      spi:")]
 
@@ -220,7 +226,7 @@ def test_ipsec_sa_settings() -> None:
         "show crypto ipsec sa detail",
         with_crypto(
             tunnels=(
-                replace(WORKING, sas=(sa, outbound), drops={"no-sa": 4, "replay": 1, "authentication-failure": 2}),
+                with_flow(WORKING, sas=(sa, outbound), drops={"no-sa": 4, "replay": 1, "authentication-failure": 2}),
             )
         ),
     )
@@ -245,8 +251,9 @@ def test_detail_counts_every_drop_once_and_by_a_name_the_plane_has() -> None:
     assert len(set(counted)) == len(counted)
 
 
-def test_protected_gre_shows_the_hosts() -> None:
-    status = with_crypto(tunnels=(replace(WORKING, interface="Tunnel2", crypto_map_tag="Tunnel2-head-0"),))
+def test_protected_gre_shows_the_hosts_before_its_flow_is_known() -> None:
+    tunnel = replace(WORKING, interface="Tunnel2", crypto_map_tag="Tunnel2-head-0", mode="gre", flows=())
+    status = with_crypto(tunnels=(tunnel,))
     lines = render("show crypto ipsec sa", status)
     assert "   local  ident (addr/mask/prot/port): (10.1.23.3/255.255.255.255/47/0)" in lines
     assert "  IPSEC FLOW: permit 47 host 10.1.23.3 host 10.1.12.1 " in render("show crypto session", status)
@@ -340,7 +347,7 @@ def test_session_detail() -> None:
 
 
 def test_session_detail_says_why_a_tunnel_is_down() -> None:
-    lines = trimmed(render("show crypto session interface <interface:interface> detail", STATUS, interface="Tunnel1"))
+    lines = trimmed(render("show crypto session interface tu1 detail", STATUS))
     assert "Session status: DOWN-NEGOTIATING" in lines
     assert lines[-5:] == [
         "Crypto failure: phase 1: the peer refused every proposal (NO-PROPOSAL-CHOSEN) at 12:00:01 UTC Sun Mar 1 2026",
@@ -365,7 +372,7 @@ def test_session_with_a_peer_that_does_not_tell_its_offer() -> None:
 
 
 def test_session_of_a_tunnel_that_works_keeps_quiet_about_old_failures() -> None:
-    recovered = replace(BROKEN, session="UP-ACTIVE", protocol_up=True, drops={})
+    recovered = replace(with_flow(BROKEN, drops={}), session="UP-ACTIVE", protocol_up=True)
     lines = render("show crypto session detail", with_crypto(tunnels=(recovered,)))
     assert not [line for line in lines if line.startswith(("Crypto failure", "Crypto mismatch"))]
 
@@ -408,7 +415,7 @@ def test_nothing_negotiated_yet() -> None:
         "dst             src             state          conn-id status",
         "",
     ]
-    assert render("show crypto ipsec sa", empty) == []
+    assert render("show crypto ipsec sa", empty) == ["No SAs found"]
     assert render("show crypto isakmp counters", empty) == ["ISAKMP is OFF"]
 
 

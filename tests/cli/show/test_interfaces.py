@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface
 
 from tests.cli.show.example import INTERFACES, STATUS, interface, render
+from tests.cli.show.hub import CONFIG_OF_HUB, HUB
 
 ALL = "show interfaces [<interface:interface>]"
 IP = "show ip interface [<interface:interface>]"
@@ -152,9 +153,10 @@ def test_ip_interface() -> None:
     ]
 
 
-def test_ip_interface_does_not_claim_that_packets_are_filtered() -> None:
+def test_ip_interface_names_its_access_lists() -> None:
     lines = render(IP, STATUS, interface="Tunnel1")
-    assert "  Inbound  access list is 101, not enforced" in lines
+    assert "  Outgoing access list is not set" in lines
+    assert "  Inbound  access list is 101" in lines
     assert "  Address determined by non-volatile memory" in lines
 
 
@@ -187,3 +189,104 @@ def test_ipv6_interface_brief() -> None:
         "Tunnel2                    [administratively down/down]",
         "    unassigned",
     ]
+
+
+ACCESS = """Virtual-Access1 is up, line protocol is up 
+  Hardware is Virtual Access interface
+  Interface is unnumbered. Using address of Loopback0 (3.3.3.3)
+  MTU 17867 bytes, BW 100 Kbit/sec, DLY 50000 usec, 
+     reliability 255/255, txload 1/255, rxload 1/255
+  Encapsulation TUNNEL
+  Tunnel vaccess, cloned from Virtual-Template1
+  Vaccess status 0x4, loopback not set
+  Peer identity spoke1.example.net
+  Keepalive not set
+  Tunnel linestate evaluation up
+  Tunnel source 10.1.23.3 (FastEthernet1/0), destination 10.1.44.4
+  Tunnel protocol/transport IPSEC/IP
+  Tunnel TTL 255
+  Tunnel transport MTU 1422 bytes
+  Tunnel protection via IPSec (profile "SPOKES")
+  Last input 00:00:03, output never, output hang never"""  # noqa: W291 (IOS ends two of these lines in a space)
+
+
+def test_access_interface() -> None:
+    lines = render("show interfaces virtual-access 1", HUB)
+    assert lines[:17] == ACCESS.split("\n")
+    assert "     17 packets input, 0 bytes, 0 no buffer" in lines
+
+
+def test_an_access_interface_without_a_spoke_does_not_exist() -> None:
+    assert render("show interfaces virtual-access 2", HUB) == ["% There is no interface Virtual-Access2"]
+
+
+def test_template_is_up_and_its_line_protocol_never() -> None:
+    lines = render("show interfaces virtual-template 1", HUB)
+    assert lines[:3] == [
+        "Virtual-Template1 is up, line protocol is down ",
+        "  Hardware is Virtual Template interface",
+        "  Interface is unnumbered. Using address of Loopback0 (3.3.3.3)",
+    ]
+    assert (
+        "  Tunnel linestate evaluation down - a template carries no traffic, its Virtual-Access interfaces do" in lines
+    )
+    assert "  Tunnel source 10.1.23.3 (FastEthernet1/0)" in lines
+    assert not [line for line in lines if "does not exist" in line]
+
+
+def test_template_that_is_shut_down() -> None:
+    template = replace(HUB.interfaces[-1], admin_up=False)
+    lines = render("show interfaces virtual-template 1", replace(HUB, interfaces=(*HUB.interfaces[:-1], template)))
+    assert lines[0] == "Virtual-Template1 is administratively down, line protocol is down "
+
+
+def test_shared_gre_tunnel_with_keepalives() -> None:
+    lines = render("show interfaces tu4", HUB)
+    assert "  Keepalive set (10 sec), retries 3" in lines
+    assert "  Tunnel linestate evaluation down - keepalives are not answered" in lines
+    start = lines.index("  Tunnel protocol/transport GRE/IP")
+    assert lines[start + 1 : start + 7] == [
+        "    Key 0x4, sequencing disabled",
+        "    Checksumming of packets disabled",
+        "  Tunnel TTL 255",
+        "  Tunnel transport MTU 1434 bytes",
+        '  Tunnel protection via IPSec (profile "GRE")',
+        "  Tunnel protection shared with the tunnels of this profile between the same ends",
+    ]
+
+
+def test_tunnel_with_a_policy_names_its_access_list() -> None:
+    tunnel0 = HUB.in_force.interfaces["Tunnel0"]
+    assert tunnel0.tunnel is not None
+    policed = replace(tunnel0, tunnel=replace(tunnel0.tunnel, protection_policy="SITES"))
+    config = replace(CONFIG_OF_HUB, interfaces={**CONFIG_OF_HUB.interfaces, "Tunnel0": policed})
+    lines = render("show interfaces tu0", replace(HUB, derived=config))
+    assert "  Tunnel protection policy is access list SITES" in lines
+
+
+def test_brief_lists_access_interfaces_and_templates() -> None:
+    assert render("show ip interface brief", HUB)[-2:] == [
+        "Virtual-Access1            3.3.3.3         YES manual up                    up      ",
+        "Virtual-Template1          3.3.3.3         YES manual up                    down    ",
+    ]
+    bare = replace(HUB.interfaces[-1], unnumbered=None, address_method="unset")
+    assert render("show ip interface brief", replace(HUB, interfaces=(bare,)))[1:] == [
+        "Virtual-Template1          unassigned      YES unset  up                    down    "
+    ]
+    assert render("show interfaces description", HUB)[-2:] == [
+        "Vi1                            up             up",
+        "Vt1                            up             down",
+    ]
+
+
+def test_ip_interface_of_an_access_interface_has_what_its_template_says() -> None:
+    lines = render("show ip interface virtual-access 1", HUB)
+    assert "  Inbound  access list is 101" in lines
+    assert "  MTU is 1422 bytes" in lines
+
+
+def test_ip_interface_tells_the_domain_of_translation() -> None:
+    assert "  Network address translation is enabled, interface in domain outside" in render(
+        "show ip interface fa1/0", HUB
+    )
+    assert "  Network address translation is disabled" in render("show ip interface lo0", HUB)

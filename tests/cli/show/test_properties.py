@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cli.show.anything import MARK, anything
 from tests.cli.show.example import SILENT, STATUS, render
+from tests.cli.show.hub import HUB
 
 from seikan.cli.show import SHOW_COMMANDS
 from seikan.cli.show.command import ShowCommand
@@ -26,15 +27,24 @@ TYPED: dict[str, object] = {
     "address": IPv4Address("10.1.12.1"),
     "router": IPv4Address("1.1.1.1"),
     "name": "CCIE",
+    "local": IPv4Address("10.1.23.3"),
+    "port": 500,
+    "map": "VPN",
+    "profile": "DVTI",
 }
+# Arguments of rows that show nothing but for one of them.
+NARROW = ({"username": "alice"}, {"group": "BRANCHES"}, {"name": "VPN"}, {"name": "DVTI", "detail": True})
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(min_value=0, max_value=2**64 - 1), st.booleans())
 def test_any_status_renders_line_by_line_and_hides_every_key(seed: int, typed: bool) -> None:
-    status: Status = anything(Status, random.Random(seed))
+    source = random.Random(seed)
+    status: Status = anything(Status, source)
+    chosen = {name: value for name, value in TYPED.items() if source.random() < 0.5}
+    chosen |= {word: True for word in ("detail", "brief", "standby") if source.random() < 0.3}
     for row in SHOW_COMMANDS:
-        for line in row.render(status, TYPED if typed else {}):
+        for line in row.render(status, chosen if typed else {}):
             assert isinstance(line, str)
             assert "\n" not in line
             assert MARK not in line
@@ -46,11 +56,13 @@ def keys_in(config: Config) -> list[str]:
     return [bytes(key.key).decode() for keys in rings for key in keys]
 
 
-def test_the_keys_of_the_example_show_nowhere() -> None:
-    assert keys_in(STATUS.running)
+@pytest.mark.parametrize("status", [STATUS, HUB], ids=["router", "hub"])
+def test_the_keys_of_the_examples_show_nowhere(status: Status) -> None:
+    assert keys_in(status.running)
     for row in SHOW_COMMANDS:
-        text = "\n".join(row.render(STATUS, {}))
-        assert not [key for key in keys_in(STATUS.running) if key in text]
+        for arguments in ({}, *NARROW):
+            text = "\n".join(row.render(status, arguments))
+            assert not [key for key in keys_in(status.running) if key in text]
 
 
 def test_hiding_is_tested_with_keys_that_exist() -> None:
@@ -63,7 +75,8 @@ def test_hiding_is_tested_with_keys_that_exist() -> None:
 @pytest.mark.parametrize("row", SHOW_COMMANDS, ids=lambda row: row.syntax)
 def test_a_router_that_knows_nothing_yet_renders(row: ShowCommand) -> None:
     bare = replace(SILENT, running=Config(), interfaces=(), crypto=None, logging=None)
-    assert all("\n" not in line for line in row.render(bare, {}))
+    for arguments in ({}, *NARROW):
+        assert all("\n" not in line for line in row.render(bare, arguments))
 
 
 # Ansible's cisco.ios and pyATS take a command for failed when its output matches one of these.
@@ -76,7 +89,7 @@ FAILURES = re.compile(
 
 @pytest.mark.parametrize("row", SHOW_COMMANDS, ids=lambda row: row.syntax)
 def test_no_output_looks_like_a_failure(row: ShowCommand) -> None:
-    for status in (STATUS, SILENT):
+    for status in (STATUS, SILENT, HUB):
         assert not FAILURES.search("\n".join(row.render(status, {})))
 
 
@@ -84,9 +97,17 @@ def test_rows_fit_the_grammar_and_need_what_they_read() -> None:
     table = Table(Command(EXEC, row.syntax, row.help, row) for row in SHOW_COMMANDS)
     typed = {
         "sh cry isa sa": "show crypto isakmp sa",
-        "sh cry ipsec sa": "show crypto ipsec sa",
-        "sh cry ipsec sa int tu 0": "show crypto ipsec sa interface <interface:interface>",
-        "sh cry sess det": "show crypto session detail",
+        "sh cry ipsec sa": "show crypto ipsec sa [detail]",
+        "sh cry ipsec sa int tu 0": "show crypto ipsec sa interface <interface:interface> [detail]",
+        "sh cry ipsec sa map VPN det": "show crypto ipsec sa map <map:word> [detail]",
+        "sh cry ipsec sa addr": "show crypto ipsec sa address [detail]",
+        "sh cry sess det": "show crypto session [brief|detail]",
+        "sh cry sess isa prof DVTI": "show crypto session isakmp profile <profile:word> [brief|detail]",
+        "sh cry map tag VPN": "show crypto map tag <name:word>",
+        "sh cry dyn": "show crypto dynamic-map [tag <name:word>]",
+        "sh cry isa prof tag DVTI": "show crypto isakmp profile [tag <name:word>]",
+        "sh cry call adm stat": "show crypto call admission statistics",
+        "sh int virtual-access 1": "show interfaces [<interface:interface>]",
         "show interfaces tunnel 0": "show interfaces [<interface:interface>]",
         "sh ip int br": "show ip interface brief",
         "sh ip ro os": "show ip route ospf",
@@ -97,7 +118,7 @@ def test_rows_fit_the_grammar_and_need_what_they_read() -> None:
     for line, syntax in typed.items():
         match = table.match(EXEC, line)
         assert match.command.syntax == syntax
-        assert list(match.command.handler.render(STATUS, match.args))
+        assert list(match.command.handler.render(HUB, match.args))
 
 
 def test_each_word_of_each_row_has_help() -> None:
@@ -126,5 +147,8 @@ def test_a_row_that_reads_routes_asks_for_them() -> None:
             parts["interfaces"] = ()
         if Need.LOGGING not in row.needs:
             parts["logging"] = None
-        lean = replace(STATUS, **parts)  # type: ignore[arg-type]
-        assert list(row.render(lean, {})) == list(row.render(STATUS, {})), row.syntax
+        if Need.ACCESS_LISTS not in row.needs:
+            parts["access_matches"] = {}
+        for status in (STATUS, HUB):
+            lean = replace(status, **parts)  # type: ignore[arg-type]
+            assert list(row.render(lean, {})) == list(row.render(status, {})), row.syntax

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from tests.cli.show.example import STATUS, render
+from tests.cli.show.hub import HUB
 
 # What clients of IOS look for in `show version`: Netmiko's autodetection, NAPALM's facts, Ansible's facts, pyATS.
 CLIENT_PATTERNS = (
@@ -89,3 +90,18 @@ def test_access_lists() -> None:
     extended = ["Extended IP access list 101", "    10 permit tcp any host 10.1.1.1 eq www"]
     assert render("show access-lists [<name:word>]", STATUS) == standard + extended
     assert render("show ip access-lists [<name:word>]", STATUS, name="101") == extended
+
+
+def test_access_lists_count_what_they_matched() -> None:
+    assert render("show access-lists", HUB) == [
+        "Standard IP access list 10",
+        "    10 permit 10.1.2.3 log (1 match)",
+        "    20 deny   10.1.1.1",
+        "    30 deny   192.168.1.0, wildcard bits 0.0.0.255",
+        "    40 deny   any log (12 matches)",
+        "Extended IP access list 101",
+        "    10 permit tcp any host 10.1.1.1 eq www",
+        "Extended IP access list SITES",
+        "    10 permit ip 10.3.0.0 0.0.255.255 10.5.0.0 0.0.255.255",
+        "    20 permit ip 10.3.0.0 0.0.255.255 host 10.5.9.1 (7 matches)",
+    ]

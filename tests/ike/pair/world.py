@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 from seikan.config.model import IsakmpPolicy, Keepalive, PreSharedKey, TransformSet
 from seikan.crypto.key_exchange import KeyPair, KeyPairFactory, generate_key_pair
 from seikan.ike.effects import (
+    AddFlow,
     Address,
+    CreateAccess,
     Debug,
     Direction,
+    FlowDown,
+    FlowUp,
     InstallSa,
     Log,
+    MoveAccess,
     Path,
+    PeerFailed,
     QueryUsage,
+    RemoveAccess,
+    RemoveFlow,
     RemoveSa,
     Send,
     SendKeepalive,
@@ -31,16 +41,18 @@ from seikan.ike.effects import (
     Usage,
 )
 from seikan.ike.engine import Engine
-from seikan.ike.settings import EngineSettings, TunnelSettings
+from seikan.ike.settings import EngineSettings, FlowSettings, PhaseTwo, TunnelSettings
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, ExchangeType, Group
 from seikan.wire.header import pull_header
 from seikan.wire.secret import Secret
+from seikan.wire.selector import ANY_IPV4
 
 A, B, NAT = IPv4Address("10.1.12.1"), IPv4Address("10.1.23.3"), IPv4Address("192.0.2.1")
 TUNNEL = "Tunnel0"
 TRANSFORM = TransformSet("CCIE", ENCRYPTION_BY_NAME["aes-cbc-128"], INTEGRITY_BY_NAME["hmac-sha1-96"])
 POLICY = IsakmpPolicy(1, "aes-cbc-128", None, "pre-share", 14)
 KEY = Secret(b"LoopedBack!!!")
+PHASE_TWO = PhaseTwo("profile ProtectTheTunnel", (TRANSFORM,), None, 3600, 4608000, 64)
 
 
 class CheapKeyPair:
@@ -53,16 +65,30 @@ class CheapKeyPair:
         return Secret(bytes(left ^ right for left, right in zip(self.public, peer, strict=True)))
 
 
+def vti(owner: str) -> FlowSettings:
+    """The one flow of a tunnel interface: any to any."""
+    return FlowSettings(owner, 0, ANY_IPV4, PHASE_TWO)
+
+
 def settings(local: Address, remote: Address) -> EngineSettings:
     """One tunnel as in the acceptance session, defaults as in IOS."""
-    tunnel = TunnelSettings(TUNNEL, local, remote, "ProtectTheTunnel", (TRANSFORM,), None, 3600, 4608000, 64)
+    tunnel = TunnelSettings(TUNNEL, local, remote, (vti(TUNNEL),))
     key = PreSharedKey(KEY, IPv4Network((int(remote), 32)) if remote.version == 4 else None)
     return EngineSettings("R", True, (POLICY,), (key,), (), (tunnel,))
 
 
 def with_tunnel(base: EngineSettings, **changes: object) -> EngineSettings:
-    """`base` with changed fields of its tunnel."""
-    return replace(base, tunnels=(replace(base.tunnels[0], **changes),))  # type: ignore[arg-type]
+    """`base` with changed fields of its tunnel, of the tunnel's flows or of their phase 2."""
+    found = base.tunnels[0]
+
+    def of(kind: type) -> dict[str, Any]:
+        return {name: value for name, value in changes.items() if name in {field.name for field in fields(kind)}}
+
+    def changed(flow: FlowSettings) -> FlowSettings:
+        return replace(flow, **of(FlowSettings), phase_two=replace(flow.phase_two, **of(PhaseTwo)))
+
+    flows = changes.get("flows", tuple(changed(flow) for flow in found.flows))
+    return replace(base, tunnels=(replace(found, **(of(TunnelSettings) | {"flows": flows})),))
 
 
 def with_keepalive(base: EngineSettings, interval: int, retry: int = 2, periodic: bool = True) -> EngineSettings:
@@ -90,46 +116,64 @@ class Packet:
 
 @dataclass
 class Plane:
-    """The SAs of one side; the last outbound SA added carries the traffic."""
+    """The SAs of one side; the last outbound SA of a flow that was added carries its traffic."""
 
     inbound: dict[int, InstallSa] = field(default_factory=dict)
     outbound: dict[int, InstallSa] = field(default_factory=dict)
-    last_in: float | None = None
-    last_out: float | None = None
+    used: dict[tuple[Direction, int], float] = field(default_factory=dict)  # by SPI, when it last carried a packet
+
+    def sas(self) -> list[InstallSa]:
+        return [*self.inbound.values(), *self.outbound.values()]
 
 
 class Side:
     """One router: an engine that may crash and start again, and its plane."""
 
-    def __init__(self, world: World, name: str, address: Address, configured: EngineSettings) -> None:
+    def __init__(self, world: Simulation, name: str, address: Address, configured: EngineSettings) -> None:
         self.world = world
         self.name = name
         self.address = address
         self.settings = configured
         self.plane = Plane()
-        self.up = False
+        self.owners_up: set[str] = set()
         self.ups = self.downs = 0
         self.reasons: list[str] = []
+        self.flows_up: dict[tuple[str, int], Address] = {}
+        self.heard: list[TunnelUp | TunnelDown | FlowUp | FlowDown] = []
+        self.failed: list[str] = []
+        self.access: dict[str, CreateAccess] = {}  # Virtual-Access interfaces
+        self.dynamic: dict[tuple[str, int], AddFlow] = {}  # flows of dynamic crypto maps
+        self.moves: list[MoveAccess] = []
+        self.gone: list[RemoveAccess] = []
         self.logs: list[str] = []
         self.alive = False
         self.generation = 0
         self.engine: Engine
         self.boot()
 
+    @property
+    def up(self) -> bool:
+        return bool(self.owners_up)
+
     def boot(self) -> None:
         self.generation += 1
-        self.plane = Plane()
-        self.up = False
+        self._empty()
         self.alive = True
         self.engine = Engine(self.settings, self.world.random.randbytes, self.world.key_pair)
         if self.world.verbose:
             self.engine.debugging = frozenset(("isakmp", "ipsec"))
 
+    def _empty(self) -> None:
+        self.plane = Plane()
+        self.owners_up = set()
+        self.flows_up = {}
+        self.access = {}
+        self.dynamic = {}
+
     def crash(self) -> None:
         """As by kill -9: nothing is said to anybody, and the plane's SAs go with the process."""
         self.alive = False
-        self.plane = Plane()
-        self.up = False
+        self._empty()
         self.world.note(f"{self.name} crashes")
 
     def initiate(self) -> None:
@@ -140,6 +184,8 @@ class Side:
         """Carry out the effects, as the daemon does."""
         world = self.world
         while (effect := self.engine.poll_effect()) is not None:
+            if isinstance(effect, TunnelUp | TunnelDown | FlowUp | FlowDown):
+                self.heard.append(effect)
             match effect:
                 case Send(path, data):
                     world.transmit(self, path, data)
@@ -154,18 +200,50 @@ class Side:
                     table = self.plane.inbound if direction is Direction.IN else self.plane.outbound
                     world.note(f"{self.name} removes {direction.value} {spi:08x}")
                     del table[spi]
-                case QueryUsage(effect_id):
-                    self.engine.complete(effect_id, self._usage(), world.now)
-                case TunnelUp():
-                    assert not self.up, "TunnelUp twice"
+                case QueryUsage():
+                    self.engine.complete(effect.effect_id, self._usage(effect), world.now)
+                case FlowUp(owner, flow, remote):
+                    assert self.flows_up.get((owner, flow)) != remote, "FlowUp twice"
+                    self.flows_up[owner, flow] = remote
+                case FlowDown(owner, flow):
+                    left = any((sa.owner, sa.flow) == (owner, flow) for sa in self.plane.outbound.values())
+                    assert not left, "FlowDown with an SA left"
+                    del self.flows_up[owner, flow]
+                case PeerFailed(_, _, reason):
+                    self.failed.append(reason)
+                case CreateAccess(name):
+                    assert name not in self.access, "an interface is made twice"
+                    self.access[name] = effect
+                    world.note(f"{self.name} makes {name} for {effect.identity} at {effect.path.remote}")
+                case MoveAccess(name, path):
+                    self.access[name] = replace(self.access[name], path=path)
+                    self.moves.append(effect)
+                    world.note(f"{self.name} moves {name} to {path.remote}:{path.remote_port}")
+                case RemoveAccess(name, reason):
+                    assert not any(sa.owner == name for sa in self.plane.sas()), "an interface goes before its SAs"
+                    assert name not in self.owners_up, "an interface goes while it is up"
+                    del self.access[name]
+                    self.gone.append(effect)
+                    world.note(f"{self.name} removes {name}: {reason}")
+                case AddFlow(owner, flow):
+                    assert (owner, flow) not in self.dynamic, "a flow is added twice"
+                    self.dynamic[owner, flow] = effect
+                case RemoveFlow(owner, flow):
+                    left = any((sa.owner, sa.flow) == (owner, flow) for sa in self.plane.sas())
+                    assert not left, "a flow goes before its SAs"
+                    del self.dynamic[owner, flow]
+                case TunnelUp(owner):
+                    assert owner not in self.owners_up, "TunnelUp twice"
+                    assert any(name == owner for name, _ in self.flows_up), "TunnelUp without a flow"
                     assert self.plane.outbound, "TunnelUp without outbound SA"
                     assert self.plane.inbound, "TunnelUp without inbound SA"
-                    self.up = True
+                    self.owners_up.add(owner)
                     self.ups += 1
                     world.note(f"{self.name} TunnelUp")
-                case TunnelDown(_, reason):
-                    assert self.up, "TunnelDown twice"
-                    self.up = False
+                case TunnelDown(owner, reason):
+                    assert owner in self.owners_up, "TunnelDown twice"
+                    assert not any(name == owner for name, _ in self.flows_up), "TunnelDown with a flow left"
+                    self.owners_up.remove(owner)
                     self.downs += 1
                     self.reasons.append(reason)
                     world.note(f"{self.name} TunnelDown: {reason}")
@@ -176,13 +254,25 @@ class Side:
                     world.note(f"{self.name} {text}")
         world.arm(self)
 
+    def _home(self, sa: InstallSa) -> object:
+        """What was made for an SA, where it is not part of the configuration."""
+        if sa.owner.startswith("Virtual-Access"):
+            return self.access[sa.owner].name
+        return self.dynamic[sa.owner, sa.flow] if sa.flow >= 1 << 16 else None
+
     def _install(self, sa: InstallSa) -> None:
         generation = self.generation
         refused = self.world.refuse(self, sa)
+        self._home(sa)  # it is there
 
         def done() -> None:
             if not self.alive or generation != self.generation:
                 return
+            nonlocal refused
+            try:
+                self._home(sa)
+            except KeyError:
+                refused = "its interface has gone"
             if refused is None:
                 table = self.plane.inbound if sa.direction is Direction.IN else self.plane.outbound
                 assert sa.spi not in table, "an SA is installed twice"
@@ -194,25 +284,23 @@ class Side:
         delay = self.world.random.choice((0.0, 0.0, 0.002, 0.02))
         self.world.at(self.world.now + delay, done)
 
-    def _usage(self) -> Usage:
-        now, plane = self.world.now, self.plane
-        return Usage(
-            None if plane.last_in is None else now - plane.last_in,
-            None if plane.last_out is None else now - plane.last_out,
-        )
+    def _usage(self, query: QueryUsage) -> Usage:
+        seen = [
+            self.plane.used.get((Direction.IN, query.inbound_spi)),
+            self.plane.used.get((Direction.OUT, query.outbound_spi)),
+        ]
+        inbound, outbound = (None if when is None else self.world.now - when for when in seen)
+        return Usage(inbound, outbound)
 
 
-class World:
-    """The clock, the network and both sides."""
+class Simulation:
+    """The clock, the network, and what goes over it."""
 
     def __init__(
         self,
         seed: int,
         network: Network | None = None,
         *,
-        nat: bool = False,
-        change: Callable[[EngineSettings], EngineSettings] = lambda base: base,
-        change_b: Callable[[EngineSettings], EngineSettings] | None = None,
         key_pair: KeyPairFactory | None = None,
         verbose: bool = False,
     ) -> None:
@@ -220,9 +308,7 @@ class World:
         self.network = network or Network()
         self.verbose = verbose
         self.now = 100.0
-        self.ladder: list[str] = []
-        self.nat_ports: dict[int, int] = {}
-        self.nat = nat
+        self.ladder: deque[str] = deque(maxlen=4000)
         self.key_pair: KeyPairFactory = key_pair or self._cheap
         self.delivered = self.lost_by_network = 0
         self.lost_at_peer: list[str] = []
@@ -231,8 +317,10 @@ class World:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._armed: dict[str, float | None] = {}
-        self.a = Side(self, "A", A, change(settings(A, B)))
-        self.b = Side(self, "B", B, (change_b or change)(settings(B, NAT if nat else A)))
+
+    def translate(self, side: Side, path: Path) -> tuple[Side | None, Path]:
+        """The receiver, None where there is none, and the path as it sees it."""
+        raise NotImplementedError
 
     def _cheap(self, group: Group) -> KeyPair:
         return CheapKeyPair(group, self.random)
@@ -281,10 +369,88 @@ class World:
         self.note(f"{side.name} restarts")
         side.initiate()
 
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def transmit(self, side: Side, path: Path, data: bytes) -> None:
+        receiver, seen = self.translate(side, path)
+        self.note(f"{side.name} -> {receiver.name if receiver else path.remote} {describe(data)}")
+        if not self.forward(side, path, data):
+            self.note("    dropped by the test")
+            return
+        copies = 1 + (self.random.random() < self.network.duplicate)
+        for _ in range(copies):
+            if self.network.cut or self.random.random() < self.network.loss:
+                self.note("    lost")
+                continue
+            self.at(self.now + self.random.uniform(*self.network.delay), lambda: self._arrive(receiver, seen, data))
+
+    def _arrive(self, side: Side | None, path: Path, data: bytes) -> None:
+        if side is not None and side.alive and path.local == side.address and data != b"\xff":
+            side.engine.handle_datagram(data, path, self.now)
+            side.drain()
+
+    # -- traffic -----------------------------------------------------------------------------------------------------
+
+    def send_packet(self, side: Side, owner: str = TUNNEL, flow: int = 0) -> None:
+        """One packet of a flow; without an SA the engine hears of it."""
+        found = [sa for sa in side.plane.outbound.values() if (sa.owner, sa.flow) == (owner, flow)]
+        if not found:
+            side.engine.acquire(owner, flow, self.now)
+            side.drain()
+            return
+        sa = found[-1]
+        side.plane.used[Direction.OUT, sa.spi] = self.now
+        packet = Packet(sa.spi, (bytes(sa.encryption_key), bytes(sa.integrity_key)), self.now)
+        receiver, seen = self.translate(side, sa.path)
+        if receiver is None or self.network.cut or self.random.random() < self.network.loss:
+            self.lost_by_network += 1
+            return
+        self.at(self.now + self.random.uniform(*self.network.delay), lambda: self._packet(side, receiver, seen, packet))
+
+    def _packet(self, sender: Side, side: Side, path: Path, packet: Packet) -> None:
+        sa = side.plane.inbound.get(packet.spi)
+        if not side.alive or path.local != side.address:
+            return
+        if sa is None:
+            self.lost_at_peer.append(f"{self.now - 100:.3f} {sender.name} sent on {packet.spi:08x}")
+            self.note(f"{side.name} has no SA {packet.spi:08x}")
+            side.engine.unknown_spi(path, packet.spi, self.now)
+            side.drain()
+            return
+        assert packet.keys == (bytes(sa.encryption_key), bytes(sa.integrity_key)), "the keys of a pair differ"
+        self.delivered += 1
+        side.plane.used[Direction.IN, sa.spi] = self.now
+        if sa.udp_encapsulation and path != sa.path:
+            side.engine.peer_moved(sa.owner, path, self.now, spi=sa.spi)
+            side.drain()
+
+    def story(self) -> str:
+        return "\n".join(list(self.ladder)[-400:])
+
+
+class World(Simulation):
+    """Two sides and the network between them."""
+
+    def __init__(
+        self,
+        seed: int,
+        network: Network | None = None,
+        *,
+        nat: bool = False,
+        change: Callable[[EngineSettings], EngineSettings] = lambda base: base,
+        change_b: Callable[[EngineSettings], EngineSettings] | None = None,
+        key_pair: KeyPairFactory | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(seed, network, key_pair=key_pair, verbose=verbose)
+        self.nat_ports: dict[int, int] = {}
+        self.nat = nat
+        self.a = Side(self, "A", A, change(settings(A, B)))
+        self.b = Side(self, "B", B, (change_b or change)(settings(B, NAT if nat else A)))
+
     # -- the way between the sides ------------------------------------------------------------------------------------
 
-    def _translate(self, side: Side, path: Path) -> tuple[Side, Path]:
-        """The receiver, and the path as it sees it."""
+    def translate(self, side: Side, path: Path) -> tuple[Side, Path]:
         if side is self.a:
             source, port = (path.local, path.local_port)
             if self.nat:
@@ -303,64 +469,19 @@ class World:
         self.nat_ports.clear()
         self.note("the NAT rebinds")
 
-    def transmit(self, side: Side, path: Path, data: bytes) -> None:
-        receiver, seen = self._translate(side, path)
-        self.note(f"{side.name} -> {receiver.name} {describe(data)}")
-        if not self.forward(side, path, data):
-            self.note("    dropped by the test")
-            return
-        copies = 1 + (self.random.random() < self.network.duplicate)
-        for _ in range(copies):
-            if self.network.cut or self.random.random() < self.network.loss:
-                self.note("    lost")
-                continue
-            self.at(self.now + self.random.uniform(*self.network.delay), lambda: self._arrive(receiver, seen, data))
-
-    def _arrive(self, side: Side, path: Path, data: bytes) -> None:
-        if side.alive and path.local == side.address and data != b"\xff":
-            side.engine.handle_datagram(data, path, self.now)
-            side.drain()
-
     # -- traffic ------------------------------------------------------------------------------------------------------
 
     def traffic(self, interval: float, until: float) -> None:
-        """Both sides send a packet each `interval` while their tunnel is up."""
+        """Both sides send a packet of each flow that is up each `interval`."""
 
         def tick() -> None:
             for side in (self.a, self.b):
-                if side.alive and side.up:
-                    self._send_packet(side)
+                for owner, flow in list(side.flows_up) if side.alive else ():
+                    self.send_packet(side, owner, flow)
             if self.now + interval <= until:
                 self.at(self.now + interval, tick)
 
         self.at(self.now + interval, tick)
-
-    def _send_packet(self, side: Side) -> None:
-        sa = next(reversed(side.plane.outbound.values()))
-        side.plane.last_out = self.now
-        packet = Packet(sa.spi, (bytes(sa.encryption_key), bytes(sa.integrity_key)), self.now)
-        receiver, seen = self._translate(side, sa.path)
-        if self.network.cut or self.random.random() < self.network.loss:
-            self.lost_by_network += 1
-            return
-        self.at(self.now + self.random.uniform(*self.network.delay), lambda: self._packet(side, receiver, seen, packet))
-
-    def _packet(self, sender: Side, side: Side, path: Path, packet: Packet) -> None:
-        sa = side.plane.inbound.get(packet.spi)
-        if not side.alive or path.local != side.address:
-            return
-        if sa is None:
-            self.lost_at_peer.append(f"{self.now - 100:.3f} {sender.name} sent on {packet.spi:08x}")
-            self.note(f"{side.name} has no SA {packet.spi:08x}")
-            side.engine.unknown_spi(path, packet.spi, self.now)
-            side.drain()
-            return
-        assert packet.keys == (bytes(sa.encryption_key), bytes(sa.integrity_key)), "the keys of a pair differ"
-        self.delivered += 1
-        side.plane.last_in = self.now
-        if sa.udp_encapsulation and path != sa.path:
-            side.engine.peer_moved(TUNNEL, path, self.now)
-            side.drain()
 
     # -- judgement ----------------------------------------------------------------------------------------------------
 
@@ -394,9 +515,9 @@ class World:
             assert not side.plane.outbound, f"{side.name} keeps outbound SAs"
             assert side.engine.next_timeout() is None, f"{side.name} keeps timers"
             assert not side.engine.status(self.now).isakmp_sas
-
-    def story(self) -> str:
-        return "\n".join(self.ladder[-400:])
+            core = side.engine._core
+            tables = (core.ike_sas, core.lingering, core.first_messages, core.inbound, core.outbound)
+            assert not any(tables), f"{side.name} keeps entries in its tables"
 
 
 def describe(data: bytes) -> str:

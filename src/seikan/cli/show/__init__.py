@@ -2,9 +2,12 @@
 
 from seikan.cli.show import (
     access_lists,
+    admission,
+    crypto_map,
     interfaces,
     ip_interface,
     ipsec,
+    ipsec_sa,
     isakmp,
     ospf,
     ospf_database,
@@ -16,7 +19,10 @@ from seikan.cli.show.command import ShowCommand
 
 SHOW_COMMANDS: tuple[ShowCommand, ...] = (
     *isakmp.COMMANDS,
+    *ipsec_sa.COMMANDS,
     *ipsec.COMMANDS,
+    *crypto_map.COMMANDS,
+    *admission.COMMANDS,
     *session.COMMANDS,
     *interfaces.COMMANDS,
     *ip_interface.COMMANDS,

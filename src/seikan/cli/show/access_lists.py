@@ -1,4 +1,4 @@
-"""show access-lists: the stored lists in IOS's form. Nothing is filtered, so no entry ever has matches."""
+"""show access-lists: the lists in IOS's form, with the packets that each entry has matched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seikan.cli.show.text import argument
 from seikan.cli.status import Need, Status
 from seikan.config.model import AccessList
 
-NOTHING: frozenset[Need] = frozenset()
+ACCESS_LISTS = frozenset({Need.ACCESS_LISTS})
 
 
 def _standard(text: str) -> str:
@@ -22,17 +22,22 @@ def _standard(text: str) -> str:
     return f"{action:<6} {' '.join(words)}"
 
 
-def _list(entry: AccessList) -> Iterator[str]:
+def _matches(count: int) -> str:
+    return f" ({count} match{'' if count == 1 else 'es'})" if count else ""
+
+
+def _list(status: Status, entry: AccessList) -> Iterator[str]:
     yield f"{'Extended' if entry.extended else 'Standard'} IP access list {entry.name}"
     for row in sorted(entry.entries, key=lambda row: row.sequence):
-        yield f"    {row.sequence} {row.text if entry.extended or not row.text else _standard(row.text)}"
+        text = row.text if entry.extended or not row.text else _standard(row.text)
+        yield f"    {row.sequence} {text}{_matches(status.access_matches.get((entry.name, row.sequence), 0))}"
 
 
 def show_access_lists(status: Status, arguments: Arguments) -> Iterator[str]:
     wanted = argument(arguments, "name")
     for entry in status.running.access_lists.values():
         if wanted is None or entry.name == str(wanted):
-            yield from _list(entry)
+            yield from _list(status, entry)
 
 
 _HELP = {
@@ -43,6 +48,6 @@ _HELP = {
 }
 
 COMMANDS: tuple[ShowCommand, ...] = (
-    ShowCommand("show access-lists [<name:word>]", _HELP, NOTHING, show_access_lists),
-    ShowCommand("show ip access-lists [<name:word>]", _HELP, NOTHING, show_access_lists),
+    ShowCommand("show access-lists [<name:word>]", _HELP, ACCESS_LISTS, show_access_lists),
+    ShowCommand("show ip access-lists [<name:word>]", _HELP, ACCESS_LISTS, show_access_lists),
 )

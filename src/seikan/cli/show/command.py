@@ -17,10 +17,11 @@ class ShowCommand:
 
     `syntax` is that of the grammar, whose placeholders name the arguments that `render` gets; `help` maps words and
     placeholders to the text that `?` shows; `needs` are the costly parts of the status that `render` reads. A renderer
-    is pure and gives lines without their end.
+    is pure and gives lines without their end. What is `privileged` may show keys.
     """
 
     syntax: str
     help: Mapping[str, str]
     needs: frozenset[Need]
     render: Renderer
+    privileged: bool = False

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 from seikan.cli.show.command import Arguments, ShowCommand
 from seikan.cli.show.text import (
+    ACCESS,
+    TEMPLATE,
+    TUNNELS,
     address_of,
     address_text,
     age,
     argument,
     chosen_interfaces,
     dotted_mac,
+    find_interface,
     interface_config,
     link_words,
     no_interface,
@@ -24,6 +28,7 @@ from seikan.config.names import short, type_of
 
 INTERFACES = frozenset({Need.INTERFACES})
 
+_LIKE_TUNNELS = (*TUNNELS, TEMPLATE)
 _VTI_MTU = 17867
 _GRE_MTU = 17916  # without options; a key (RFC 2890) takes four octets
 _LOOPBACK_MTU = 1514
@@ -50,7 +55,7 @@ def bandwidth(status: Status, interface: InterfaceStatus) -> int:
     configured = interface_config(status, interface.name).bandwidth
     if configured is not None:
         return configured
-    if interface.hardware == "Tunnel":
+    if interface.hardware in _LIKE_TUNNELS:
         return _TUNNEL_BANDWIDTH
     if interface.hardware == "Loopback":
         return _LOOPBACK_BANDWIDTH
@@ -60,7 +65,7 @@ def bandwidth(status: Status, interface: InterfaceStatus) -> int:
 
 def delay(interface: InterfaceStatus, kilobits: int) -> int:
     """Microseconds, IOS's fixed values for the type."""
-    if interface.hardware == "Tunnel":
+    if interface.hardware in _LIKE_TUNNELS:
         return 50000
     if interface.hardware == "Loopback":
         return 5000
@@ -69,7 +74,7 @@ def delay(interface: InterfaceStatus, kilobits: int) -> int:
 
 def shown_mtu(interface: InterfaceStatus, tunnel: Tunnel) -> int:
     """The MTU that IOS shows: for tunnels and loopbacks a constant; `Tunnel transport MTU` tells what fits."""
-    if interface.hardware == "Tunnel":
+    if interface.hardware in _LIKE_TUNNELS:
         return _VTI_MTU if tunnel.mode.ipsec else _GRE_MTU - (4 if tunnel.key is not None else 0)
     return _LOOPBACK_MTU if interface.hardware == "Loopback" else interface.mtu
 
@@ -82,12 +87,17 @@ def _load(rate: int, kilobits: int) -> int:
 def _source(status: Status, interface: InterfaceStatus, tunnel: Tunnel) -> str:
     address = interface.tunnel_source
     if isinstance(tunnel.source, str):
+        lender = find_interface(status, tunnel.source) if interface.hardware == TEMPLATE else None
+        borrowed = address_of(status, lender) if lender is not None else None
+        address = borrowed.ip if borrowed is not None else address
         return f"{address_text(address, 'UNKNOWN')} ({tunnel.source})" if address is not None else "UNKNOWN"
     return address_text(tunnel.source if tunnel.source is not None else address, "UNKNOWN")
 
 
 def _tunnel(status: Status, interface: InterfaceStatus, tunnel: Tunnel) -> Iterator[str]:
-    if interface.protocol_up:
+    if interface.hardware == TEMPLATE:
+        yield "  Tunnel linestate evaluation down - a template carries no traffic, its Virtual-Access interfaces do"
+    elif interface.protocol_up:
         yield "  Tunnel linestate evaluation up"
     else:
         reason = f" - {interface.down_reason}" if interface.down_reason else ""
@@ -107,12 +117,28 @@ def _tunnel(status: Status, interface: InterfaceStatus, tunnel: Tunnel) -> Itera
         yield f"  Tunnel transport MTU {interface.tunnel_mtu} bytes"
     if tunnel.protection is not None:
         yield f'  Tunnel protection via IPSec (profile "{tunnel.protection}")'
+        if tunnel.shared:
+            yield "  Tunnel protection shared with the tunnels of this profile between the same ends"
+        if tunnel.protection_policy is not None:
+            yield f"  Tunnel protection policy is access list {tunnel.protection_policy}"
 
 
-def _encapsulation(interface: InterfaceStatus) -> Iterator[str]:
-    if interface.hardware == "Tunnel":
-        yield "  Encapsulation TUNNEL, loopback not set"
-        yield "  Keepalive not set"
+def _encapsulation(interface: InterfaceStatus, tunnel: Tunnel) -> Iterator[str]:
+    if interface.hardware in _LIKE_TUNNELS:
+        if interface.hardware == ACCESS:
+            yield "  Encapsulation TUNNEL"
+            origin = f", cloned from Virtual-Template{interface.template}" if interface.template is not None else ""
+            yield f"  Tunnel vaccess{origin}"
+            yield "  Vaccess status 0x4, loopback not set"
+            if interface.peer_identity is not None:
+                yield f"  Peer identity {interface.peer_identity}"
+        else:
+            yield "  Encapsulation TUNNEL, loopback not set"
+        keepalive = tunnel.keepalive
+        if keepalive is None:
+            yield "  Keepalive not set"
+        else:
+            yield f"  Keepalive set ({keepalive.period} sec), retries {keepalive.retries}"
     elif interface.hardware == "Loopback":
         yield "  Encapsulation LOOPBACK, loopback not set"
         yield "  Keepalive set (10 sec)"
@@ -126,12 +152,12 @@ def _interface(status: Status, interface: InterfaceStatus) -> Iterator[str]:
     config, tunnel = interface_config(status, interface.name), tunnel_config(status, interface.name)
     state, protocol = link_words(interface)
     yield f"{interface.name} is {state}, line protocol is {protocol} "
-    hardware = f"  Hardware is {interface.hardware}"
+    hardware = f"  Hardware is {interface.hardware}{' interface' if interface.hardware in (ACCESS, TEMPLATE) else ''}"
     if interface.mac is not None:
         mac = dotted_mac(interface.mac)
         hardware += f", address is {mac} (bia {mac})"
     yield hardware
-    if not interface.present:
+    if not interface.present and interface.hardware != TEMPLATE:
         yield f"  Linux device {interface.linux_name} does not exist"
     if config.description:
         yield f"  Description: {config.description}"
@@ -146,8 +172,8 @@ def _interface(status: Status, interface: InterfaceStatus) -> Iterator[str]:
     yield f"  MTU {shown_mtu(interface, tunnel)} bytes, BW {kilobits} Kbit/sec, DLY {micros} usec, "
     out, into = _load(interface.rate_out, kilobits), _load(interface.rate_in, kilobits)
     yield f"     reliability 255/255, txload {out}/255, rxload {into}/255"
-    yield from _encapsulation(interface)
-    if interface.hardware == "Tunnel":
+    yield from _encapsulation(interface, tunnel)
+    if interface.hardware in _LIKE_TUNNELS:
         yield from _tunnel(status, interface, tunnel)
     yield from _traffic(interface)
 

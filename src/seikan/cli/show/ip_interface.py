@@ -50,11 +50,6 @@ def _groups(status: Status, interface: InterfaceStatus) -> tuple[str, ...]:
     return ("224.0.0.5", "224.0.0.6") if any(row.state in ("DR", "BDR") for row in running) else ("224.0.0.5",)
 
 
-def _access_list(name: str | None) -> str:
-    # Access lists are stored and rendered; no packet is filtered, and the line must not suggest that one is.
-    return "not set" if name is None else f"{name}, not enforced"
-
-
 def _interface(status: Status, interface: InterfaceStatus) -> Iterator[str]:
     config = interface_config(status, interface.name)
     state, protocol = link_words(interface)
@@ -80,8 +75,8 @@ def _interface(status: Status, interface: InterfaceStatus) -> Iterator[str]:
     groups = _groups(status, interface)
     if groups:
         yield f"  Multicast reserved groups joined: {' '.join(groups)}"
-    yield f"  Outgoing access list is {_access_list(config.access_group_out)}"
-    yield f"  Inbound  access list is {_access_list(config.access_group_in)}"
+    yield f"  Outgoing access list is {config.access_group_out or 'not set'}"
+    yield f"  Inbound  access list is {config.access_group_in or 'not set'}"
     yield "  Proxy ARP is disabled"
     yield "  Local Proxy ARP is disabled"
     yield "  Security level is default"
@@ -95,7 +90,8 @@ def _interface(status: Status, interface: InterfaceStatus) -> Iterator[str]:
     yield "  TCP/IP header compression is disabled"
     yield "  RTP/IP header compression is disabled"
     yield "  Policy routing is disabled"
-    yield "  Network address translation is disabled"
+    translation = "disabled" if config.nat is None else f"enabled, interface in domain {config.nat}"
+    yield f"  Network address translation is {translation}"
     if config.adjust_mss is not None:
         yield f"  TCP MSS is adjusted to {config.adjust_mss} bytes"
 

@@ -17,9 +17,9 @@ from seikan.cli.show.algorithms import (
     weaknesses,
 )
 from seikan.cli.show.command import Arguments, ShowCommand
-from seikan.cli.show.text import address_text, age, argument, counters, pad
-from seikan.cli.status import CryptoStatus, IsakmpSa, Need, Status
-from seikan.config.model import IsakmpPolicy, PreSharedKey
+from seikan.cli.show.text import address_text, age, argument, counters, joined, pad
+from seikan.cli.status import CryptoStatus, CryptoTunnel, IsakmpSa, Need, Status
+from seikan.config.model import Config, IdentityMatch, IsakmpPolicy, IsakmpProfile, PreSharedKey, SelfIdentity
 
 CRYPTO = frozenset({Need.CRYPTO})
 NOTHING: frozenset[Need] = frozenset()
@@ -78,15 +78,84 @@ def show_default_policy(status: Status, arguments: Arguments) -> Iterator[str]:
     yield from _default_policies()
 
 
+def _matched(identity: IdentityMatch) -> str:
+    """One line of `Identities matched are`."""
+    if identity.network is not None:
+        mask = identity.network.netmask if identity.network.version == 4 else f"/{identity.network.prefixlen}"
+        return joined(("ip-address", address_text(identity.network.network_address), str(mask), identity.vrf or ""))
+    named = (
+        ("fqdn", identity.host),
+        ("fqdn domain", identity.domain),
+        ("user-fqdn", identity.user),
+        ("user-fqdn domain", identity.user_domain),
+        ("group", identity.group),
+    )
+    return next((f"{kind} {name}" for kind, name in named if name is not None), "")
+
+
+def _presented(config: Config, identity: SelfIdentity | None) -> str:
+    """`ip-address`, or the kind of name and the name."""
+    if identity is None:
+        identity = SelfIdentity({"hostname": "fqdn"}.get(config.isakmp.identity, config.isakmp.identity))
+    if identity.kind in ("fqdn", "user-fqdn"):
+        return f"{identity.kind} {identity.name or config.hostname}"
+    return "ip-address" if identity.kind == "address" else identity.kind
+
+
+def _references(status: Status, name: str) -> int:
+    """How many profiles, crypto maps and phase 1 SAs use an isakmp profile."""
+    config = status.running
+    entries = [entry for owner in config.crypto_maps.values() for entry in owner.entries.values()]
+    entries += [entry for template in config.dynamic_maps.values() for entry in template.entries.values()]
+    users = [profile.isakmp_profile for profile in config.ipsec.profiles.values()]
+    users += [entry.isakmp_profile for entry in entries]
+    users += [owner.isakmp_profile for owner in config.crypto_maps.values()]
+    users += [sa.profile for sa in _crypto(status).isakmp_sas]
+    return users.count(name)
+
+
+def _profile(status: Status, profile: IsakmpProfile) -> Iterator[str]:
+    config = status.running
+    yield f"IKEv1 PROFILE {profile.name}"
+    yield f"Ref Count = {_references(status, profile.name)}"
+    if profile.description:
+        yield f"   Description: {profile.description}"
+    yield "   Identities matched are:"
+    for identity in profile.identities:
+        yield f"    {_matched(identity)} "
+    yield "   Certificate maps matched are:"
+    yield f"   Identity presented is: {_presented(config, profile.self_identity)}"
+    yield f"   keyring(s): {' '.join(profile.keyrings) or '<none>'}"
+    for name in profile.keyrings:
+        if name not in config.keyrings:
+            yield f"   keyring {name} is not configured"
+    yield "   trustpoint(s): <all>"
+    if profile.local_address is not None:
+        local = profile.local_address
+        yield f"   local address: {local if isinstance(local, str) else address_text(local)}"
+    if profile.vrf is not None:
+        yield f"   vrf: {profile.vrf}"
+    if profile.initiate_aggressive:
+        yield "   initiate mode: aggressive"
+    if profile.keepalive is not None:
+        kind = "periodic" if profile.keepalive.periodic else "on-demand"
+        yield f"   keepalive: {profile.keepalive.interval} retry {profile.keepalive.retry} {kind}"
+    if profile.virtual_template is not None:
+        yield f"   virtual-template: {profile.virtual_template}"
+
+
 def show_profile(status: Status, arguments: Arguments) -> Iterator[str]:
-    """ISAKMP profiles are kept as stored lines only: tunnels take their key by the peer's address."""
-    prefix = "crypto isakmp profile "
-    stored = [line.text for line in status.running.stored if not line.path and line.text.startswith(prefix)]
-    if not stored:
+    profiles = status.running.isakmp.profiles
+    wanted = argument(arguments, "name")
+    if wanted is not None and str(wanted) not in profiles:
+        yield f"% There is no ISAKMP profile {wanted}"
+        return
+    if not profiles:
         yield "No ISAKMP profile is configured; peers are matched by the address of their key."
-    for text in stored:
-        yield f"IKEv1 PROFILE {text.removeprefix(prefix)}"
-        yield "   kept in the configuration, without effect"
+    for name, profile in profiles.items():
+        if wanted in (None, name):
+            yield ""
+            yield from _profile(status, profile)
 
 
 def _key_owner(key: PreSharedKey) -> str:
@@ -138,6 +207,15 @@ def show_sa(status: Status, arguments: Arguments) -> Iterator[str]:
         yield f" src: {address_text(source)}"
         yield f" state: {pad(sa.state, 15)} conn-id: {sa.conn_id:>6} status: {sa.status}"
         yield ""
+
+
+def show_sa_of_state(status: Status, arguments: Arguments) -> Iterator[str]:
+    """`active` or `standby`, the form of IOS for pairs of routers. There is no other router that stands by."""
+    yield "IPv4 Crypto ISAKMP SA"
+    yield "dst             src             state          conn-id slot status"
+    for sa in _by_version(status)[0] if "standby" not in arguments else ():
+        source, destination = (sa.local, sa.remote) if sa.initiator else (sa.remote, sa.local)
+        yield f"{destination!s:<16}{source!s:<16}{pad(sa.state, 15)}{sa.conn_id:>7}    0 {sa.status}"
 
 
 def capabilities(sa: IsakmpSa) -> str:
@@ -200,13 +278,21 @@ def show_peers(status: Status, arguments: Arguments) -> Iterator[str]:
 
 
 def show_counters(status: Status, arguments: Arguments) -> Iterator[str]:
-    """Seikan's own: every counter of the engine and every drop that belongs to no tunnel, by its name."""
+    """Seikan's own: every counter of the engine and every drop, by its name."""
     crypto = _crypto(status)
     yield f"ISAKMP is {'ON' if crypto.isakmp_enabled else 'OFF'}"
     yield from counters("Engine counters:", crypto.counters)
     yield from counters("Drops of no tunnel:", crypto.drops)
+    yield from counters("In clear though a crypto map protects it, by interface:", crypto.not_ipsec)
     for tunnel in crypto.tunnels:
-        yield from counters(f"Drops of {tunnel.interface}:", tunnel.drops)
+        yield from counters(f"Drops of {_owner(tunnel)}:", tunnel.drops)
+
+
+def _owner(tunnel: CryptoTunnel) -> str:
+    if tunnel.mode != "map":
+        return tunnel.interface
+    entry = joined((tunnel.crypto_map_tag, str(tunnel.map_sequence or "")))
+    return f"{tunnel.interface}, crypto map {entry}, peer {address_text(tunnel.remote)}"
 
 
 _HELP = {
@@ -216,6 +302,10 @@ _HELP = {
     "sa": "Show ISAKMP Security Associations",
     "detail": "Show ISAKMP SA Detail",
     "count": "Show ISAKMP SA count",
+    "active": "Show the SAs that this router uses",
+    "standby": "Show the SAs that this router holds for another one",
+    "tag": "Show one ISAKMP profile",
+    "<name>": "Name of the ISAKMP profile",
     "policy": "Show ISAKMP protection suite policy",
     "default": "Show ISAKMP default",
     "profile": "Show ISAKMP profiles",
@@ -230,9 +320,10 @@ COMMANDS: tuple[ShowCommand, ...] = (
     ShowCommand("show crypto isakmp sa", _HELP, CRYPTO, show_sa),
     ShowCommand("show crypto isakmp sa detail", _HELP, CRYPTO, show_sa_detail),
     ShowCommand("show crypto isakmp sa count", _HELP, CRYPTO, show_sa_count),
+    ShowCommand("show crypto isakmp sa (active|standby)", _HELP, CRYPTO, show_sa_of_state),
     ShowCommand("show crypto isakmp policy", _HELP, NOTHING, show_policy),
     ShowCommand("show crypto isakmp default policy", _HELP, NOTHING, show_default_policy),
-    ShowCommand("show crypto isakmp profile", _HELP, NOTHING, show_profile),
+    ShowCommand("show crypto isakmp profile [tag <name:word>]", _HELP, CRYPTO, show_profile),
     ShowCommand("show crypto isakmp key", _HELP, NOTHING, show_key),
     ShowCommand("show crypto isakmp peers [<address:ipv4>|<address:ipv6>]", _HELP, CRYPTO, show_peers),
     ShowCommand("show crypto isakmp counters", _HELP, CRYPTO, show_counters),

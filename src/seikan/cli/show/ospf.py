@@ -115,7 +115,7 @@ def _interface(status: Status, row: OspfInterfaceStatus) -> Iterator[str]:
         yield f"  Using address of {row.unnumbered}{borrowed}"
     elif row.address is not None:
         yield f"  Internet Address {row.address}, Area {area_name(row.area)}"
-    config = status.running.interfaces.get(row.name)
+    config = status.in_force.interfaces.get(row.name)
     explicit = config is not None and config.ospf.process is not None
     yield f"  Attached via {'Interface Enable' if explicit else 'Network Statement'}"
     yield (f"  Process ID {row.process}, Router ID {row.router_id}, Network Type {row.network_type}, Cost: {row.cost}")

@@ -281,7 +281,7 @@ def _summary_row(name: str, networks: int, subnets: int) -> str:
 
 def _areas(process: OspfProcess, status: Status) -> set[IPv4Address]:
     areas = {network.area for network in process.networks}
-    for interface in status.running.interfaces.values():
+    for interface in status.in_force.interfaces.values():
         if interface.ospf.process == process.process and interface.ospf.area is not None:
             areas.add(interface.ospf.area)
     return areas
@@ -308,7 +308,7 @@ def _protocol(status: Status, process: OspfProcess) -> Iterator[str]:
     yield "  Routing for Networks:"
     for network in process.networks:
         yield f"    {network.address} {network.wildcard} area {area_name(network.area)}"
-    explicit = [row for row in status.running.interfaces.values() if row.ospf.process == process.process]
+    explicit = [row for row in status.in_force.interfaces.values() if row.ospf.process == process.process]
     for area in sorted({row.ospf.area for row in explicit if row.ospf.area is not None}):
         yield f"  Routing on Interfaces Configured Explicitly (Area {area_name(area)}):"
         for row in explicit:
@@ -335,7 +335,7 @@ def _passive(status: Status, process: OspfProcess) -> tuple[str, ...]:
     if not process.passive_default:
         return process.passive_interfaces
     active = set(process.passive_interfaces)
-    return tuple(name for name in status.running.interfaces if name not in active)
+    return tuple(name for name in status.in_force.interfaces if name not in active)
 
 
 def show_protocols(status: Status, arguments: Arguments) -> Iterator[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from seikan.cli.show.algorithms import engine_policy, engine_transform
 from seikan.cli.show.command import Arguments, ShowCommand
-from seikan.cli.show.ipsec import CRYPTO, chosen_tunnels
+from seikan.cli.show.flows import chosen_tunnels, distinct, flows_of, session_words
+from seikan.cli.show.ipsec_sa import CRYPTO
 from seikan.cli.show.isakmp import capabilities
-from seikan.cli.show.text import address_text, age, date, endpoint_text, pad, tunnel_config
-from seikan.cli.status import NEGOTIATING, CryptoTunnel, IpsecSa, IsakmpSa, Status
+from seikan.cli.show.text import address_text, age, date, endpoint_text, pad
+from seikan.cli.status import NEGOTIATING, CryptoFlow, CryptoTunnel, IpsecSa, IsakmpSa, Status
 from seikan.config.names import short
 
 _LEGEND = (
@@ -28,17 +30,61 @@ _STATUS_LETTERS = {
 }
 
 
-def _isakmp_sas(status: Status, tunnel: CryptoTunnel) -> list[IsakmpSa]:
-    return [sa for sa in status.crypto.isakmp_sas if sa.tunnel == tunnel.interface] if status.crypto else []
+# The states of a session from the best; one session may have several entries of a crypto map, each with its own.
+_BEST = tuple(_STATUS_LETTERS)
 
 
-def flow(status: Status, tunnel: CryptoTunnel) -> str:
-    mode = tunnel_config(status, tunnel.interface).mode
-    if not mode.ipsec:
-        return f"permit 47 host {endpoint_text(tunnel.local)} host {endpoint_text(tunnel.remote)}"
-    if mode.value.endswith("ipv6"):
-        return "permit ipv6 ::/0 ::/0"
-    return "permit ip 0.0.0.0/0.0.0.0 0.0.0.0/0.0.0.0"
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What goes on with one peer: IOS shows the entries of a map, and the tunnels that share their SAs, as one."""
+
+    tunnels: tuple[CryptoTunnel, ...]
+
+    @property
+    def first(self) -> CryptoTunnel:
+        return self.tunnels[0]
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(tunnel.interface for tunnel in self.tunnels))
+
+    @property
+    def flows(self) -> tuple[CryptoFlow, ...]:
+        return distinct(flow for tunnel in self.tunnels for flow in flows_of(tunnel))
+
+    @property
+    def state(self) -> str:
+        states = [tunnel.session for tunnel in self.tunnels]
+        return next((state for state in _BEST if state in states), states[0])
+
+    @property
+    def uptime(self) -> float | None:
+        return max((tunnel.uptime for tunnel in self.tunnels if tunnel.uptime is not None), default=None)
+
+    @property
+    def profile(self) -> str | None:
+        return next((tunnel.isakmp_profile for tunnel in self.tunnels if tunnel.isakmp_profile), None)
+
+
+def _sessions(status: Status, arguments: Arguments) -> list[_Session]:
+    found: dict[tuple[object, ...], list[CryptoTunnel]] = {}
+    for place, tunnel in enumerate(chosen_tunnels(status, arguments)):
+        key: tuple[object, ...] = (place,)
+        if tunnel.mode != "ipsec":
+            key = tunnel.crypto_map_tag, tunnel.local, tunnel.remote, tunnel.remote_port
+        found.setdefault(key, []).append(tunnel)
+    return [_Session(tuple(tunnels)) for tunnels in found.values()]
+
+
+def _isakmp_sas(status: Status, session: _Session) -> list[IsakmpSa]:
+    """Those between its ends, and those of its tunnel by name, which may have one to where it was before."""
+
+    def belongs(sa: IsakmpSa, tunnel: CryptoTunnel) -> bool:
+        ends = (sa.local, sa.remote, sa.remote_port) == (tunnel.local, tunnel.remote, tunnel.remote_port)
+        return ends or (tunnel.mode != "map" and sa.tunnel == tunnel.interface)
+
+    sas = status.crypto.isakmp_sas if status.crypto is not None else ()
+    return [sa for sa in sas if any(belongs(sa, tunnel) for tunnel in session.tunnels)]
 
 
 def _life(sa: IpsecSa | None) -> str:
@@ -48,12 +94,14 @@ def _life(sa: IpsecSa | None) -> str:
     return f"{volume}/{max(0, int(sa.remaining_seconds))}"
 
 
-def _identity(sas: list[IsakmpSa]) -> str:
-    return next((sa.peer_identity for sa in sas if sa.peer_identity), None) or "(none)"
+def _identity(status: Status, session: _Session) -> str:
+    told = [tunnel.identity for tunnel in session.tunnels]
+    told += [sa.peer_identity for sa in _isakmp_sas(status, session)]
+    return next((identity for identity in told if identity), "(none)")
 
 
-def _phase_1(status: Status, tunnel: CryptoTunnel, detail: bool) -> Iterator[str]:
-    sas = _isakmp_sas(status, tunnel)
+def _phase_1(status: Status, session: _Session, detail: bool) -> Iterator[str]:
+    sas, tunnel = _isakmp_sas(status, session), session.first
     for sa in sas:
         up = "Active" if sa.state == "QM_IDLE" and not sa.status.endswith("(deleted)") else "Inactive"
         yield "  Session ID: 0  "
@@ -64,79 +112,106 @@ def _phase_1(status: Status, tunnel: CryptoTunnel, detail: bool) -> Iterator[str
             yield f"          Capabilities:{capabilities(sa) or '(none)'} connid:{sa.conn_id} lifetime:{life}"
     if not sas and tunnel.local is not None and tunnel.remote is not None:
         yield "  Session ID: 0  "
-        ends = f"local {address_text(tunnel.local)}/500 remote {address_text(tunnel.remote)}/{tunnel.remote_port}"
+        port = 500 if tunnel.remote_port == 500 else 4500  # a peer behind NAT comes to 4500 from any port
+        ends = f"local {address_text(tunnel.local)}/{port} remote {address_text(tunnel.remote)}/{tunnel.remote_port}"
         yield f"  IKEv1 SA: {ends} Inactive "
         if detail:
             yield "          Capabilities:(none) connid:0 lifetime:0"
 
 
-def _reasons(tunnel: CryptoTunnel) -> Iterator[str]:
+def _reasons(status: Status, session: _Session) -> Iterator[str]:
     """Why a tunnel is down, and what it drops: Seikan's own lines, which parsers of IOS output pass over."""
-    if not tunnel.protocol_up:
-        if tunnel.last_error:
-            when = f" at {date(tunnel.last_error_at)}" if tunnel.last_error_at else ""
-            word = "state" if tunnel.last_error == NEGOTIATING else "failure"
-            yield f"Crypto {word}: {tunnel.last_error}{when}"
-        for mismatch in tunnel.mismatches:
-            peer = mismatch.remote if mismatch.remote.startswith("refused") else f"offered {mismatch.remote}"
-            yield f"Crypto mismatch: {mismatch.attribute}: local {mismatch.local}, peer {peer}"
-    for name, count in sorted(tunnel.drops.items()):
+    lines = [line for tunnel in session.tunnels if not tunnel.protocol_up for line in _failure(tunnel)]
+    yield from dict.fromkeys(lines)
+    drops: dict[str, int] = {}
+    for flow in session.flows:
+        for name, count in flow.drops.items():
+            drops[name] = drops.get(name, 0) + count
+    for name, count in sorted(drops.items()):
         if count:
             yield f"Crypto drop: {name} {count}"
+    if session.first.mode == "map" and status.crypto is not None:
+        for interface in session.interfaces:
+            count = status.crypto.not_ipsec.get(interface, 0)
+            if count:
+                yield f"Crypto drop: not-ipsec {count} (came in clear to {interface}, all its peers)"
 
 
-def _session(status: Status, tunnel: CryptoTunnel, detail: bool) -> Iterator[str]:
-    yield f"Interface: {tunnel.interface}"
-    if detail and tunnel.uptime is not None and tunnel.session.startswith("UP"):
-        yield f"Uptime: {age(tunnel.uptime)}"
-    yield f"Session status: {tunnel.session}     "
+def _failure(tunnel: CryptoTunnel) -> Iterator[str]:
+    if tunnel.last_error:
+        when = f" at {date(tunnel.last_error_at)}" if tunnel.last_error_at else ""
+        word = "state" if tunnel.last_error == NEGOTIATING else "failure"
+        yield f"Crypto {word}: {tunnel.last_error}{when}"
+    for mismatch in tunnel.mismatches:
+        peer = mismatch.remote if mismatch.remote.startswith("refused") else f"offered {mismatch.remote}"
+        yield f"Crypto mismatch: {mismatch.attribute}: local {mismatch.local}, peer {peer}"
+
+
+def _flow_lines(flow: CryptoFlow, detail: bool) -> Iterator[str]:
+    yield f"  IPSEC FLOW: {session_words(flow.selector)} "
+    yield f"        Active SAs: {len(flow.sas)}, origin: {'dynamic ' if flow.dynamic else ''}crypto map"
+    if detail:
+        inbound = next((sa for sa in flow.sas if sa.inbound), None)
+        outbound = next((sa for sa in flow.sas if not sa.inbound), None)
+        received, sent = flow.packets_decapsulated, flow.packets_encapsulated
+        yield f"        Inbound:  #pkts dec'ed {received} drop {flow.receive_errors} life (KB/Sec) {_life(inbound)}"
+        yield f"        Outbound: #pkts enc'ed {sent} drop {flow.send_errors} life (KB/Sec) {_life(outbound)}"
+
+
+def _session(status: Status, session: _Session, detail: bool) -> Iterator[str]:
+    tunnel, state = session.first, session.state
+    yield f"Interface: {' '.join(session.interfaces)}"
+    if session.profile is not None:
+        yield f"Profile: {session.profile}"
+    if detail and session.uptime is not None and state.startswith("UP"):
+        yield f"Uptime: {age(session.uptime)}"
+    yield f"Session status: {state}     "
     peer = f"Peer: {endpoint_text(tunnel.remote)} port {tunnel.remote_port} "
     yield f"{peer}fvrf: (none) ivrf: (none)" if detail else peer
     if detail:
-        yield f"      Phase1_id: {_identity(_isakmp_sas(status, tunnel))}"
+        yield f"      Phase1_id: {_identity(status, session)}"
         yield "      Desc: (none)"
-    yield from _phase_1(status, tunnel, detail)
-    yield f"  IPSEC FLOW: {flow(status, tunnel)} "
-    yield f"        Active SAs: {len(tunnel.sas)}, origin: crypto map"
+    yield from _phase_1(status, session, detail)
+    for flow in session.flows:
+        yield from _flow_lines(flow, detail)
     if detail:
-        inbound = next((sa for sa in tunnel.sas if sa.inbound), None)
-        outbound = next((sa for sa in tunnel.sas if not sa.inbound), None)
-        received, sent = tunnel.packets_decapsulated, tunnel.packets_encapsulated
-        yield (f"        Inbound:  #pkts dec'ed {received} drop {tunnel.receive_errors} life (KB/Sec) {_life(inbound)}")
-        yield f"        Outbound: #pkts enc'ed {sent} drop {tunnel.send_errors} life (KB/Sec) {_life(outbound)}"
-        yield from _reasons(tunnel)
+        yield from _reasons(status, session)
     yield ""
 
 
 def show_session(status: Status, arguments: Arguments) -> Iterator[str]:
+    if "brief" in arguments:
+        yield from _brief(status, arguments)
+        return
+    detail = "detail" in arguments
     yield "Crypto session current status"
     yield ""
-    for tunnel in chosen_tunnels(status, arguments):
-        yield from _session(status, tunnel, detail=False)
+    if detail:
+        yield from _LEGEND
+        yield ""
+    for session in _sessions(status, arguments):
+        yield from _session(status, session, detail)
 
 
-def show_session_detail(status: Status, arguments: Arguments) -> Iterator[str]:
-    yield "Crypto session current status"
-    yield ""
-    yield from _LEGEND
-    yield ""
-    for tunnel in chosen_tunnels(status, arguments):
-        yield from _session(status, tunnel, detail=True)
-
-
-def show_session_brief(status: Status, arguments: Arguments) -> Iterator[str]:
+def _brief(status: Status, arguments: Arguments) -> Iterator[str]:
     yield "Status: A- Active, U - Up, D - Down, I - Idle, S - Standby, N - Negotiating "
     yield "        K - No IKE"
     yield "ivrf = (none)"
     yield "Peer            I/F          Username        Group/Phase1_id          Uptime   Status"
-    for tunnel in chosen_tunnels(status, arguments):
-        identity = _identity(_isakmp_sas(status, tunnel))
-        uptime = age(tunnel.uptime) if tunnel.uptime is not None else ""
+    for session in _sessions(status, arguments):
+        identity = _identity(status, session)
+        uptime = age(session.uptime) if session.uptime is not None else ""
+        interfaces = ",".join(short(name) for name in session.interfaces)
         yield (
-            f"{pad(address_text(tunnel.remote), 16)}{pad(short(tunnel.interface), 13)}{'':<16}"
+            f"{pad(address_text(session.first.remote), 16)}{pad(interfaces, 13)}{'':<16}"
             f"{pad('' if identity == '(none)' else identity, 25)}{pad(uptime, 9)}"
-            f"{_STATUS_LETTERS.get(tunnel.session, tunnel.session)}"
+            f"{_STATUS_LETTERS.get(session.state, session.state)}"
         )
+
+
+def show_groups(status: Status, arguments: Arguments) -> Iterator[str]:
+    """Groups are of remote access: there is never one."""
+    yield "Group: Connections"
 
 
 def show_engine_connections(status: Status, arguments: Arguments) -> Iterator[str]:
@@ -146,10 +221,9 @@ def show_engine_connections(status: Status, arguments: Arguments) -> Iterator[st
     yield "   ID  Type    Algorithm           Encrypt  Decrypt LastSeqN IP-Address"
     if status.crypto is None:
         return
-    rows = sorted(
-        ((sa.conn_id, sa, tunnel) for tunnel in status.crypto.tunnels for sa in tunnel.sas), key=lambda row: row[0]
-    )
-    for conn_id, sa, tunnel in rows:
+    # tunnels that share their SAs have them all
+    rows = {(sa.conn_id, sa.inbound, sa.spi): (sa, tunnel) for tunnel in status.crypto.tunnels for sa in tunnel.sas}
+    for (conn_id, _, _), (sa, tunnel) in sorted(rows.items(), key=lambda row: row[0]):
         out, into, last = ("0", str(sa.packets), "-") if sa.inbound else (str(sa.packets), "0", "0")
         yield _connection(
             conn_id, "IPsec", engine_transform(sa.transform), (out, into, last), address_text(tunnel.local)
@@ -171,24 +245,38 @@ _HELP = {
     "detail": "Show all the details, with the reason of a tunnel that is down",
     "brief": "Show one line for each session",
     "remote": "Show sessions of one peer",
+    "local": "Show sessions of one local address",
+    "port": "Show sessions of one port of the peer",
     "interface": "Show sessions of one interface",
+    "isakmp": "Show sessions of an ISAKMP profile or group",
+    "profile": "Show sessions of one ISAKMP profile",
+    "group": "Show sessions of one ISAKMP group",
+    "groups": "Show the ISAKMP groups in use",
+    "username": "Show sessions of one user",
     "<address>": "IP address of the peer",
+    "<local>": "IP address of this router",
+    "<port>": "Port of the peer",
+    "<profile>": "Name of the ISAKMP profile",
+    "<group>": "Name of the group",
+    "<username>": "Name of the user",
     "engine": "Show crypto engine info",
     "connections": "Show crypto engine connections",
     "active": "Show all active crypto engine connections",
 }
 
+_PEER = "(<address:ipv4>|<address:ipv6>) [port <port:number(1-65535)>]"
+_CHOICES = (
+    "",
+    f"remote {_PEER} ",
+    f"local (<local:ipv4>|<local:ipv6>) [remote {_PEER}] ",
+    "interface <interface:interface> ",
+    "isakmp profile <profile:word> ",
+    "isakmp group <group:word> ",
+    "username <username:word> ",
+)
+
 COMMANDS: tuple[ShowCommand, ...] = (
-    ShowCommand("show crypto session", _HELP, CRYPTO, show_session),
-    ShowCommand("show crypto session detail", _HELP, CRYPTO, show_session_detail),
-    ShowCommand("show crypto session brief", _HELP, CRYPTO, show_session_brief),
-    ShowCommand("show crypto session remote (<address:ipv4>|<address:ipv6>)", _HELP, CRYPTO, show_session),
-    ShowCommand(
-        "show crypto session remote (<address:ipv4>|<address:ipv6>) detail", _HELP, CRYPTO, show_session_detail
-    ),
-    ShowCommand("show crypto session remote (<address:ipv4>|<address:ipv6>) brief", _HELP, CRYPTO, show_session_brief),
-    ShowCommand("show crypto session interface <interface:interface>", _HELP, CRYPTO, show_session),
-    ShowCommand("show crypto session interface <interface:interface> detail", _HELP, CRYPTO, show_session_detail),
-    ShowCommand("show crypto session interface <interface:interface> brief", _HELP, CRYPTO, show_session_brief),
+    *(ShowCommand(f"show crypto session {choice}[brief|detail]", _HELP, CRYPTO, show_session) for choice in _CHOICES),
+    ShowCommand("show crypto session groups", _HELP, frozenset(), show_groups),
     ShowCommand("show crypto engine connections active", _HELP, CRYPTO, show_engine_connections),
 )

@@ -16,6 +16,9 @@ DAY = 24 * HOUR
 WEEK = 7 * DAY
 YEAR = 365 * DAY
 
+ACCESS, TEMPLATE = "Virtual Access", "Virtual Template"  # kinds of hardware
+TUNNELS = ("Tunnel", ACCESS)  # those with a tunnel device of their own
+
 FRR_SILENT = "% FRR does not answer, so routing is not known; see show logging"
 
 
@@ -123,7 +126,8 @@ def no_interface(arguments: Arguments) -> str:
 
 
 def interface_config(status: Status, name: str) -> Interface:
-    return status.running.interfaces.get(name) or Interface(name)
+    """As typed, or as cloned from its template."""
+    return status.in_force.interfaces.get(name) or Interface(name)
 
 
 def tunnel_config(status: Status, name: str) -> Tunnel:
@@ -134,8 +138,11 @@ def link_words(interface: InterfaceStatus) -> tuple[str, str]:
     """The state of the interface and of its line protocol, as in `X is S, line protocol is P`."""
     if not interface.admin_up:
         return "administratively down", "down"
+    # A template is up and its line protocol down for ever: only its copies carry traffic.
+    if interface.hardware == TEMPLATE:
+        return "up", "down"
     # IOS calls a tunnel or loopback up as soon as it is not shut down; the line protocol tells the rest.
-    up = interface.present and (interface.protocol_up or interface.hardware in ("Tunnel", "Loopback"))
+    up = interface.present and (interface.protocol_up or interface.hardware in (*TUNNELS, "Loopback"))
     return "up" if up else "down", "up" if interface.protocol_up and interface.present else "down"
 
 

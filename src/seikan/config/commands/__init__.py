@@ -1,13 +1,16 @@
 """The command table of configuration mode, in the order in which a configuration is written."""
 
 from seikan.config.commands.acl import ACL_COMMANDS
-from seikan.config.commands.interface import BASE, SECTION
+from seikan.config.commands.crypto_map import CRYPTO_MAPS
+from seikan.config.commands.interface import BASE, SECTION, TYPES
 from seikan.config.commands.ipsec import IPSEC_COMMANDS
 from seikan.config.commands.isakmp import ISAKMP_COMMANDS
+from seikan.config.commands.isakmp_profile import ISAKMP_PROFILES
+from seikan.config.commands.nat import NAT
 from seikan.config.commands.routing import OSPF, ROUTES
 from seikan.config.commands.stored import LINES, PREAMBLE, STORED_GLOBAL, STORED_INTERFACE, STORED_OTHER, UNSUPPORTED
 from seikan.config.commands.system import BANNERS, HOSTNAME, LEAVE, LOGGING
-from seikan.config.commands.tunnel import TUNNEL
+from seikan.config.commands.tunnel import ISAKMP_PROFILE, TUNNEL
 from seikan.config.grammar import Table
 
 TABLE = Table(
@@ -17,13 +20,18 @@ TABLE = Table(
         *LOGGING,
         *STORED_GLOBAL,
         *ISAKMP_COMMANDS,
+        *ISAKMP_PROFILES,
         *IPSEC_COMMANDS,
+        *CRYPTO_MAPS,
         SECTION,
+        TYPES,
         *BASE,
         *STORED_INTERFACE,
         *TUNNEL,
+        ISAKMP_PROFILE,
         *OSPF,
         *STORED_OTHER,
+        *NAT,
         *ROUTES,
         *ACL_COMMANDS,
         BANNERS,

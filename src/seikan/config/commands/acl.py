@@ -1,4 +1,4 @@
-"""Access lists: numbered and named, standard and extended. They are kept and written back, not enforced."""
+"""Access lists: numbered and named, standard and extended. What their lines say is read in `config.access`."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _named(mode: str, word: str, entry: str, *, extended: bool) -> tuple[Command
         put=_put,
         every=every,
         sections=sections,
-        header=lambda held: f"ip access-list {word} {held.name}",
+        header=lambda _key, held: f"ip access-list {word} {held.name}",
         title=lambda name: f"ip access-list {word} {name}",
     )
     entries = Setting(

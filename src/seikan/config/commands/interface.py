@@ -9,20 +9,51 @@ from typing import cast
 
 from seikan.config.arguments import contiguous
 from seikan.config.grammar import Command, Match
-from seikan.config.handlers import ConfigError, Section, Setting, refused, setting, with_item, without_item, write
-from seikan.config.model import Config, Interface, OspfAuthentication, OspfNetworkType, Tunnel
+from seikan.config.handlers import (
+    ConfigError,
+    Section,
+    Setting,
+    Stored,
+    device,
+    refused,
+    setting,
+    typed,
+    with_item,
+    without_item,
+    write,
+)
+from seikan.config.model import Config, Interface, OspfAuthentication, OspfNetworkType, Tunnel, TunnelKeepalive
 from seikan.config.modes import CONFIG, INTERFACE
-from seikan.config.names import is_removable, is_tunnel, sort_key
+from seikan.config.names import is_loopback, is_removable, is_template, is_tunnel, sort_key, type_of
 from seikan.wire.secret import Secret
 
 
 def fresh(name: str) -> Interface:
     """The interface as it is when only its name was typed."""
-    return Interface(name, tunnel=Tunnel() if is_tunnel(name) else None)
+    return Interface(name, tunnel=Tunnel() if is_tunnel(name) or is_template(name) else None)
+
+
+_TEMPLATES = 4095
 
 
 def _name(match: Match) -> str:
-    return cast(str, match.args["name"])
+    name = typed(cast(str, match.args["name"]))
+    number = name.removeprefix("Virtual-Template")
+    if is_template(name) and not (number.isdecimal() and 1 <= int(number) <= _TEMPLATES):
+        raise ConfigError(f"Virtual-Template numbers are 1 to {_TEMPLATES}")
+    if "type" in match.args and not is_template(name):
+        raise ConfigError(f"{name} has its type by its name: only a Virtual-Template is given one")
+    return name
+
+
+def _header(name: str, _interface: Interface) -> str:
+    return f"interface {name}" + (" type tunnel" if is_template(name) else "")
+
+
+def _note_type(before: Config, match: Match) -> Iterable[str]:
+    name = _name(match)
+    if is_template(name) and "type" not in match.args and name not in before.interfaces:
+        yield f"{name} is of type tunnel: templates of other types are not available"
 
 
 def _open(config: Config, match: Match) -> tuple[Config, Hashable]:
@@ -56,8 +87,9 @@ _INTERFACE = Section(
     get=lambda config, name: config.interfaces.get(name),
     put=_put,
     every=lambda config: sorted(config.interfaces, key=sort_key),
-    header=lambda interface: f"interface {interface.name}",
+    header=_header,
     title=lambda name: f"interface {name}",
+    note=_note_type,
 )
 
 
@@ -110,7 +142,7 @@ def _render_address(interface: Interface) -> Iterable[str]:
 
 
 def _set_unnumbered(interface: Interface, match: Match) -> Interface:
-    name = cast(str, match.args["unnumbered"])
+    name = device(cast(str, match.args["unnumbered"]))
     if name == interface.name:
         raise ConfigError(f"{name} cannot borrow its own address")
     return replace(interface, unnumbered=name, address=None, secondary=())
@@ -150,6 +182,62 @@ def _render_access_group(interface: Interface) -> Iterable[str]:
         yield f"ip access-group {interface.access_group_in} in"
     if interface.access_group_out is not None:
         yield f"ip access-group {interface.access_group_out} out"
+
+
+def _nat_side(match: Match) -> str:
+    return "inside" if "inside" in match.args else "outside"
+
+
+def _remove_nat(interface: Interface, match: Match) -> Interface:
+    named = {"inside", "outside"} & set(match.args)
+    return replace(interface, nat=None) if interface.nat in named or not named else interface
+
+
+def _set_crypto_map(interface: Interface, match: Match) -> Interface:
+    row = type_of(interface.name)
+    if interface.tunnel is not None:
+        raise ConfigError(
+            f"crypto map is not for {interface.name}: type tunnel protection ipsec profile, or put the map on the "
+            "interface by which the tunnel's packets leave"
+        )
+    if is_loopback(interface.name) or (row is not None and row.name == "Null"):
+        raise ConfigError(
+            f"crypto map on {interface.name} protects nothing: put it on the interface by which packets leave"
+            + (f", with crypto map NAME local-address {interface.name}" if is_loopback(interface.name) else "")
+        )
+    return replace(interface, crypto_map=cast(str, match.args["name"]))
+
+
+def _remove_crypto_map(interface: Interface, match: Match) -> Interface:
+    named = match.args.get("name", interface.crypto_map)
+    if interface.crypto_map != named:
+        raise ConfigError(f"crypto map {named} is not on {interface.name}")
+    return replace(interface, crypto_map=None)
+
+
+_KEEPALIVE_DEFAULT = TunnelKeepalive()
+
+
+def _set_keepalive(interface: Interface, match: Match) -> Interface:
+    assert interface.tunnel is not None
+    period = cast(int, match.args.get("period", _KEEPALIVE_DEFAULT.period))
+    retries = cast(int, match.args.get("retries", _KEEPALIVE_DEFAULT.retries))
+    keepalive = TunnelKeepalive(period, retries) if period else None
+    over_ipsec = interface.tunnel.mode.ipsec or is_template(interface.name)
+    # Typed again it may stand, as in a file that is read over the running configuration.
+    if over_ipsec and keepalive is not None and keepalive != interface.tunnel.keepalive:
+        raise ConfigError("keepalive is of GRE tunnels: an IPsec peer is watched by crypto isakmp keepalive")
+    return replace(interface, tunnel=replace(interface.tunnel, keepalive=keepalive))
+
+
+def _remove_keepalive(interface: Interface, _match: Match) -> Interface:
+    assert interface.tunnel is not None
+    return replace(interface, tunnel=replace(interface.tunnel, keepalive=None))
+
+
+def _render_keepalive(interface: Interface) -> Iterable[str]:
+    keepalive = None if interface.tunnel is None else interface.tunnel.keepalive
+    return () if keepalive is None else (f"keepalive {keepalive.period} {keepalive.retries}",)
 
 
 def _set_ospf_area(interface: Interface, match: Match) -> Interface:
@@ -199,11 +287,21 @@ ENCRYPTED = "encrypted keys (type 6 and 7) are not supported: type the key in cl
 
 SECTION = Command(
     CONFIG,
-    "interface <name:interface>",
-    {"interface": "Select an interface to configure"},
+    "interface <name:interface(typed)> [type tunnel]",
+    {
+        "interface": "Select an interface to configure",
+        "type": "Type of a Virtual-Template",
+        "tunnel": "Virtual-Template of tunnels",
+    },
     _INTERFACE,
     negatable=True,
-    no="interface <name:interface>",
+    no="interface <name:interface(typed)> [type tunnel]",
+)
+
+TYPES = refused(
+    CONFIG,
+    "interface <name:interface> type (ethernet|serial)",
+    "Virtual-Templates of type ethernet and serial are not available: type tunnel is",
 )
 
 #: Rows in the order of rendering; the tunnel's rows come behind `BASE`.
@@ -241,7 +339,7 @@ BASE: tuple[Command, ...] = (
     ),
     Command(
         INTERFACE,
-        "ip unnumbered <unnumbered:interface>",
+        "ip unnumbered <unnumbered:interface(device)>",
         {**_IP, "unnumbered": "Enable IP processing without an explicit address"},
         Setting(_set_unnumbered, lambda interface, _match: replace(interface, unnumbered=None)),
         negatable=True,
@@ -256,13 +354,22 @@ BASE: tuple[Command, ...] = (
             "in": "inbound packets",
             "out": "outbound packets",
         },
+        Setting(_access_group, _remove_access_group, _render_access_group),
+        negatable=True,
+    ),
+    Command(
+        INTERFACE,
+        "ip nat (inside|outside)",
+        {
+            **_IP,
+            "nat": "NAT interface commands",
+            "inside": "Inside interface for address translation",
+            "outside": "Outside interface for address translation",
+        },
         Setting(
-            _access_group,
-            _remove_access_group,
-            _render_access_group,
-            warn=lambda _match: (
-                "ip access-group is kept and not enforced: filter with the operating system's firewall",
-            ),
+            lambda interface, match: replace(interface, nat=_nat_side(match)),
+            _remove_nat,
+            lambda interface: () if interface.nat is None else (f"ip nat {interface.nat}",),
         ),
         negatable=True,
     ),
@@ -371,6 +478,35 @@ BASE: tuple[Command, ...] = (
         no="ip ospf <process:number(1-65535)> [area [<area:area>]]",
     ),
     setting(INTERFACE, "shutdown", "shutdown", {"shutdown": "Shutdown the selected interface"}),
+    Command(
+        INTERFACE,
+        "keepalive [<period:number(0-32767)> [<retries:number(1-255)>]]",
+        {
+            "keepalive": "Enable keepalive of a GRE tunnel; kept without effect on other interfaces",
+            "<period>": "Keepalive period (default 10 seconds)",
+            "<retries>": "Keepalive retries",
+        },
+        Setting(
+            _set_keepalive,
+            _remove_keepalive,
+            _render_keepalive,
+            otherwise=Stored(),
+            mine=lambda interface: interface.tunnel is not None,
+        ),
+        negatable=True,
+    ),
+    Command(
+        INTERFACE,
+        "crypto map <name:word>",
+        {"crypto": "Encryption/Decryption commands", "map": "Assign a Crypto Map", "<name>": "Crypto Map tag"},
+        Setting(
+            _set_crypto_map,
+            _remove_crypto_map,
+            lambda interface: () if interface.crypto_map is None else (f"crypto map {interface.crypto_map}",),
+        ),
+        negatable=True,
+        no="crypto map [<name:word>]",
+    ),
     Command(
         INTERFACE,
         "ipv6 address <prefix:prefix6>",

@@ -12,6 +12,7 @@ from seikan.config.handlers import (
     Section,
     Setting,
     change,
+    refused,
     setting,
     switch,
     with_item,
@@ -125,7 +126,7 @@ def _write_set(transform_set: TransformSet) -> str:
     return " ".join(words)
 
 
-def _warn_set(match: Match) -> Iterable[str]:
+def _warn_set(_before: Config, match: Match) -> Iterable[str]:
     encryption, integrity = _transforms(match.canonical.split()[4:])
     for word, row in (
         (encryption.ios_transform if encryption else "", encryption),
@@ -160,7 +161,7 @@ _TRANSFORM_SET: tuple[Command, ...] = (
             get=lambda config, name: config.ipsec.transform_sets.get(name),
             put=_put_set,
             every=lambda config: tuple(config.ipsec.transform_sets),
-            header=_write_set,
+            header=lambda _key, transform_set: _write_set(transform_set),
             title=lambda name: f"crypto ipsec transform-set {name}",
             warn=_warn_set,
         ),
@@ -229,11 +230,11 @@ def _remove_profile(config: Config, match: Match) -> Config:
     return replace(config, ipsec=replace(config.ipsec, profiles=profiles))
 
 
-def _set_names(profile: IpsecProfile, match: Match) -> IpsecProfile:
+def _set_names(target: Any, match: Match) -> Any:
     names = cast("tuple[str, ...]", match.args["names"])
     if len(names) > 6:
-        raise ConfigError("a profile names six transform sets at most")
-    return replace(profile, transform_sets=tuple(dict.fromkeys(names)))
+        raise ConfigError("six transform sets at most can be named")
+    return replace(target, transform_sets=tuple(dict.fromkeys(names)))
 
 
 _DEFAULT_PFS_GROUP = 14
@@ -258,8 +259,8 @@ def _window(match: Match) -> int:
     return 0 if "disable" in match.args else int(match.canonical.split()[-1])
 
 
-def _limits(mode: str, prefix: str, path: str, help: dict[str, str]) -> tuple[Command, ...]:
-    """The lifetime and replay rows, alike for a profile and for all."""
+def limits(mode: str, prefix: str, path: str, help: dict[str, str]) -> tuple[Command, ...]:
+    """The lifetime and replay rows, alike for profiles, crypto maps and all of IPsec."""
 
     def replay(window: int) -> str:
         return f"{prefix} replay {f'window-size {window}' if window else 'disable'}"
@@ -307,6 +308,52 @@ def _limits(mode: str, prefix: str, path: str, help: dict[str, str]) -> tuple[Co
 
 
 _SET = {"set": "Set values for encryption/decryption"}
+
+
+def phase_two(mode: str) -> tuple[Command, ...]:
+    """The rows for transform sets, PFS and ISAKMP profile, alike for an IPsec profile and an entry of a crypto map."""
+    return (
+        Command(
+            mode,
+            "set transform-set <names:word>...",
+            {**_SET, "transform-set": "Specify list of transform sets in priority order", "<names>": "Proposal tag"},
+            Setting(
+                _set_names,
+                lambda target, _match: replace(target, transform_sets=()),
+                lambda target: (
+                    (f"set transform-set {' '.join(target.transform_sets)}",) if target.transform_sets else ()
+                ),
+            ),
+            negatable=True,
+        ),
+        setting(
+            mode,
+            f"set pfs [{'|'.join(f'group{number}' for number in _GROUPS)}]",
+            "pfs_group",
+            {
+                **_SET,
+                "pfs": "Specify pfs settings",
+                **{
+                    f"group{row.number}": f"D-H Group{row.number} ({row.name}{', weak' if row.weak else ''})"
+                    for row in GROUPS
+                },
+            },
+            read=_pfs_group,
+            text=lambda number: f"set pfs group{number}",
+            warn=_warn_pfs,
+            note=_note_pfs,
+        ),
+        refused(mode, "set pfs group1", "group1 is not available (RFC 8247: MUST NOT be used): choose group14"),
+        refused(mode, "set pfs group24", "group24 is not available (RFC 8247: SHOULD NOT be used): choose group14"),
+        setting(
+            mode,
+            "set isakmp-profile <isakmp_profile:word>",
+            "isakmp_profile",
+            {**_SET, "isakmp-profile": "Specify isakmp Profile", "<isakmp_profile>": "Isakmp profile name"},
+        ),
+    )
+
+
 _PROFILE: tuple[Command, ...] = (
     Command(
         CONFIG,
@@ -319,7 +366,7 @@ _PROFILE: tuple[Command, ...] = (
             get=lambda config, name: config.ipsec.profiles.get(name),
             put=_put_profile,
             every=lambda config: tuple(config.ipsec.profiles),
-            header=lambda profile: f"crypto ipsec profile {profile.name}",
+            header=lambda _key, profile: f"crypto ipsec profile {profile.name}",
             title=lambda name: f"crypto ipsec profile {name}",
         ),
         negatable=True,
@@ -331,37 +378,8 @@ _PROFILE: tuple[Command, ...] = (
         "description",
         {"description": "Description of the ipsec profile", "<description>": "Description"},
     ),
-    *_limits(IPSEC_PROFILE, "set security-association", "", _SET),
-    Command(
-        IPSEC_PROFILE,
-        "set transform-set <names:word>...",
-        {**_SET, "transform-set": "Specify list of transform sets in priority order", "<names>": "Proposal tag"},
-        Setting(
-            _set_names,
-            lambda profile, _match: replace(profile, transform_sets=()),
-            lambda profile: (
-                (f"set transform-set {' '.join(profile.transform_sets)}",) if profile.transform_sets else ()
-            ),
-        ),
-        negatable=True,
-    ),
-    setting(
-        IPSEC_PROFILE,
-        f"set pfs [{'|'.join(f'group{number}' for number in _GROUPS)}]",
-        "pfs_group",
-        {
-            **_SET,
-            "pfs": "Specify pfs settings",
-            **{
-                f"group{row.number}": f"D-H Group{row.number} ({row.name}{', weak' if row.weak else ''})"
-                for row in GROUPS
-            },
-        },
-        read=_pfs_group,
-        text=lambda number: f"set pfs group{number}",
-        warn=_warn_pfs,
-        note=_note_pfs,
-    ),
+    *limits(IPSEC_PROFILE, "set security-association", "", _SET),
+    *phase_two(IPSEC_PROFILE),
     setting(
         IPSEC_PROFILE,
         "responder-only",
@@ -384,7 +402,7 @@ IPSEC_COMMANDS: tuple[Command, ...] = (
             "session": "logging up/down session",
         },
     ),
-    *_limits(CONFIG, "crypto ipsec security-association", "ipsec.", _CRYPTO),
+    *limits(CONFIG, "crypto ipsec security-association", "ipsec.", _CRYPTO),
     *_TRANSFORM_SET,
     setting(
         CONFIG,

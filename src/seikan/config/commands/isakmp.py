@@ -15,6 +15,7 @@ from seikan.config.handlers import (
     Section,
     Setting,
     change,
+    device,
     refused,
     setting,
     switch,
@@ -272,6 +273,12 @@ _KEY_HELP = {
 }
 
 
+def local_address(match: Match) -> IPv4Address | str:
+    """The address or the interface behind `local-address`."""
+    local = cast("IPv4Address | str", match.args["local_address"])
+    return device(local) if isinstance(local, str) else local
+
+
 def _keyring_name(match: Match) -> str:
     return cast(str, match.args["name"])
 
@@ -311,7 +318,9 @@ _KEYRING: tuple[Command, ...] = (
             get=lambda config, name: config.keyrings.get(name),
             put=_put_keyring,
             every=lambda config: tuple(config.keyrings),
-            header=lambda keyring: f"crypto keyring {keyring.name}" + (f" vrf {keyring.vrf}" if keyring.vrf else ""),
+            header=lambda _key, keyring: (
+                f"crypto keyring {keyring.name}" + (f" vrf {keyring.vrf}" if keyring.vrf else "")
+            ),
             title=lambda name: f"crypto keyring {name}",
         ),
         negatable=True,
@@ -325,9 +334,10 @@ _KEYRING: tuple[Command, ...] = (
     ),
     setting(
         KEYRING,
-        "local-address (<local_address:ipv4>|<local_address:interface>)",
+        "local-address (<local_address:ipv4>|<local_address:interface(device)>)",
         "local_address",
         {"local-address": "Specify a local address for this keyring", "<local_address>": "IP address or interface"},
+        read=local_address,
     ),
     Command(
         KEYRING,
@@ -387,7 +397,7 @@ _PEER: tuple[Command, ...] = (
             get=_find_peer,
             put=_put_peer,
             every=lambda config: tuple(peer.address for peer in config.isakmp.peers),
-            header=lambda peer: f"crypto isakmp peer address {peer.address}",
+            header=lambda _key, peer: f"crypto isakmp peer address {peer.address}",
             title=lambda address: f"crypto isakmp peer address {address}",
         ),
         negatable=True,
@@ -430,8 +440,40 @@ def _write_keepalive(keepalive: Keepalive) -> str:
     return f"crypto isakmp keepalive {keepalive.interval}{retry}{' periodic' if keepalive.periodic else ''}"
 
 
+_ADMISSION = {
+    "crypto": "Encryption module",
+    "call": "Configure Crypto Call Admission Control",
+    "admission": "Configure Crypto Call Admission Control",
+    "limit": "Configure Crypto Call admission Control Limit",
+    "ike": "Configure IKE call admission control limits",
+}
+_LIMITS: tuple[Command, ...] = (
+    setting(
+        CONFIG,
+        "crypto call admission limit ike sa <sas:number(0-99999)>",
+        "isakmp.max_sas",
+        {
+            **_ADMISSION,
+            "sa": "Maximum IKE SAs allowed before IKE starts rejecting new requests",
+            "<sas>": "Number of SAs, 0 for no limit",
+        },
+        read=lambda match: match.args["sas"] or None,
+    ),
+    setting(
+        CONFIG,
+        "crypto call admission limit ike in-negotiation-sa <sas:number(10-99999)>",
+        "isakmp.max_negotiating",
+        {
+            **_ADMISSION,
+            "in-negotiation-sa": "Maximum in-negotiation SAs allowed before IKE starts rejecting new requests",
+            "<sas>": "Number of SAs in negotiation",
+        },
+    ),
+)
+
 #: In the order of rendering.
 ISAKMP_COMMANDS: tuple[Command, ...] = (
+    *_LIMITS,
     *_KEYRING,
     Command(
         CONFIG,
@@ -448,7 +490,7 @@ ISAKMP_COMMANDS: tuple[Command, ...] = (
             get=lambda config, priority: config.isakmp.policies.get(priority),
             put=_put_policy,
             every=lambda config: sorted(config.isakmp.policies),
-            header=lambda policy: f"crypto isakmp policy {policy.priority}",
+            header=lambda _key, policy: f"crypto isakmp policy {policy.priority}",
             title=lambda priority: f"crypto isakmp policy {priority}",
         ),
         negatable=True,

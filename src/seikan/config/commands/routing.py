@@ -10,7 +10,7 @@ from typing import cast
 from seikan.config.arguments import contiguous
 from seikan.config.commands.interface import write_area
 from seikan.config.grammar import Command, Match
-from seikan.config.handlers import ConfigError, Section, Setting, setting, with_item, without_item
+from seikan.config.handlers import ConfigError, Section, Setting, device, setting, typed, with_item, without_item
 from seikan.config.model import Config, OspfArea, OspfAuthentication, OspfNetwork, OspfProcess, StaticRoute
 from seikan.config.modes import CONFIG, ROUTER
 
@@ -41,6 +41,8 @@ def route_key(route: StaticRoute) -> tuple[IPv4Network, IPv4Address | None, str 
 
 def _add_route(config: Config, match: Match) -> Config:
     args = match.args
+    if "interface" in args:
+        device(cast(str, args["interface"]))
     route = StaticRoute(
         network=_network(match),
         next_hop=cast("IPv4Address | None", args.get("next_hop")),
@@ -84,7 +86,7 @@ def _render_routes(config: Config) -> Iterable[str]:
 ROUTES: tuple[Command, ...] = (
     Command(
         CONFIG,
-        "ip route <network:ipv4> <mask:mask> (<next_hop:ipv4>|<interface:interface> [<next_hop:ipv4>]) "
+        "ip route <network:ipv4> <mask:mask> (<next_hop:ipv4>|<interface:interface(device)> [<next_hop:ipv4>]) "
         "[<distance:number(1-255)>] [permanent|tag <tag:number(1-4294967295)>|name <name:word>]...",
         {
             "ip": "Global IP configuration subcommands",
@@ -153,7 +155,7 @@ def _remove_network(process: OspfProcess, match: Match) -> OspfProcess:
 def _passive(process: OspfProcess, match: Match, passive: bool) -> OspfProcess:
     if "default" in match.args:
         return replace(process, passive_default=passive, passive_interfaces=())
-    name = cast(str, match.args["interface"])
+    name = typed(cast(str, match.args["interface"]))
     others = tuple(held for held in process.passive_interfaces if held != name)
     listed = passive is not process.passive_default
     return replace(process, passive_interfaces=tuple(sorted((*others, name))) if listed else others)
@@ -253,7 +255,7 @@ OSPF: tuple[Command, ...] = (
             get=lambda config, number: config.ospf.get(number),
             put=_put,
             every=lambda config: sorted(config.ospf),
-            header=lambda process: f"router ospf {process.process}",
+            header=lambda _key, process: f"router ospf {process.process}",
             title=lambda number: f"router ospf {number}",
         ),
         negatable=True,
@@ -331,7 +333,7 @@ OSPF: tuple[Command, ...] = (
     ),
     Command(
         ROUTER,
-        "passive-interface (default|<interface:interface>)",
+        "passive-interface (default|<interface:interface(typed)>)",
         {
             "passive-interface": "Suppress routing updates on an interface",
             "default": "Suppress routing updates on all interfaces",
@@ -342,7 +344,7 @@ OSPF: tuple[Command, ...] = (
             _render_passive,
         ),
         negatable=True,
-        no="passive-interface (default|<interface:interface>)",
+        no="passive-interface (default|<interface:interface(typed)>)",
     ),
     Command(
         ROUTER,

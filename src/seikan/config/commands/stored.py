@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from seikan.config.commands.nat import NOT_DONE
 from seikan.config.grammar import Command
 from seikan.config.handlers import Keeping, Stored, refused
 from seikan.config.modes import CONFIG, INTERFACE, IPSEC_PROFILE, LINE, ROUTER, STORED
@@ -35,7 +36,7 @@ _GLOBAL_ONE = """
     logging delimiter tcp; ipv6 unicast-routing; ipv6 cef; ip routing; ip cef; mpls label protocol <words:rest>;
     parser <words:rest>; crypto isakmp invalid-spi-notify;
     crypto ipsec fragmentation (before-encryption|after-encryption);
-    crypto ipsec security-association idle-time <words:rest>; crypto call admission limit <words:rest>;
+    crypto ipsec security-association idle-time <words:rest>;
     crypto engine <words:rest>; aaa session-id common;
     version <words:rest>; configuration mode exclusive <words:rest>; hw-module <words:rest>; transceiver type all;
     monitoring; snmp ifmib ifindex persist; ip multicast-routing; buffers <words:rest>;
@@ -65,7 +66,7 @@ _GLOBAL_SECTIONS = """
 """
 _INTERFACE_ONE = """
     duplex <words:rest>; speed <words:rest>; negotiation auto; media-type <words:rest>; load-interval <words:rest>;
-    delay <words:rest>; keepalive [<words:rest>]; carrier-delay <words:rest>; hold-queue <words:rest>;
+    delay <words:rest>; carrier-delay <words:rest>; hold-queue <words:rest>;
     serial <words:rest>; clock rate <words:rest>; arp timeout <words:rest>; ip virtual-reassembly [<words:rest>];
     ip nbar protocol-discovery; ip ospf prefix-suppression; ip ospf bfd; ip flow <words:rest>; ip flow ingress;
     ip flow egress; ip rip <words:rest>; ip route-cache [<words:rest>]; ip load-sharing <words:rest>;
@@ -130,7 +131,10 @@ STORED_GLOBAL: tuple[Command, ...] = (
     *_rows(CONFIG, _GLOBAL_ONE, Stored(), _KEPT),
     *_rows(CONFIG, _GLOBAL_MANY, Stored(_MANY), _KEPT),
     *_rows(
-        CONFIG, "ip nat <words:rest>", Stored(_MANY, notice=f"ip nat {_UNDONE}: addresses are not translated"), _UNDONE
+        CONFIG,
+        "crypto call admission limit (total|cpu|all|ipsec) <words:rest>",
+        Stored(_EACH, notice=f"this limit {_UNFILTERED}"),
+        _UNFILTERED,
     ),
 )
 
@@ -170,8 +174,8 @@ STORED_INTERFACE: tuple[Command, ...] = (
     *_rows(
         INTERFACE,
         "ip nat <words:rest>",
-        Stored(_MANY, notice=f"ip nat {_UNDONE}: addresses are not translated"),
-        _UNDONE,
+        Stored(_MANY, notice=f"{NOT_DONE}: it translates no addresses"),
+        NOT_DONE,
     ),
     *_rows(
         INTERFACE,
@@ -184,8 +188,9 @@ STORED_INTERFACE: tuple[Command, ...] = (
 
 #: Parts of IOS that this router does not have. Refusing them says more than calling them unknown.
 _NOT_SUPPORTED = (
-    *("crypto map", "crypto dynamic-map", "crypto ikev2", "crypto isakmp profile", "crypto isakmp client"),
     *(
+        "crypto ikev2",
+        "crypto isakmp client",
         "crypto pki",
         "crypto ca",
         "crypto gdoi",
@@ -200,12 +205,10 @@ _NOT_SUPPORTED = (
 
 UNSUPPORTED: tuple[Command, ...] = (
     *(refused(CONFIG, f"{words} <words:rest>", f"{words} is not supported yet") for words in _NOT_SUPPORTED),
-    refused(INTERFACE, "crypto map <name:word>", "crypto map is not supported yet: nothing is encrypted by it"),
     refused(INTERFACE, "vrf forwarding <words:rest>", "VRFs are not supported yet"),
     refused(INTERFACE, "ip vrf forwarding <words:rest>", "VRFs are not supported yet"),
     refused(INTERFACE, "ip nhrp <words:rest>", "NHRP is not supported yet"),
     refused(INTERFACE, "tunnel mode gre multipoint", "multipoint tunnels are not supported yet"),
-    refused(IPSEC_PROFILE, "set isakmp-profile <words:rest>", "ISAKMP profiles are not supported yet"),
     refused(IPSEC_PROFILE, "set ikev2-profile <words:rest>", "IKEv2 is not supported yet"),
 )
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 from seikan.config.grammar import Command, Match
-from seikan.config.handlers import ConfigError, Setting, setting
-from seikan.config.model import Address, Interface, TunnelMode
+from seikan.config.handlers import ConfigError, Setting, device, refused, setting
+from seikan.config.model import Address, Interface, Tunnel, TunnelMode
 from seikan.config.modes import INTERFACE
+from seikan.config.names import is_template
 
 _TUNNEL = {"tunnel": "protocol-over-protocol tunneling"}
 
@@ -40,7 +41,8 @@ def _only_tunnels(command: Command) -> Command:
 
 
 def _source(match: Match) -> Address | str:
-    return cast("Address | str", match.args["source"])
+    source = cast("Address | str", match.args["source"])
+    return device(source) if isinstance(source, str) else source
 
 
 def _mode(match: Match) -> TunnelMode:
@@ -58,35 +60,94 @@ def _checked_source(command: Command) -> Command:
     return replace(command, handler=replace(inner, apply=apply))
 
 
+def _checked_mode(command: Command) -> Command:
+    inner = cast(Setting, command.handler)
+
+    def apply(interface: Interface, match: Match) -> object:
+        if is_template(interface.name) and not _mode(match).ipsec:
+            raise ConfigError("dynamic VTI needs tunnel mode ipsec ipv4")
+        return inner.apply(interface, match)
+
+    return replace(command, handler=replace(inner, apply=apply))
+
+
+def _tunnel(interface: Interface) -> Tunnel:
+    assert interface.tunnel is not None
+    return interface.tunnel
+
+
+def _protect(interface: Interface, match: Match) -> Interface:
+    name, shared = cast(str, match.args["name"]), "shared" in match.args
+    return replace(interface, tunnel=replace(_tunnel(interface), protection=name, shared=shared))
+
+
+def _unprotect(interface: Interface, match: Match) -> Interface:
+    """`no tunnel protection` takes all of it away, `… ipsec profile` leaves the policy."""
+    bare = replace(_tunnel(interface), protection=None, shared=False)
+    kept = bare if "profile" in match.args else replace(bare, protection_policy=None)
+    return replace(interface, tunnel=kept)
+
+
+def _render_protection(interface: Interface) -> Iterable[str]:
+    tunnel = _tunnel(interface)
+    if tunnel.protection is not None:
+        yield f"tunnel protection ipsec profile {tunnel.protection}{' shared' if tunnel.shared else ''}"
+
+
+def _set_policy(interface: Interface, match: Match) -> Interface:
+    if is_template(interface.name):
+        raise ConfigError("tunnel protection ipsec policy is not available on a Virtual-Template")
+    name = cast(str, match.args["name"])
+    return replace(interface, tunnel=replace(_tunnel(interface), protection_policy=name))
+
+
+def _render_policy(interface: Interface) -> Iterable[str]:
+    policy = _tunnel(interface).protection_policy
+    return () if policy is None else (f"tunnel protection ipsec policy ipv4 {policy}",)
+
+
+_PROTECTION = {
+    **_TUNNEL,
+    "protection": "Enable tunnel protection",
+    "ipsec": "Use ipsec to protect this tunnel interface",
+}
+ISAKMP_PROFILE = refused(
+    INTERFACE,
+    "tunnel protection ipsec profile <name:word> isakmp-profile <words:rest>",
+    "name the isakmp profile in the IPsec profile: set isakmp-profile",
+)
+
 TUNNEL: tuple[Command, ...] = tuple(
     _only_tunnels(command)
     for command in (
         _checked_source(
             setting(
                 INTERFACE,
-                "tunnel source (<source:ipv4>|<source:ipv6>|<source:interface>)",
+                "tunnel source (<source:ipv4>|<source:ipv6>|<source:interface(device)>)",
                 "tunnel.source",
                 {**_TUNNEL, "source": "source of tunnel packets", "<source>": "ip address or interface"},
                 read=_source,
                 text=lambda source: f"tunnel source {_upper(source)}",
             )
         ),
-        setting(
-            INTERFACE,
-            "tunnel mode (gre (ip|ipv6)|ipsec (ipv4|ipv6))",
-            "tunnel.mode",
-            {
-                **_TUNNEL,
-                "mode": "tunnel encapsulation method",
-                "gre": "generic route encapsulation protocol",
-                "ipsec": "IPSec tunnel encapsulation",
-                "ip": "over IP",
-                "ipv4": "over IPv4",
-                "ipv6": "over IPv6",
-            },
-            read=_mode,
-            text=lambda mode: f"tunnel mode {mode.value}",
-            initial=TunnelMode.GRE_IP,
+        _checked_mode(
+            setting(
+                INTERFACE,
+                "tunnel mode (gre (ip|ipv6)|ipsec (ipv4|ipv6))",
+                "tunnel.mode",
+                {
+                    **_TUNNEL,
+                    "mode": "tunnel encapsulation method",
+                    "gre": "generic route encapsulation protocol",
+                    "ipsec": "IPSec tunnel encapsulation",
+                    "ip": "over IP",
+                    "ipv4": "over IPv4",
+                    "ipv6": "over IPv6",
+                },
+                read=_mode,
+                text=lambda mode: f"tunnel mode {mode.value}",
+                initial=TunnelMode.GRE_IP,
+            )
         ),
         setting(
             INTERFACE,
@@ -113,20 +174,37 @@ TUNNEL: tuple[Command, ...] = tuple(
             "tunnel.path_mtu_discovery",
             {**_TUNNEL, "path-mtu-discovery": "Enable Path MTU Discovery on tunnel"},
         ),
-        replace(
-            setting(
-                INTERFACE,
-                "tunnel protection ipsec profile <profile:word>",
-                "tunnel.protection",
-                {
-                    **_TUNNEL,
-                    "protection": "Enable tunnel protection",
-                    "ipsec": "Use ipsec to protect this tunnel interface",
-                    "profile": "Determine the ipsec profile to use",
-                    "<profile>": "IPSec profile name",
-                },
+        Command(
+            INTERFACE,
+            "tunnel protection ipsec policy ipv4 <name:word>",
+            {
+                **_PROTECTION,
+                "policy": "One pair of SAs for each line of an access list",
+                "ipv4": "IPv4 access list",
+                "<name>": "Access-list number or name",
+            },
+            Setting(
+                _set_policy,
+                lambda interface, _match: replace(
+                    interface, tunnel=replace(_tunnel(interface), protection_policy=None)
+                ),
+                _render_policy,
             ),
-            no="tunnel protection [ipsec [profile [<profile:word>]]]",
+            negatable=True,
+            no="tunnel protection ipsec policy [ipv4 [<name:word>]]",
+        ),
+        Command(
+            INTERFACE,
+            "tunnel protection ipsec profile <name:word> [shared]",
+            {
+                **_PROTECTION,
+                "profile": "Determine the ipsec profile to use",
+                "<name>": "IPSec profile name",
+                "shared": "Share the SAs with the tunnels that have the same ends",
+            },
+            Setting(_protect, _unprotect, _render_protection),
+            negatable=True,
+            no="tunnel protection [ipsec [profile [<name:word> [shared]]]]",
         ),
     )
 )

@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from seikan.ike.effects import Path
+from seikan.ike.identity import read_identity
 from seikan.ike.nat import detection_payloads
 from seikan.ike.policy import choose, explain, negotiable, offer
-from seikan.ike.preshared import find_key
 from seikan.ike.sa import IkeSa, Tunnel
 from seikan.ike.states import Event
 from seikan.ike.v1.envelope import InvalidHash, header_of, seal, unseal
 from seikan.ike.v1.phase1 import NONCE_OCTETS, AbandonExchange, Phase1, body_of, identity_text, nonce_of, one
-from seikan.wire.constants import ExchangeType, IdentityType, NotifyType
+from seikan.wire.constants import ExchangeType, IdentityType
 from seikan.wire.errors import PayloadMalformed, WireError
 from seikan.wire.header import HEADER_OCTETS, Header
-from seikan.wire.message import pull_chain, push_chain, push_message
+from seikan.wire.message import Chain, pull_chain, push_chain, push_message
 from seikan.wire.payloads import Identification, KeyExchange, Nonce, Payload, SaPayload, push_sa
 
 # What message 2 tells of the SA, and what holds only when its proof is right.
@@ -34,6 +34,7 @@ _PROVEN = (
     "keys",
     "iv",
     "peer_identity",
+    "identity",
 )
 
 
@@ -70,15 +71,14 @@ class AggressiveMode(Phase1):
             text = f"no isakmp policy in common with peer {path.remote}"
             core.error(tunnel, "IKMP_NO_PROPOSAL", text, explain(policies, payload), unproven=True)
             raise AbandonExchange(text)
-        sa = self.begin_responder(tunnel, path, header.initiator_cookie, aggressive=True)
         host = identity_text(identity) if identity.type in (IdentityType.FQDN, IdentityType.USER_FQDN) else None
-        sa.pre_shared_key = find_key(core.settings, path.local, path.remote, host)
+        key = self.key_of_peer(tunnel, path, host)
+        if tunnel.provisional:
+            self.tunnels.peers.guess(tunnel, read_identity(identity), key)
+        sa = self.begin_responder(tunnel, path, header.initiator_cookie, aggressive=True, key=key)
         try:
-            if sa.pre_shared_key is None:
-                self.no_key(tunnel)
-                raise AbandonExchange("no pre-shared key for this peer", NotifyType.AUTHENTICATION_FAILED)
             sa.policy, sa.lifetime, sa.sa_body = choice.policy, choice.lifetime, body_of(chain, SaPayload)
-            sa.peer_identity = identity_text(identity)
+            self.take_identity(sa, identity)
             self.read_vendor_ids(sa, chain)
             public, own_nonce = self.make_key_pair(sa), core.random(NONCE_OCTETS)
             sa.publics, sa.nonces = (peer, public), (nonce, own_nonce)
@@ -127,6 +127,14 @@ class AggressiveMode(Phase1):
         self.answered(sa, path)
         proof = self.own_proof(sa, self.identity(sa))  # of message 1, before a NAT was known
         self.read_nat(sa, chain, sa.path)
+        self.tunnels.peers.admit(
+            sa,
+            path,
+            lambda: self._send_message_3(sa, proof, chain, data),
+            lambda text: self.refuse_identity(sa, header, path, text),
+        )
+
+    def _send_message_3(self, sa: IkeSa, proof: Payload, chain: Chain, data: bytes) -> None:
         if sa.keys is None or sa.policy is None:
             raise PayloadMalformed("no keys")
         payloads: list[Payload] = [
@@ -143,6 +151,9 @@ class AggressiveMode(Phase1):
     def _message_3(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
         if sa.keys is None:
             raise PayloadMalformed("no keys")
+        if sa.judged:
+            self.core.counters["duplicates"] += 1
+            return
         iv = sa.iv
         if header.encrypted:
             chain, iv = unseal(sa.keys, sa.iv, header, data)
@@ -153,6 +164,14 @@ class AggressiveMode(Phase1):
         if not self.may_come_from(sa, path):
             self.core.counters["dropped_wrong_address"] += 1
             return
+        self.tunnels.peers.admit(
+            sa,
+            path,
+            lambda: self._authenticated(sa, iv, chain, data, path),
+            lambda text: self.refuse_identity(sa, header, path, text),
+        )
+
+    def _authenticated(self, sa: IkeSa, iv: bytes, chain: Chain, data: bytes, path: Path) -> None:
         sa.iv = iv
         self.core.timers.cancel(("retransmit", sa))
         sa.retransmission.request, sa.retransmission.sent = data, b""

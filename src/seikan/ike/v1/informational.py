@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from seikan.crypto.keys import phase2_iv
-from seikan.ike.core import Completion, Core
-from seikan.ike.effects import Path, QueryUsage, Usage
+from seikan.ike.core import Core
+from seikan.ike.effects import Path, Usage
 from seikan.ike.sa import ChildSa, IkeSa
 from seikan.ike.v1.envelope import check_hash, header_of, seal_hashed, unseal
 from seikan.ike.v1.phase1 import notify_name
@@ -33,9 +34,11 @@ class Informational:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, sa: IkeSa, payloads: list[Payload]) -> None:
-        """One authenticated message under an established SA; it has no answer and is not repeated."""
-        if sa.keys is None or not sa.established:
+    def send(self, sa: IkeSa, payloads: Sequence[Payload], *, early: bool = False) -> None:
+        """One authenticated message under an established SA (`early`: or one that has keys); it has no answer and is
+        not repeated.
+        """
+        if sa.keys is None or not (sa.established or early):
             return
         message_id = self.core.new_message_id(sa)
         header = header_of(sa, ExchangeType.INFORMATIONAL, message_id)
@@ -53,6 +56,12 @@ class Informational:
     def delete_child(self, sa: IkeSa, child: ChildSa) -> None:
         """Announce that this side receives with the pair's inbound SPI no more."""
         self.send(sa, [Delete(ProtocolId.ESP, (child.inbound_spi.to_bytes(4, "big"),))])
+
+    def say_no(self, sa: IkeSa) -> None:
+        """Under a phase 1 SA that only the peer takes for complete: its identity is not wanted, and the SA goes."""
+        cookies = sa.cookie_i + sa.cookie_r
+        refusal = Notification(ProtocolId.ISAKMP, cookies, NotifyType.AUTHENTICATION_FAILED)
+        self.send(sa, [refusal, Delete(ProtocolId.ISAKMP, (cookies,))], early=True)
 
     def delete_ike(self, sa: IkeSa) -> None:
         self.send(sa, [Delete(ProtocolId.ISAKMP, (sa.cookie_i + sa.cookie_r,))])
@@ -100,7 +109,7 @@ class Informational:
             self.tunnels.evaluate_soon(sa.tunnel)
         elif payload.protocol == ProtocolId.ESP:
             spis = {int.from_bytes(spi, "big") for spi in payload.spis if len(spi) == 4}
-            for child in list(sa.tunnel.children):
+            for child in sa.tunnel.children:
                 # RFC 2408 section 3.15 names the sender's inbound SPI; some peers name the other side's.
                 if child.outbound_spi in spis or child.inbound_spi in spis:
                     self.core.debug("ipsec", "{}: peer deletes pair {}", sa.label, child.conn_id)
@@ -128,7 +137,7 @@ class Informational:
     def _invalid_spi(self, sa: IkeSa, payload: Notification) -> None:
         """The peer gets packets on an SA it does not have: that pair is of no use (what invalid SPI recovery sends)."""
         spi = int.from_bytes((payload.spi or payload.data)[:4], "big")
-        for child in list(sa.tunnel.children):
+        for child in sa.tunnel.children:
             if child.outbound_spi == spi and child.outbound_installed:
                 self.core.counters["invalid_spi_received"] += 1
                 self.tunnels.children.peer_deleted(child)
@@ -153,26 +162,24 @@ class Informational:
         # A slow answer to an earlier R-U-THERE of this row shows as well that the peer lives.
         sent = range((sa.dpd_sequence - sa.dpd_first) % _SEQUENCE + 1)
         sequence = int.from_bytes(payload.data, "big")
-        if not sa.dpd_waiting or len(payload.data) != 4 or (sequence - sa.dpd_first) % _SEQUENCE not in sent:
+        expected = sa.dpd_waiting or sa.dpd_asking
+        if not expected or len(payload.data) != 4 or (sequence - sa.dpd_first) % _SEQUENCE not in sent:
             self.core.counters["dpd_unexpected"] += 1
             return
         self.tunnels.touch(sa, path)
-        sa.dpd_waiting = False
+        sa.dpd_waiting = sa.dpd_asking = False
         self.schedule_dpd(sa)
 
     def schedule_dpd(self, sa: IkeSa) -> None:
         """Arm the next look at the peer; nothing where DPD is not configured or the peer does not do it."""
-        keepalive = self.core.settings.keepalive
+        keepalive = self.core.keepalive_of(sa.tunnel)
         if keepalive is None or not sa.dpd or not sa.established:
             self.core.timers.cancel(("dpd", sa))
             return
-        if not sa.dpd_sequence:
-            # RFC 3706 section 5.4: the first one is random, with a clear highest bit.
-            sa.dpd_sequence = int.from_bytes(self.core.random(4), "big") >> 1 or 1
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.interval, lambda: self._dpd_due(sa))
 
     def _dpd_due(self, sa: IkeSa) -> None:
-        keepalive = self.core.settings.keepalive
+        keepalive = self.core.keepalive_of(sa.tunnel)
         if keepalive is None or not sa.established:
             return
         pairs = sa.tunnel.usable()
@@ -183,48 +190,76 @@ class Informational:
             self.schedule_dpd(sa)
             return
 
-        def answered(result: str | Usage | None) -> None:
+        def answered(usage: Usage) -> None:
             if not sa.established:
                 return
             # On demand: only where something was sent lately and nothing came back (RFC 3706 section 5.5).
-            silent = isinstance(result, Usage) and (
-                result.inbound_idle is None or result.inbound_idle >= keepalive.interval
-            )
-            sent = isinstance(result, Usage) and (
-                result.outbound_idle is not None and result.outbound_idle <= keepalive.interval
-            )
-            if silent and sent:
+            silent = usage.inbound_idle is None or usage.inbound_idle >= keepalive.interval
+            if silent and usage.outbound_idle is not None and usage.outbound_idle <= keepalive.interval:
                 self._probe(sa)
             else:
                 self.schedule_dpd(sa)
 
-        self._query(pairs[-1], answered)
+        self.query(pairs, answered)
         # Should the plane never answer, look again.
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.interval, lambda: self._dpd_due(sa))
 
-    def _query(self, child: ChildSa, answered: Completion) -> None:
-        effect_id = self.core.expect(answered)
-        self.core.emit(QueryUsage(effect_id, child.tunnel.name, child.inbound_spi, child.outbound_spi))
+    def query(self, pairs: list[ChildSa], answered: Callable[[Usage], None]) -> None:
+        """When a packet last came from the peer, and when one last went to it, on any of `pairs`."""
+        seen: list[Usage] = []
+
+        def one(result: str | Usage | None) -> None:
+            seen.append(result if isinstance(result, Usage) else Usage(None, None))
+            if len(seen) == len(pairs):
+                answered(
+                    Usage(
+                        min((row.inbound_idle for row in seen if row.inbound_idle is not None), default=None),
+                        min((row.outbound_idle for row in seen if row.outbound_idle is not None), default=None),
+                    )
+                )
+
+        for child in pairs:
+            self.tunnels.children.query(child, one)
 
     def _probe(self, sa: IkeSa) -> None:
+        if not sa.dpd_asking:
+            sa.dpd_first = (self._last_sequence(sa) + 1) % _SEQUENCE
         sa.dpd_waiting = True
         sa.dpd_tries = 0
         sa.dpd_since = self.core.now
-        sa.dpd_first = (sa.dpd_sequence + 1) % _SEQUENCE
         self._r_u_there_send(sa)
 
+    def ask(self, sa: IkeSa) -> bool:
+        """One R-U-THERE now, whatever is configured; False where the peer does not do dead peer detection."""
+        if not sa.dpd or not sa.established:
+            return False
+        if not (sa.dpd_waiting or sa.dpd_asking):
+            sa.dpd_first = (self._last_sequence(sa) + 1) % _SEQUENCE
+        sa.dpd_asking = True
+        self._send_r_u_there(sa)
+        return True
+
+    def _last_sequence(self, sa: IkeSa) -> int:
+        if not sa.dpd_sequence:
+            # RFC 3706 section 5.4: the first one is random, with a clear highest bit.
+            sa.dpd_sequence = int.from_bytes(self.core.random(4), "big") >> 1 or 1
+        return sa.dpd_sequence
+
+    def _send_r_u_there(self, sa: IkeSa) -> None:
+        sa.dpd_sequence = (self._last_sequence(sa) + 1) % _SEQUENCE
+        self.core.counters["dpd_sent"] += 1
+        data = sa.dpd_sequence.to_bytes(4, "big")
+        self.send(sa, [Notification(ProtocolId.ISAKMP, sa.cookie_i + sa.cookie_r, NotifyType.R_U_THERE, data)])
+
     def _r_u_there_send(self, sa: IkeSa) -> None:
-        keepalive = self.core.settings.keepalive
+        keepalive = self.core.keepalive_of(sa.tunnel)
         if keepalive is None or not sa.established or not sa.dpd_waiting:
             return
         if sa.dpd_tries >= DPD_TRIES:
             self._unanswered(sa)
             return
         sa.dpd_tries += 1
-        sa.dpd_sequence = (sa.dpd_sequence + 1) % _SEQUENCE
-        self.core.counters["dpd_sent"] += 1
-        data = sa.dpd_sequence.to_bytes(4, "big")
-        self.send(sa, [Notification(ProtocolId.ISAKMP, sa.cookie_i + sa.cookie_r, NotifyType.R_U_THERE, data)])
+        self._send_r_u_there(sa)
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.retry, lambda: self._r_u_there_send(sa))
 
     def _unanswered(self, sa: IkeSa) -> None:
@@ -239,14 +274,13 @@ class Informational:
             self.tunnels.peer_dead(sa)
             return
 
-        def answered(result: str | Usage | None) -> None:
+        def answered(usage: Usage) -> None:
             if not sa.established:
                 return
-            idle = result.inbound_idle if isinstance(result, Usage) else None
-            if idle is not None and idle < self.core.now - sa.dpd_since:
+            if usage.inbound_idle is not None and usage.inbound_idle < self.core.now - sa.dpd_since:
                 self.tunnels.lost(sa)
             else:
                 self.tunnels.peer_dead(sa)
 
-        self._query(pairs[-1], answered)
+        self.query(pairs, answered)
         self.core.timers.set(("dpd", sa), self.core.now + 1.0, lambda: self.tunnels.peer_dead(sa))

@@ -43,11 +43,8 @@ class MainMode(Phase1):
             text = f"no isakmp policy in common with peer {path.remote}"
             core.error(tunnel, "IKMP_NO_PROPOSAL", text, explain(policies, payload), unproven=True)
             raise AbandonExchange(text)
-        sa = self.begin_responder(tunnel, path, header.initiator_cookie, aggressive=False)
-        if sa.pre_shared_key is None:
-            self.no_key(tunnel)
-            self.tunnels.drop(sa)
-            raise AbandonExchange("no pre-shared key for this peer", NotifyType.AUTHENTICATION_FAILED)
+        key = self.key_of_peer(tunnel, path)
+        sa = self.begin_responder(tunnel, path, header.initiator_cookie, aggressive=False, key=key)
         sa.policy, sa.lifetime, sa.sa_body = choice.policy, choice.lifetime, body_of(chain, SaPayload)
         self.read_vendor_ids(sa, chain)
         sa.advance(Event.RECEIVE_MM1)
@@ -106,6 +103,7 @@ class MainMode(Phase1):
         sa.publics, sa.nonces = (peer, public), (nonce, own_nonce)
         self.derive(sa)
         sa.advance(Event.RECEIVE_MM3)
+        self.tunnels.admission.proven(sa)
         self._send_clear(sa, path, self._key_payloads(sa, public, own_nonce, path), data)
 
     def _message_4(self, sa: IkeSa, chain: Chain, data: bytes, path: Path) -> None:
@@ -132,6 +130,9 @@ class MainMode(Phase1):
         if not self.may_come_from(sa, path):
             self.core.counters["dropped_wrong_address"] += 1
             return
+        if sa.judged:
+            self.core.counters["duplicates"] += 1
+            return
         try:
             chain, iv = unseal(sa.keys, sa.iv, header, data)
             self.check_proof(sa, chain)
@@ -143,14 +144,26 @@ class MainMode(Phase1):
             if number == 5:
                 self.core.send_error(header, path, NotifyType.PAYLOAD_MALFORMED)
             return
+        if expected is Event.RECEIVE_MM6:
+            sa.iv = iv
+        self.tunnels.peers.admit(
+            sa,
+            path,
+            lambda: self._authenticated(sa, iv, chain, data, path, expected),
+            lambda text: self.refuse_identity(sa, header, path, text),
+        )
+
+    def _authenticated(self, sa: IkeSa, iv: bytes, chain: Chain, data: bytes, path: Path, received: Event) -> None:
         sa.iv = iv
-        if expected is Event.RECEIVE_MM5:
+        if received is Event.RECEIVE_MM5:
+            if sa.keys is None:
+                raise PayloadMalformed("no keys")
             sa.path = path
             identity = self.identity(sa)
             payloads: list[Payload] = [identity, self.own_proof(sa, identity)]
             message, sa.iv = seal(sa.keys, sa.iv, header_of(sa, ExchangeType.MAIN), *push_chain(payloads))
             self.send(sa, path, message, data, repeat=False)
-        self.finish(sa, sa.path if sa.initiator else path, chain.payloads, expected)
+        self.finish(sa, sa.path if sa.initiator else path, chain.payloads, received)
 
     def _key_payloads(self, sa: IkeSa, public: bytes, nonce: bytes, path: Path) -> list[Payload]:
         found: list[Payload] = [KeyExchange(public), Nonce(nonce)]

@@ -11,14 +11,16 @@ from seikan.crypto.keys import derive_phase1, phase1_hash
 from seikan.crypto.prf import same
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
 from seikan.ike.effects import Path
+from seikan.ike.identity import read_identity
 from seikan.ike.nat import detect
 from seikan.ike.policy import choose, negotiable, own_offer, was_offered
-from seikan.ike.preshared import find_key
+from seikan.ike.preshared import Key
 from seikan.ike.sa import IkeSa, Tunnel
 from seikan.ike.states import Event, Role, State
 from seikan.ike.v1.envelope import InvalidHash
 from seikan.wire.constants import IKE_PORT, IdentityType, NotifyType
 from seikan.wire.errors import PayloadMalformed
+from seikan.wire.header import Header
 from seikan.wire.message import Chain
 from seikan.wire.payloads import (
     HashPayload,
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
 NONCE_OCTETS = 32
 NONCE_LIMITS = (8, 256)  # RFC 2409 section 5
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for the next message
-MAX_HALF_OPEN = 100
-MAX_HALF_OPEN_OF_PEER = 4
 UDP = 17
 HEARD_LIFETIME = 30.0  # seconds, about as long as a NAT keeps an idle mapping
 REPEAT_KEPT = 60.0  # seconds in which the last request is answered again
@@ -105,33 +105,48 @@ class Phase1:
                 tunnel, "IKMP_NO_POLICY", "no crypto isakmp policy with authentication pre-share, a cipher and a group"
             )
             return None
-        key = find_key(core.settings, settings.local, settings.remote)
-        if key is None:
-            self.no_key(tunnel)
-            return None
         path = Path(settings.local, IKE_PORT, settings.remote, IKE_PORT)
         for child in tunnel.usable():
             path = child.path if child.udp_encapsulation else path
-        sa = IkeSa(tunnel, Role.INITIATOR, aggressive, path, core.new_cookie(), core.now, pre_shared_key=key)
+        if tunnel.session is not None:
+            path = tunnel.session.path
+        key = self.tunnels.peers.key_for(tunnel, path)
+        if key is None:
+            self.no_key(tunnel)
+            return None
+        if not self.tunnels.admission.admits_own(tunnel):
+            return None
+        sa = IkeSa(tunnel, Role.INITIATOR, aggressive, path, core.new_cookie(), core.now, key=key)
         self.tunnels.add(sa)
         return sa
 
-    def begin_responder(self, tunnel: Tunnel, path: Path, cookie_i: bytes, aggressive: bool) -> IkeSa:
+    def key_of_peer(self, tunnel: Tunnel, path: Path, host: str | None = None) -> Key:
+        """The key for a peer that begins, known by its address or a name that it gave; else `AbandonExchange`."""
+        key = self.tunnels.peers.key_for(tunnel, path, host)
+        if key is None:
+            if tunnel.provisional:
+                self.core.counters["strangers_without_key"] += 1
+            else:
+                self.no_key(tunnel)
+            raise AbandonExchange("no pre-shared key for this peer", NotifyType.AUTHENTICATION_FAILED)
+        return key
+
+    def begin_responder(self, tunnel: Tunnel, path: Path, cookie_i: bytes, aggressive: bool, key: Key) -> IkeSa:
         """A new half-open SA; the caller has checked the limits and the proposal."""
         core = self.core
-        sa = IkeSa(tunnel, Role.RESPONDER, aggressive, path, cookie_i, core.now, cookie_r=core.new_cookie())
-        sa.pre_shared_key = find_key(core.settings, path.local, path.remote)
+        cookie_r = core.new_cookie()
+        sa = IkeSa(tunnel, Role.RESPONDER, aggressive, path, cookie_i, core.now, cookie_r=cookie_r, key=key)
         self.tunnels.add(sa)
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self.half_open_expired(sa))
         return sa
 
     def no_key(self, tunnel: Tunnel) -> None:
-        remote = tunnel.settings.remote
-        self.core.error(
-            tunnel,
-            "IKMP_NO_PRESHARED_KEY",
-            f"no pre-shared key for peer {remote} (crypto isakmp key ... address {remote})",
-        )
+        remote, profile = tunnel.settings.remote, tunnel.settings.isakmp_profile
+        where = "crypto isakmp key ..." if profile is None else f"in the keyrings of isakmp profile {profile}:"
+        text = f"no pre-shared key for peer {remote} ({where} address {remote})"
+        if profile is not None and profile not in self.core.profiles:
+            text = f"isakmp profile {profile} does not exist (crypto isakmp profile {profile})"
+        self.core.error(tunnel, "IKMP_NO_PRESHARED_KEY", text)
 
     def half_open_expired(self, sa: IkeSa) -> None:
         self.core.counters["half_open_expired"] += 1
@@ -215,7 +230,7 @@ class Phase1:
         """Everything phase 1 derives, once both public values and nonces are there."""
         policy = sa.policy
         encryption = policy.encryption_row if policy else None
-        if policy is None or encryption is None or sa.key_pair is None or sa.pre_shared_key is None:
+        if policy is None or encryption is None or sa.key_pair is None or sa.key is None:
             raise PayloadMalformed("keys are asked for too early")
         try:
             shared = sa.key_pair.shared(sa.publics[1] if sa.initiator else sa.publics[0])
@@ -224,7 +239,7 @@ class Phase1:
         sa.keys = derive_phase1(
             policy.hash_row,
             encryption,
-            sa.pre_shared_key,
+            sa.key.secret,
             nonces=sa.nonces,
             cookies=(sa.cookie_i, sa.cookie_r),
             publics=sa.publics,
@@ -236,13 +251,19 @@ class Phase1:
         """Our phase 1 identity (RFC 2407 section 4.6.2); a floated exchange names no port (RFC 3947 section 4)."""
         settings, tunnel = self.core.settings, sa.tunnel.settings
         port = 0 if sa.nat else IKE_PORT
+        profile = self.core.profile_of(sa.tunnel)
+        chosen = profile.self_identity if profile else None
+        kind, name = settings.identity, settings.hostname
         if sa.aggressive and sa.initiator and tunnel.aggressive_identity:
-            kind = IdentityType.USER_FQDN if "@" in tunnel.aggressive_identity else IdentityType.FQDN
-            return Identification(kind, UDP, port, tunnel.aggressive_identity.encode())
-        if settings.identity == "hostname":
-            return Identification(IdentityType.FQDN, UDP, port, settings.hostname.encode())
-        kind = IdentityType.IPV4_ADDR if sa.path.local.version == 4 else IdentityType.IPV6_ADDR
-        return Identification(kind, UDP, port, sa.path.local.packed)
+            kind, name = "fqdn", tunnel.aggressive_identity
+        elif chosen is not None:
+            kind, name = chosen.kind, chosen.name or settings.hostname
+        if kind in ("hostname", "fqdn", "user-fqdn"):
+            user = kind == "user-fqdn" or (kind == "fqdn" and "@" in name)
+            return Identification(IdentityType.USER_FQDN if user else IdentityType.FQDN, UDP, port, name.encode())
+        address = sa.path.local
+        four = address.version == 4
+        return Identification(IdentityType.IPV4_ADDR if four else IdentityType.IPV6_ADDR, UDP, port, address.packed)
 
     def own_proof(self, sa: IkeSa, identity: Identification) -> HashPayload:
         """HASH_I of an initiator, HASH_R of a responder."""
@@ -255,7 +276,12 @@ class Phase1:
         if not same(one(chain, HashPayload).data, self._proof(sa, body, of_initiator=not sa.initiator)):
             raise InvalidHash("the peer does not prove the pre-shared key")
         if identity:
-            sa.peer_identity = identity_text(identity)
+            self.take_identity(sa, identity)
+
+    @staticmethod
+    def take_identity(sa: IkeSa, identity: Identification) -> None:
+        """Who the peer says it is; nothing follows from it before it has proved its key."""
+        sa.peer_identity, sa.identity = identity_text(identity), read_identity(identity)
 
     @staticmethod
     def _proof(sa: IkeSa, identity: bytes, *, of_initiator: bool) -> bytes:
@@ -304,6 +330,7 @@ class Phase1:
             text = f"pre-shared key for {remote} probably differs from the peer's (message 5 was not answered)"
         else:
             text = f"peer {remote} does not answer ({self.name}, {sa.state.value})"
+        self.tunnels.failed(sa.tunnel, text)
         self.fail(sa, text, waited=True)
 
     # -- ending ------------------------------------------------------------------------------------------------------
@@ -313,7 +340,7 @@ class Phase1:
         A better explanation given before stays.
         """
         core, tunnel = self.core, sa.tunnel
-        explained = tunnel.last_error_at is not None and tunnel.last_error_at >= sa.created
+        explained = tunnel.trouble.since(sa.created)
         core.counters["phase1_failed"] += 1
         self.tunnels.drop(sa)
         if not explained:
@@ -333,6 +360,9 @@ class Phase1:
             )
         elif sa.state in (State.MM_NO_STATE, State.AG_NO_STATE):
             text = f"peer {sa.path.remote} refuses phase 1 ({notify_name(kind)})"
+            self.core.error(sa.tunnel, "IKMP_REFUSED", text, vague=True)
+        elif sa.state is State.MM_KEY_EXCH and sa.initiator and kind == NotifyType.AUTHENTICATION_FAILED:
+            text = f"peer {sa.path.remote} refuses our identity (AUTHENTICATION-FAILED)"
             self.core.error(sa.tunnel, "IKMP_REFUSED", text, vague=True)
         elif sa.state is State.MM_KEY_EXCH and sa.initiator:
             self.wrong_key(sa, 5, f"the peer answered {notify_name(kind)}", vague=True)
@@ -366,6 +396,7 @@ class Phase1:
         sa.tunnel.peer_behind_nat = sa.nat_remote
         sa.conn_id = core.next_conn_id()
         sa.established_at = core.now
+        self.tunnels.admission.complete(sa)
         core.timers.cancel(("half-open", sa))
         if sa.initiator and not sa.aggressive:
             core.timers.cancel(("retransmit", sa))
@@ -376,6 +407,21 @@ class Phase1:
             isinstance(payload, Notification) and payload.type == NotifyType.INITIAL_CONTACT for payload in payloads
         )
         self.tunnels.established(sa, initial_contact=contact)
+
+    def refuse_identity(self, sa: IkeSa, header: Header, path: Path, text: str) -> None:
+        """The peer of a tunnel has proved its key, but is none that the tunnel's isakmp profile matches."""
+        core, tunnel = self.core, sa.tunnel
+        core.counters["identity_refused"] += 1
+        core.error(tunnel, "IKMP_IDENTITY", text)
+        if sa.initiator:
+            if not sa.aggressive:  # there it takes phase 1 for complete only with our next message
+                self.tunnels.informational.say_no(sa)
+            self.fail(sa, text)
+            return
+        core.send_error(header, path, NotifyType.AUTHENTICATION_FAILED)
+        core.counters["phase1_failed"] += 1
+        self.tunnels.drop(sa)
+        self.tunnels.back_off(tunnel)
 
     def forget_answer(self, sa: IkeSa) -> None:
         sa.retransmission.sent = sa.retransmission.request = b""

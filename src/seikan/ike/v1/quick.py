@@ -2,28 +2,32 @@
 
 Order of installation: the responder has its inbound SA before it sends message 2, the initiator before message 3,
 so no side can be sent a packet it cannot open. The responder's outbound SA follows message 3. The initiator's
-follows its message 3 at once where the tunnel has no other pair; on a rekey it waits a little, since some peers
+follows its message 3 at once where the flow has no other pair; on a rekey it waits a little, since some peers
 install their side only when message 3 reaches them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.crypto.keys import closing_hash, keymat, phase2_iv
 from seikan.crypto.prf import same
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
+from seikan.ike.dynamic import Postponed
 from seikan.ike.effects import Path, Usage
+from seikan.ike.flows import MAX_PAIRS_OF_FLOW
 from seikan.ike.policy import lifetimes
-from seikan.ike.sa import ChildSa, IkeSa, QuickExchange, Tunnel
-from seikan.ike.selectors import any_identity, is_any, selector_text
+from seikan.ike.sa import ChildSa, Flow, IkeSa, QuickExchange
+from seikan.ike.selectors import identifications
+from seikan.ike.settings import PhaseTwo
 from seikan.ike.states import Event, Role
 from seikan.ike.status import Mismatch
 from seikan.ike.transforms import (
     LEAST_KILOBYTES,
     LEAST_SECONDS,
-    TUNNEL_MODES,
+    SPI_OCTETS,
+    Modes,
     Phase2Choice,
     bounded,
     choose,
@@ -38,7 +42,6 @@ from seikan.ike.v1.phase1 import NONCE_OCTETS, REPEAT_KEPT, AbandonExchange, non
 from seikan.wire.buffer import Buffer
 from seikan.wire.constants import (
     GROUP_BY_NUMBER,
-    EncapsulationMode,
     ExchangeType,
     LifeType,
     NotifyType,
@@ -52,6 +55,7 @@ from seikan.wire.payloads import (
     HashPayload,
     Identification,
     KeyExchange,
+    NatOriginalAddress,
     Nonce,
     Notification,
     Payload,
@@ -60,12 +64,15 @@ from seikan.wire.payloads import (
     push_attribute,
 )
 from seikan.wire.secret import Secret
+from seikan.wire.selector import Selector
 
 if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
     from seikan.ike.v1.informational import Informational
 
-MAX_EXCHANGES = 8  # quick modes at once under one phase 1 SA
+MAX_EXCHANGES = 8  # quick modes that a peer may have under way at once under one phase 1 SA
+MAX_REFUSED = 32  # message ids of refused ones that are told so again
+MAX_OWN_EXCHANGES = 4  # those that this side begins; other flows wait for their turn
 
 
 class QuickMode:
@@ -76,24 +83,27 @@ class QuickMode:
 
     # -- initiator ---------------------------------------------------------------------------------------------------
 
-    def start(self, sa: IkeSa) -> bool:
+    def start(self, sa: IkeSa, flow: Flow, selector: Selector) -> bool:
         """Send message 1 under `sa`; False, with a stated error, where there is nothing to propose."""
-        core, tunnel = self.core, sa.tunnel
-        if not usable_sets(tunnel.settings.transform_sets):
-            core.error(tunnel, "IPSEC_NO_TRANSFORM", f"no usable transform set in profile {tunnel.settings.profile}")
+        core, phase_two = self.core, flow.settings.phase_two
+        if not usable_sets(phase_two.transform_sets):
+            core.error(flow, "IPSEC_NO_TRANSFORM", f"no usable transform set in {phase_two.name}")
             return False
         if sa.keys is None:
             raise PayloadMalformed("no keys")
-        exchange = QuickExchange(sa, Role.INITIATOR, core.new_message_id(sa), core.new_spi(), core.now)
+        exchange = QuickExchange(sa, Role.INITIATOR, core.new_message_id(sa), core.new_spi(), core.now, flow, selector)
         sa.quick[exchange.message_id] = exchange
-        exchange.offered = offer(tunnel.settings, self._mode(sa), exchange.inbound_spi.to_bytes(4, "big"))
+        flow.exchanges.append(exchange)
+        modes = self._modes(sa, flow)
+        exchange.offered = offer(phase_two, modes, exchange.inbound_spi.to_bytes(4, "big"))
         exchange.nonces = (core.random(NONCE_OCTETS), b"")
         payloads: list[Payload] = [exchange.offered, Nonce(exchange.nonces[0])]
-        if tunnel.settings.pfs_group:
-            exchange.key_pair = core.key_pair(GROUP_BY_NUMBER[tunnel.settings.pfs_group])
+        if phase_two.pfs_group:
+            exchange.key_pair = core.key_pair(GROUP_BY_NUMBER[phase_two.pfs_group])
             payloads.append(KeyExchange(exchange.key_pair.public))
-        selector = any_identity(tunnel.settings.local)
-        payloads += [selector, selector]
+        payloads += identifications(selector, initiator=True)
+        if modes.original_addresses(usable_sets(phase_two.transform_sets)):
+            payloads += self._original_addresses(sa, initiator=True)
         header = header_of(sa, ExchangeType.QUICK, exchange.message_id)
         iv = phase2_iv(sa.keys, sa.iv, exchange.message_id)
         message, exchange.iv = seal_hashed(sa.keys, iv, header, payloads)
@@ -102,15 +112,24 @@ class QuickMode:
         self._send(exchange, message, b"", repeat=True)
         return True
 
+    @staticmethod
+    def _original_addresses(sa: IkeSa, *, initiator: bool) -> list[Payload]:
+        """NAT-OAi and NAT-OAr (RFC 3947 section 5.2): each side's own address, and the other's as it sees it."""
+        pair = (sa.path.local, sa.path.remote) if initiator else (sa.path.remote, sa.path.local)
+        return [NatOriginalAddress(address, sa.nat_draft) for address in pair]
+
     def _message_2(self, exchange: QuickExchange, header: Header, data: bytes) -> None:
-        sa, tunnel, core = exchange.ike_sa, exchange.ike_sa.tunnel, self.core
-        if sa.keys is None or exchange.offered is None:
+        sa, core, flow = exchange.ike_sa, self.core, exchange.flow
+        if sa.keys is None or exchange.offered is None or flow is None:
             raise PayloadMalformed("no keys")
         chain, iv = unseal(sa.keys, exchange.iv, header, data)
         check_hash(sa.keys, header.message_id, chain, exchange.nonces[0])
         # From here on the peer is the one that proved the key in phase 1; what it sends may end the exchange.
-        self._check_selectors(exchange, chain)
-        choice = self._choice(exchange, chain)
+        identities = [payload for payload in chain.payloads if isinstance(payload, Identification)]
+        selector = self.tunnels.flows.asked(sa, identities, initiator=True)
+        if selector is None or not (selector == exchange.selector or self.tunnels.flows.same(sa, flow, selector)):
+            self._other_selectors(sa, identities, initiator=True)
+        choice = self._choice(exchange, flow, chain)
         nonce = nonce_of(chain)
         exchange.nonces = (exchange.nonces[0], nonce)
         shared = self._shared(exchange, chain, choice)
@@ -120,9 +139,9 @@ class QuickMode:
         body = push_chain([HashPayload(closing_hash(sa.keys, header.message_id, *exchange.nonces))])
         exchange.reply, exchange.iv = seal(sa.keys, iv, header_of(sa, ExchangeType.QUICK, header.message_id), *body)
         exchange.retransmission.request = data
-        exchange.child = self._make_child(exchange, choice, shared, seconds, kilobytes)
+        exchange.child = self._make_child(exchange, flow, choice, shared, seconds, kilobytes)
         self.tunnels.touch(sa)
-        self._install_inbound(exchange, tunnel)
+        self._install_inbound(exchange, exchange.child)
 
     @staticmethod
     def _shortened(chain: Chain, choice: Phase2Choice) -> tuple[int, int]:
@@ -140,14 +159,15 @@ class QuickMode:
 
     def respond(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
         """Message 1 under an established SA."""
-        core, tunnel = self.core, sa.tunnel
+        core = self.core
         if header.message_id in sa.finished:
             core.counters["duplicates"] += 1
+            self._refuse_again(sa, header.message_id)
             return
         if sa.exhausted:
             core.counters["message_ids_exhausted"] += 1
             return
-        if sum(exchange.running for exchange in sa.quick.values()) >= MAX_EXCHANGES:
+        if self.running(sa, Role.RESPONDER) >= MAX_EXCHANGES:
             core.counters["quick_mode_limit"] += 1
             return
         if sa.keys is None:
@@ -157,25 +177,40 @@ class QuickMode:
         self.tunnels.touch(sa, path)
         exchange = QuickExchange(sa, Role.RESPONDER, header.message_id, core.new_spi(), core.now)
         try:
-            if not tunnel.able:
-                raise AbandonExchange(f"{tunnel.name} is down here")
+            if not sa.tunnel.able:
+                raise AbandonExchange(f"{sa.tunnel.name} is down here")
             self._answer(exchange, chain, iv, data)
+        except Postponed:
+            core.counters["quick_modes_postponed"] += 1
+            core.free_spi(exchange.inbound_spi)
         except (AbandonExchange, WireError) as error:
-            self._refuse(sa, header.message_id, exchange, error)
+            self._refuse(sa, chain, exchange, error)
+
+    @staticmethod
+    def running(sa: IkeSa, role: Role) -> int:
+        """How many quick modes are under way in which this side has `role`."""
+        return sum(exchange.running and exchange.role is role for exchange in sa.quick.values())
 
     def _answer(self, exchange: QuickExchange, chain: Chain, iv: bytes, data: bytes) -> None:
-        sa, tunnel, core = exchange.ike_sa, exchange.ike_sa.tunnel, self.core
+        sa, core = exchange.ike_sa, self.core
         if sa.keys is None:
             raise PayloadMalformed("no keys")
-        self._check_selectors(exchange, chain)
-        choice = self._choice(exchange, chain)
+        identities = [payload for payload in chain.payloads if isinstance(payload, Identification)]
+        flow, exchange.selector = self._asked(sa, identities, one(chain, SaPayload))
+        exchange.flow = flow
+        if len(flow.children) >= MAX_PAIRS_OF_FLOW:
+            core.counters["pairs_of_flow_limit"] += 1
+            raise AbandonExchange("too many IPsec SAs of one flow")
+        choice = self._choice(exchange, flow, chain)
         exchange.nonces = (nonce_of(chain), core.random(NONCE_OCTETS))
         payloads: list[Payload] = []
         if choice.pfs_group:
             exchange.key_pair = core.key_pair(GROUP_BY_NUMBER[choice.pfs_group])
             payloads.append(KeyExchange(exchange.key_pair.public))
         shared = self._shared(exchange, chain, choice)
-        payloads += [payload for payload in chain.payloads if isinstance(payload, Identification)]
+        payloads += identities
+        if choice.transform_set.transport and sa.nat:
+            payloads += self._original_addresses(sa, initiator=False)
         spi = exchange.inbound_spi.to_bytes(4, "big")
         chosen = choice.proposal
         answer = SaPayload((type(chosen)(chosen.number, chosen.protocol, spi, chosen.transforms),))
@@ -189,8 +224,35 @@ class QuickMode:
         exchange.retransmission.request = data
         exchange.advance(Event.RECEIVE_QM1)
         sa.quick[exchange.message_id] = exchange
-        exchange.child = self._make_child(exchange, choice, shared, choice.lifetime_seconds, choice.lifetime_kilobytes)
-        self._install_inbound(exchange, tunnel)
+        flow.exchanges.append(exchange)
+        limits = (choice.lifetime_seconds, choice.lifetime_kilobytes)
+        exchange.child = self._make_child(exchange, flow, choice, shared, *limits)
+        self._install_inbound(exchange, exchange.child)
+
+    def _asked(self, sa: IkeSa, identities: list[Identification], offered: SaPayload) -> tuple[Flow, Selector]:
+        """The flow that message 1 asks for, or a refusal that names both sides' selectors."""
+        selector = self.tunnels.flows.asked(sa, identities, initiator=False)
+        if selector is None:
+            self._other_selectors(sa, identities, initiator=False)
+        found = self.tunnels.flows.find(sa, selector)
+        if found is not None:
+            return found
+
+        def fits(phase_two: PhaseTwo) -> bool:
+            modes = Modes(sa.nat, sa.nat_draft)
+            return isinstance(choose(phase_two, modes, offered, initiator=False), Phase2Choice)
+
+        flow = self.tunnels.dynamic.make_flow(sa, selector, fits)
+        if flow is None:
+            self._other_selectors(sa, identities, initiator=False)
+        return flow, selector
+
+    def _other_selectors(self, sa: IkeSa, identities: list[Identification], *, initiator: bool) -> NoReturn:
+        text = f"peer {sa.path.remote} asks for other traffic selectors than are configured here"
+        self.core.counters["selectors_refused"] += 1
+        rows = (self.tunnels.flows.mismatch(sa.tunnel, identities if initiator else identities[::-1]),)
+        self.core.error(sa.tunnel, "IPSEC_BAD_SELECTORS", text, rows)
+        raise AbandonExchange(text, NotifyType.INVALID_ID_INFORMATION)
 
     def _message_3(self, exchange: QuickExchange, header: Header, data: bytes) -> None:
         sa, child = exchange.ike_sa, exchange.child
@@ -234,28 +296,20 @@ class QuickMode:
             self.informational.notify(sa, error.notify, exchange.inbound_spi)
             self.fail(exchange, str(error))
 
-    def _check_selectors(self, exchange: QuickExchange, chain: Chain) -> None:
-        """A route-based tunnel carries any to any; the mismatch names what the peer wanted."""
-        tunnel = exchange.ike_sa.tunnel
-        identities = [payload for payload in chain.payloads if isinstance(payload, Identification)]
-        if len(identities) == 2 and all(is_any(identity) for identity in identities):
-            return
-        theirs = " to ".join(selector_text(identity) for identity in identities) or "none (its addresses alone)"
-        own = selector_text(any_identity(tunnel.settings.local))
-        text = f"peer {exchange.ike_sa.path.remote} asks for other traffic selectors than a tunnel interface has"
-        self.core.error(tunnel, "IPSEC_BAD_SELECTORS", text, (Mismatch("ipsec selectors", f"{own} to {own}", theirs),))
-        raise AbandonExchange(text, NotifyType.INVALID_ID_INFORMATION)
-
-    def _choice(self, exchange: QuickExchange, chain: Chain) -> Phase2Choice:
+    def _choice(self, exchange: QuickExchange, flow: Flow, chain: Chain) -> Phase2Choice:
         sa = exchange.ike_sa
         payload = one(chain, SaPayload)
         initiator = exchange.role is Role.INITIATOR
-        choice = choose(sa.tunnel.settings, self._mode(sa), payload, initiator=initiator)
+        choice = choose(flow.settings.phase_two, self._modes(sa, flow), payload, initiator=initiator)
         if isinstance(choice, Phase2Choice):
+            if (flow.owner.name, int.from_bytes(choice.spi, "big")) in self.core.outbound:
+                # It names an SA of this owner's in the plane, maybe another peer's.
+                self.core.counters["spi_in_use"] += 1
+                raise AbandonExchange("the peer's SPI is in use here", NotifyType.INVALID_SPI)
             return choice
         self.core.counters["no_proposal_chosen"] += 1
-        text = f"no transform set in common with peer {sa.path.remote}"
-        self.core.error(sa.tunnel, "IPSEC_NO_PROPOSAL", text, choice)
+        text = f"no transform set in common with peer {sa.path.remote}{self.tunnels.flows.about(flow)}"
+        self.core.error(flow, "IPSEC_NO_PROPOSAL", text, choice)
         raise AbandonExchange(text)
 
     def _shared(self, exchange: QuickExchange, chain: Chain, choice: Phase2Choice) -> Secret | None:
@@ -271,16 +325,23 @@ class QuickMode:
             raise AbandonExchange(str(error), NotifyType.INVALID_KEY_INFORMATION) from error
 
     @staticmethod
-    def _mode(sa: IkeSa) -> EncapsulationMode:
-        return TUNNEL_MODES[sa.nat, sa.nat_draft]
+    def _modes(sa: IkeSa, flow: Flow) -> Modes:
+        return Modes(sa.nat, sa.nat_draft, flow.settings.transport)
 
     def _make_child(
-        self, exchange: QuickExchange, choice: Phase2Choice, shared: Secret | None, seconds: int, kilobytes: int
+        self,
+        exchange: QuickExchange,
+        flow: Flow,
+        choice: Phase2Choice,
+        shared: Secret | None,
+        seconds: int,
+        kilobytes: int,
     ) -> ChildSa:
         sa = exchange.ike_sa
         encryption, integrity = choice.transform_set.encryption, choice.transform_set.integrity
         if sa.keys is None or encryption is None:
             raise PayloadMalformed("no keys")
+        self.tunnels.dynamic.announce(flow)
         size = encryption.key_bits // 8 + encryption.salt
         total = size + (integrity.key if integrity and not encryption.aead else 0)
         spis = {"in": exchange.inbound_spi.to_bytes(4, "big"), "out": choice.spi}
@@ -289,7 +350,8 @@ class QuickMode:
             material = keymat(sa.keys, ProtocolId.ESP, spi, *exchange.nonces, total, shared)
             keys[f"{side} encryption"], keys[f"{side} integrity"] = Secret(material[:size]), Secret(material[size:])
         child = ChildSa(
-            sa.tunnel,
+            flow,
+            exchange.selector or flow.settings.selector,
             exchange.role is Role.INITIATOR,
             self.core.next_child_id(),
             exchange.inbound_spi,
@@ -305,20 +367,17 @@ class QuickMode:
             sa.nat_remote,
             keys=keys,
         )
-        sa.tunnel.children.append(child)
+        flow.children.append(child)
+        self.core.keep(child)
         exchange.key_pair = None
         return child
 
-    def _install_inbound(self, exchange: QuickExchange, tunnel: Tunnel) -> None:
-        child = exchange.child
-        if child is None:
-            return
-
+    def _install_inbound(self, exchange: QuickExchange, child: ChildSa) -> None:
         def installed(result: str | Usage | None) -> None:
             if child.removed or not exchange.running:
                 return
             if isinstance(result, str):
-                self.core.error(tunnel, "IPSEC_INSTALL", f"the inbound SA could not be installed: {result}")
+                self.core.error(child.flow, "IPSEC_INSTALL", f"the inbound SA could not be installed: {result}")
                 self.fail(exchange, result)
                 return
             self._inbound_installed(exchange, child)
@@ -331,7 +390,7 @@ class QuickMode:
         if exchange.role is Role.RESPONDER:
             self._send(exchange, exchange.reply, request, repeat=True)
             return
-        others = [pair for pair in child.tunnel.usable() if pair is not child and not pair.stale]
+        others = [pair for pair in child.flow.usable(child.selector) if pair is not child and not pair.stale]
         if not others:
             self.tunnels.children.install_outbound(child)
         self._send(exchange, exchange.reply, request, repeat=False)
@@ -343,11 +402,19 @@ class QuickMode:
         """Keep the exchange for a while: a peer that missed the last message asks again."""
         if exchange.child:
             exchange.child.completed = self.core.now
+        self._over(exchange)
         exchange.offered = exchange.key_pair = None
         exchange.nonces = (b"", b"")
         self.tunnels.finish_message(exchange.ike_sa, exchange.message_id)
         self.core.counters["quick_modes_completed"] += 1
         self.core.timers.set(("forget", exchange), self.core.now + REPEAT_KEPT, lambda: self._forget(exchange))
+
+    def _over(self, exchange: QuickExchange) -> None:
+        flow = exchange.flow
+        if flow is not None:
+            if exchange in flow.exchanges:
+                flow.exchanges.remove(exchange)
+            self.tunnels.look(flow)
 
     @staticmethod
     def _forget(exchange: QuickExchange) -> None:
@@ -363,9 +430,12 @@ class QuickMode:
     def _repeat(self, exchange: QuickExchange) -> None:
         state, sa = exchange.retransmission, exchange.ike_sa
         if state.tries >= MAX_TRIES:
-            # The peer has lost this phase 1 SA, or is gone: a new phase 1 finds out which.
-            self.fail(exchange, f"peer {sa.path.remote} does not answer (quick mode)", waited=True)
-            self.tunnels.lost(sa)
+            alive = sa.heard_at > exchange.created
+            about = self.tunnels.flows.about(exchange.flow) if exchange.flow else ""
+            self.fail(exchange, f"peer {sa.path.remote} does not answer (quick mode){about}", waited=not alive)
+            if not alive:
+                # The peer has lost this phase 1 SA, or is gone: a new phase 1 finds out which.
+                self.tunnels.lost(sa)
             return
         state.tries += 1
         self.core.counters["retransmissions"] += 1
@@ -373,25 +443,40 @@ class QuickMode:
         self.core.send(sa, sa.path, state.sent)
         self.core.retransmit(("retransmit", exchange), state.tries, lambda: self._repeat(exchange))
 
-    def _refuse(self, sa: IkeSa, message_id: int, exchange: QuickExchange, error: AbandonExchange | WireError) -> None:
-        """Tell the authenticated peer why its message 1 was not accepted, once."""
-        self.tunnels.finish_message(sa, message_id)
+    def _refuse(self, sa: IkeSa, chain: Chain, exchange: QuickExchange, error: AbandonExchange | WireError) -> None:
+        """Tell the authenticated peer why its message 1 was not accepted; the notify names it by the peer's SPI."""
+        self.tunnels.finish_message(sa, exchange.message_id)
         self.core.counters["quick_mode_refused"] += 1
         self.core.debug("ipsec", "{}: quick mode refused: {}", sa.label, error)
         self.discard(exchange)
-        self.informational.notify(sa, error.notify, exchange.inbound_spi)
+        offered = [row.spi for part in chain.payloads if isinstance(part, SaPayload) for row in part.proposals]
+        spi = next((int.from_bytes(spi, "big") for spi in offered if len(spi) == SPI_OCTETS), exchange.inbound_spi)
+        sa.refused[exchange.message_id] = (error.notify, spi)
+        if len(sa.refused) > MAX_REFUSED:
+            del sa.refused[next(iter(sa.refused))]
+        self.informational.notify(sa, error.notify, spi)
         self.tunnels.evaluate(sa.tunnel)
 
+    def _refuse_again(self, sa: IkeSa, message_id: int) -> None:
+        """The peer repeats a message 1 that was refused: the notify was lost."""
+        refusal = sa.refused.get(message_id)
+        if refusal is not None and self.core.error_replies.allow((sa.path.remote, "refused"), self.core.now):
+            self.informational.notify(sa, *refusal)
+
     def fail(self, exchange: QuickExchange, text: str, *, waited: bool = False) -> None:
-        """The exchange is over without a pair; the tunnel tries again later, or soon where it has `waited`."""
-        core, tunnel = self.core, exchange.ike_sa.tunnel
-        explained = tunnel.last_error_at is not None and tunnel.last_error_at >= exchange.created
+        """The exchange is over without a pair; its flow is tried again later, or soon where it has `waited`. Other
+        flows go on.
+        """
+        core, flow, tunnel = self.core, exchange.flow, exchange.ike_sa.tunnel
         core.counters["quick_modes_failed"] += 1
-        if not explained:
-            core.error(tunnel, "IPSEC_NO_ANSWER", text, vague=True)
+        if not (flow or tunnel).trouble.since(exchange.created):
+            core.error(flow or tunnel, "IPSEC_NO_ANSWER", text, vague=True)
         core.log(6, "IKMP_MODE_FAILURE", f"Processing of Quick mode failed with peer at {exchange.ike_sa.path.remote}")
         self.discard(exchange)
-        (self.tunnels.evaluate_soon if waited else self.tunnels.back_off)(tunnel)
+        if flow is not None:
+            (self.tunnels.evaluate_flow_soon if waited else self.tunnels.back_off_flow)(flow)
+        if not waited:
+            self.tunnels.evaluate(tunnel)
 
     def refused(self, sa: IkeSa, kind: int, name: str, spi: bytes) -> bool:
         """An authenticated error notify: it ends the quick mode it names, or the only one under way."""
@@ -400,10 +485,14 @@ class QuickMode:
         named = [exchange for exchange in running if spi in self._spis(exchange)]
         ended = named or (waiting if len(waiting) == 1 else [])
         for exchange in ended:
-            mismatches = own_offer(sa.tunnel.settings, self._mode(sa)) if kind == NotifyType.NO_PROPOSAL_CHOSEN else ()
-            self.core.error(
-                sa.tunnel, "IPSEC_REFUSED", f"peer {sa.path.remote} refused quick mode ({name})", mismatches, vague=True
-            )
+            flow, about = exchange.flow, ""
+            mismatches: tuple[Mismatch, ...] = ()
+            if flow is not None:
+                about = self.tunnels.flows.about(flow)
+                if kind == NotifyType.NO_PROPOSAL_CHOSEN:
+                    mismatches = own_offer(flow.settings.phase_two, self._modes(sa, flow))
+            text = f"peer {sa.path.remote} refused quick mode ({name}){about}"
+            self.core.error(flow or sa.tunnel, "IPSEC_REFUSED", text, mismatches, vague=True)
             self.fail(exchange, name)
         return bool(ended)
 
@@ -421,7 +510,10 @@ class QuickMode:
         self.core.timers.cancel(("retransmit", exchange))
         self.core.timers.cancel(("forget", exchange))
         exchange.ike_sa.quick.pop(exchange.message_id, None)
+        self._over(exchange)
         self.tunnels.finish_message(exchange.ike_sa, exchange.message_id)
-        # The pair of an exchange that is over is the tunnel's, though its outbound side may still wait.
+        if exchange.child is None:
+            self.core.free_spi(exchange.inbound_spi)
+        # The pair of an exchange that is over is the flow's, though its outbound side may still wait.
         if running and exchange.child:
             self.tunnels.children.remove_pair(exchange.child)

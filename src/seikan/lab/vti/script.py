@@ -1,75 +1,34 @@
 """The VTI session as data: what is typed at R3 and R1, and what must be seen.
 
-Steps 1 to 3 of the session that Seikan exists for; the proof that ends it is `seikan.lab.proof`.
+Steps 1 to 3 of the session that Seikan exists for; the proof that ends it is `seikan.lab.vti.proof`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A line for the reader between parts of the transcript."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """A line typed; `mode` is the prompt afterwards ("(config)#"), `says` patterns the answer must contain."""
-
-    router: str
-    line: str
-    mode: str
-    says: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    """Keys without Enter: `shown` is the edited line afterwards; the line is erased unless `keep`."""
-
-    router: str
-    keys: str
-    shown: str
-    says: tuple[str, ...] = ()
-    keep: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """A log line that must arrive at that router within `limit` seconds."""
-
-    router: str
-    pattern: str
-    limit: float
-
-
-Action = Heading | Type | Press | Expect
-
-PROTOCOL_SECONDS = 10.0
-"""How long a line protocol may take to follow what was typed."""
-ADJACENCY_SECONDS = 60.0
-"""How long OSPF may take to reach FULL: a hello is 10 seconds, and the exchange a few more."""
-
-CONFIG, ISAKMP, TRANSFORM, PROFILE, INTERFACE = (
-    "(config)#",
-    "(config-isakmp)#",
-    "(cfg-crypto-trans)#",
-    "(ipsec-profile)#",
-    "(config-if)#",
+from seikan.lab.actions import (
+    CONFIG,
+    INTERFACE,
+    PROFILE,
+    PROTOCOL_SECONDS,
+    TRANSFORM,
+    Action,
+    Expect,
+    Heading,
+    Press,
+    Type,
+    adjacent,
+    line_protocol,
+    phase_one,
 )
-_LINE_PROTOCOL = r"%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to "
+
+_INTERFACE = "Tunnel0"
 
 
 def policy(router: str, peer: str) -> tuple[Action, ...]:
     """Step 1: phase 1 and phase 2."""
     return (
         Type(router, "conf t", CONFIG, (r"Enter configuration commands, one per line\.  End with CNTL/Z\.",)),
-        Type(router, "crypto isakmp policy 1", ISAKMP),
-        Type(router, "encr aes", ISAKMP),
-        Type(router, "auth pre-share", ISAKMP),
-        Type(router, "group 14", ISAKMP),
+        *phase_one(router),
         Type(router, f"crypto isakmp key LoopedBack!!! address {peer}", CONFIG),
         Type(router, "crypto ipsec transform-set CCIE esp-aes esp-sha-hmac", TRANSFORM),
         Type(router, "crypto ipsec profile ProtectTheTunnel", PROFILE),
@@ -127,24 +86,10 @@ def protection(router: str) -> tuple[Action, ...]:
     """Step 3: from GRE to IPsec."""
     return (
         Type(router, "tunnel mode ipsec ipv4", INTERFACE),
-        Expect(router, _LINE_PROTOCOL + "down", PROTOCOL_SECONDS),
+        line_protocol(router, _INTERFACE, "down"),
         Expect(router, r"%OSPF-5-ADJCHG: Process 1, Nbr \S+ on Tunnel0 from FULL to DOWN", PROTOCOL_SECONDS),
         Type(router, "tunnel protection ipsec profile ProtectTheTunnel", INTERFACE),
         Expect(router, r"%CRYPTO-6-ISAKMP_ON_OFF: ISAKMP is ON", PROTOCOL_SECONDS),
-    )
-
-
-def up(router: str) -> tuple[Action, ...]:
-    return (Expect(router, _LINE_PROTOCOL + "up", PROTOCOL_SECONDS),)
-
-
-def full(router: str, neighbor: str) -> tuple[Action, ...]:
-    return (
-        Expect(
-            router,
-            rf"%OSPF-5-ADJCHG: Process 1, Nbr {neighbor} on Tunnel0 from LOADING to FULL, Loading Done",
-            ADJACENCY_SECONDS,
-        ),
     )
 
 
@@ -155,11 +100,11 @@ GRE: tuple[Action, ...] = (
     *policy("R1", "10.1.23.3"),
     Heading("Step 2: the tunnel, still GRE"),
     *tunnel("R3", "fa1/0", "10.1.12.1", explore=True),
-    *up("R3"),
+    line_protocol("R3", _INTERFACE, "up"),
     *tunnel("R1", "fa0/0", "10.1.23.3", explore=False),
-    *up("R1"),
-    *full("R3", "1.1.1.1"),
-    *full("R1", "3.3.3.3"),
+    line_protocol("R1", _INTERFACE, "up"),
+    adjacent("R3", "1.1.1.1", _INTERFACE),
+    adjacent("R1", "3.3.3.3", _INTERFACE),
 )
 """Steps 1 and 2: at the end OSPF is FULL over plain GRE, readable by the provider."""
 
@@ -167,10 +112,10 @@ IPSEC: tuple[Action, ...] = (
     Heading("Step 3: from GRE to IPsec"),
     *protection("R3"),
     *protection("R1"),
-    *up("R3"),
-    *up("R1"),
-    *full("R3", "1.1.1.1"),
-    *full("R1", "3.3.3.3"),
+    line_protocol("R3", _INTERFACE, "up"),
+    line_protocol("R1", _INTERFACE, "up"),
+    adjacent("R3", "1.1.1.1", _INTERFACE),
+    adjacent("R1", "3.3.3.3", _INTERFACE),
     Type("R3", "end", "#"),
     Type("R1", "end", "#"),
 )

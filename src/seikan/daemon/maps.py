@@ -1,0 +1,433 @@
+"""Crypto maps as they run: an interface's map is one plane device that nftables sends the matching packets to.
+
+Each line that permits in an entry's access list is a flow with SAs of its own, negotiated when traffic asks for it.
+An entry has one current peer of those it names; the others may begin themselves, and are tried in turn when it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+
+from seikan.config.access import crypto_lines
+from seikan.config.model import Config, CryptoMap, CryptoMapEntry, ReverseRoute, StaticRoute
+from seikan.config.validate import map_problems
+from seikan.daemon import settings
+from seikan.daemon.settings import Protected
+from seikan.daemon.view import View
+from seikan.ike.effects import AddFlow, FlowDown, FlowUp, PeerFailed, RemoveFlow
+from seikan.ike.settings import DynamicEntrySettings, DynamicMapSettings, FlowSettings
+from seikan.plane.base import Plane, PlaneError, Policy, TunnelMode, TunnelParameters
+from seikan.system.errors import AdapterError
+from seikan.system.netlink import Netlink
+from seikan.system.policy_routing import MOST_MAPS, CryptoRouting
+from seikan.wire.selector import Selector
+
+Address = IPv4Address | IPv6Address
+
+_LINES_BITS = 16  # of a flow's number below the entry's sequence number
+NOWHERE = IPv4Address(0)
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicFlow:
+    """Traffic that a peer of a dynamic map has negotiated; `entry` is the dynamic map's sequence number."""
+
+    number: int
+    selector: Selector
+    remote: Address
+    entry: int
+
+
+@dataclass(slots=True)
+class MapState:
+    """The crypto map of one interface. `current` is the peer in use by sequence number, `up` the remote by flow."""
+
+    interface: str
+    number: int
+    crypto_map: CryptoMap
+    local: Address | None = None
+    link_mtu: int = settings.DEFAULT_LINK_MTU
+    linux_name: str = ""
+    parameters: TunnelParameters | None = None
+    made: bool = False
+    refusal: str | None = None
+    problems: tuple[str, ...] = ()
+    udp: bool = False
+    current: dict[int, Address] = field(default_factory=dict)
+    up: dict[int, Address] = field(default_factory=dict)
+    dynamic: dict[int, DynamicFlow] = field(default_factory=dict)
+
+    @property
+    def device(self) -> str:
+        return f"cm{self.number}"
+
+    @property
+    def routing(self) -> CryptoRouting:
+        return CryptoRouting.of(self.number)
+
+    @property
+    def usable(self) -> bool:
+        """Whether what the map matches can go through its device; where it cannot it goes nowhere."""
+        return self.made and not self.problems and self.refusal is None
+
+    def peer_of(self, entry: CryptoMapEntry) -> Address | None:
+        peers = [peer.address for peer in entry.peers]
+        current = self.current.get(entry.sequence)
+        return current if current in peers else _first_peer(entry)
+
+    def up_flows(self, sequence: int) -> list[int]:
+        return [number for number in self.up if number >> _LINES_BITS == sequence]
+
+
+def _first_peer(entry: CryptoMapEntry) -> Address | None:
+    """The default peer, else the first."""
+    default = next((peer.address for peer in entry.peers if peer.default), None)
+    return default or (entry.peers[0].address if entry.peers else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the maps ask of the running router, and whom they tell.
+
+    `negotiate` has the engine told anew what to negotiate; `derive` has the derived configuration worked out anew.
+    """
+
+    linux_name: Callable[[str], str]
+    log: Callable[[str, int, str, str], object]
+    start: Callable[[str], None]
+    stop: Callable[[str, str], None]
+    negotiate: Callable[[], None]
+    derive: Callable[[], None]
+
+
+class CryptoMaps:
+    """All crypto maps that are on interfaces."""
+
+    def __init__(self, plane: Plane | None, netlink: Netlink, around: Around) -> None:
+        self._plane = plane
+        self._netlink = netlink
+        self._around = around
+        self._config = Config()
+        self._view = View()
+        self._states: dict[str, MapState] = {}
+
+    @property
+    def states(self) -> Mapping[str, MapState]:
+        """By the interface's IOS name."""
+        return self._states
+
+    def bundle_of(self, owner: str) -> str | None:
+        """What the plane calls the SAs of the interface's map; None where it has none."""
+        state = self._states.get(owner)
+        return None if state is None else state.device
+
+    # -- configuration -----------------------------------------------------------------------------------------------
+
+    async def apply(self, config: Config, view: View) -> None:
+        """Make, change and remove devices until they are as `config` wants them. Raises `AdapterError`, `PlaneError`.
+
+        A device is made before anything is sent to it, and goes after that.
+        """
+        self._config, self._view = config, view
+        wanted = {
+            interface.name: config.crypto_maps[interface.crypto_map]
+            for interface in config.interfaces.values()
+            if interface.crypto_map is not None and interface.crypto_map in config.crypto_maps
+        }
+        for name in [name for name in self._states if name not in wanted]:
+            await self._remove(self._states[name])
+        for name, crypto_map in wanted.items():
+            state = self._states.get(name)
+            if state is None:
+                state = self._states[name] = MapState(name, self._free_number(), crypto_map)
+            state.crypto_map = crypto_map
+            self._look(state)
+            await self._make(state)
+
+    def _free_number(self) -> int:
+        taken = {state.number for state in self._states.values()}
+        for number in range(1, MOST_MAPS + 1):
+            if number not in taken:
+                return number
+        raise AdapterError(f"crypto maps can be on {MOST_MAPS} interfaces at most")
+
+    def _look(self, state: MapState) -> None:
+        state.linux_name = self._around.linux_name(state.interface)
+        source = state.crypto_map.local_address or state.interface
+        state.local = self._address(source)
+        link = self._view.links.get(state.linux_name)
+        state.link_mtu = link.mtu if link is not None else settings.DEFAULT_LINK_MTU
+        state.problems = map_problems(self._config, state.interface)
+
+    def _address(self, interface: str) -> Address | None:
+        configured = self._config.interfaces.get(interface)
+        device = self._around.linux_name(interface)
+        wanted = configured.address if configured is not None else None
+        if wanted is not None and any(entry.address == wanted for entry in self._view.addresses.get(device, ())):
+            return wanted.ip
+        primary = self._view.primary(device)
+        return primary.ip if primary is not None else self._view.primary_ipv6(device)
+
+    async def _make(self, state: MapState) -> None:
+        parameters = self._parameters(state)
+        if self._plane is None:
+            return
+        try:
+            if not state.made:
+                self._plane.create_tunnel(parameters)
+                state.made = True
+                self._plane.set_carrier(state.device, True)
+            elif parameters != state.parameters:
+                self._plane.update_tunnel(parameters)
+        except PlaneError as error:
+            state.refusal = str(error)
+            raise
+        state.refusal, state.parameters = None, parameters
+        self._netlink.loosen_reverse_path(state.device)
+        await self._netlink.set_up(state.device)
+        await self._borrow(state)
+        await self._netlink.set_crypto_route(state.routing, state.device)
+        if state.usable and state.local is not None:
+            self._around.start(state.interface)
+
+    @staticmethod
+    def belongs(number: int, sequence: int) -> bool:
+        """Whether a flow is one of the map's entry `sequence`."""
+        return number >> _LINES_BITS == sequence
+
+    @staticmethod
+    def enabled(entry: CryptoMapEntry) -> bool:
+        """A static entry does nothing before it has a peer and an access list, as in IOS."""
+        return entry.dynamic is None and bool(entry.peers) and entry.access_list is not None
+
+    async def _borrow(self, state: MapState) -> None:
+        """The device has the map's own address: of one without any, Linux takes no packet whose way back is another."""
+        wanted = IPv4Interface((state.local, 32)) if isinstance(state.local, IPv4Address) else None
+        for address in self._netlink.addresses_set(state.device):
+            if address != wanted:
+                await self._netlink.remove_address(state.device, address)
+        if wanted is not None:
+            await self._netlink.add_address(state.device, wanted)
+
+    def _parameters(self, state: MapState) -> TunnelParameters:
+        sets = [
+            chosen
+            for entry in self._offering(state)
+            for chosen in settings.transform_sets(self._config, entry.transform_sets)
+        ]
+        local = state.local or NOWHERE
+        fits = settings.transport_mtu(sets, state.link_mtu, outer_ipv6=local.version == 6, udp=state.udp)
+        return TunnelParameters(
+            device=state.device,
+            mode=TunnelMode.IPSEC,
+            source=local,
+            destination=type(local)(0),
+            mtu=fits,
+            df=settings.df_bit(self._config),
+            policies=tuple(self._policies(state)),
+        )
+
+    def _offering(self, state: MapState) -> Iterator[CryptoMapEntry]:
+        """Every entry that negotiates, those of dynamic maps among them."""
+        for entry in state.crypto_map.entries.values():
+            dynamic = self._config.dynamic_maps.get(entry.dynamic or "")
+            if dynamic is not None:
+                yield from dynamic.entries.values()
+            elif entry.dynamic is None:
+                yield entry
+
+    def _policies(self, state: MapState) -> Iterator[Policy]:
+        """In the order of the map's sequence numbers."""
+        for entry in state.crypto_map.entries.values():
+            for number, selector in self.lines(entry):
+                yield Policy(number, selector)
+            for flow in state.dynamic.values():
+                if self.belongs(flow.number, entry.sequence):
+                    yield Policy(flow.number, flow.selector)
+
+    def lines(self, entry: CryptoMapEntry) -> list[tuple[int, Selector]]:
+        """A static entry's flows: its number and selector for each line of its access list that permits."""
+        access_list = self._config.access_lists.get(entry.access_list or "")
+        if access_list is None or not self.enabled(entry):
+            return []
+        permitted = [line.selector for line in crypto_lines(access_list) if line.permit and line.selector is not None]
+        return [(entry.sequence << _LINES_BITS | number, selector) for number, selector in enumerate(permitted, 1)]
+
+    async def _remove(self, state: MapState) -> None:
+        del self._states[state.interface]
+        self._around.stop(state.interface, "the crypto map is removed")
+        await self._netlink.remove_crypto_route(state.routing)
+        if self._plane is not None and state.made:
+            self._plane.remove_tunnel(state.device)
+        self._netlink.forget_device(state.device)
+
+    # -- for the engine ----------------------------------------------------------------------------------------------
+
+    def protected(self) -> list[Protected]:
+        """Every flow of every entry, with each of the entry's peers: all but the current one may only answer."""
+        found = []
+        for state in self._states.values():
+            if state.local is None or not state.usable:
+                continue
+            for entry in state.crypto_map.entries.values():
+                name = f"crypto map {state.crypto_map.name} {entry.sequence}"
+                offer = settings.phase_two(self._config, entry, name)
+                if offer is None:
+                    continue
+                current = state.peer_of(entry)
+                profile = entry.isakmp_profile or state.crypto_map.isakmp_profile
+                for number, selector in self.lines(entry):
+                    for peer in dict.fromkeys(peer.address for peer in entry.peers):
+                        flow = FlowSettings(
+                            owner=state.interface,
+                            number=number,
+                            selector=selector,
+                            phase_two=offer,
+                            on_demand=True,
+                            initiate=peer == current,
+                        )
+                        found.append(Protected(state.local, peer, flow, profile))
+        return found
+
+    def dynamic_maps(self) -> tuple[DynamicMapSettings, ...]:
+        """What peers that are not known before may negotiate."""
+        found = []
+        for state in self._states.values():
+            if state.local is None or not state.usable:
+                continue
+            for entry in state.crypto_map.entries.values():
+                dynamic = self._config.dynamic_maps.get(entry.dynamic or "")
+                if dynamic is None:
+                    continue
+                rows = tuple(self._dynamic_entries(state, dynamic.entries))
+                found.append(DynamicMapSettings(state.interface, state.local, entry.sequence, rows))
+        return tuple(found)
+
+    def _dynamic_entries(
+        self, state: MapState, entries: Mapping[int, CryptoMapEntry]
+    ) -> Iterator[DynamicEntrySettings]:
+        for entry in entries.values():
+            offer = settings.phase_two(self._config, entry, f"crypto dynamic-map {entry.sequence}")
+            if offer is None:
+                continue
+            access_list = self._config.access_lists.get(entry.access_list or "")
+            lines = () if access_list is None else crypto_lines(access_list)
+            selectors = tuple(line.selector for line in lines if line.permit and line.selector is not None)
+            if entry.access_list is not None and not selectors:
+                continue  # named and empty permits nothing
+            yield DynamicEntrySettings(
+                entry.sequence, selectors, offer, entry.isakmp_profile or state.crypto_map.isakmp_profile
+            )
+
+    def take(self, effect: FlowUp | FlowDown | AddFlow | RemoveFlow | PeerFailed) -> None:
+        """What the engine says of flows and peers."""
+        match effect:
+            case PeerFailed(_, remote, reason):
+                self._next_peer(remote, reason)
+            case FlowUp(owner, number, remote):
+                self._flow_up(owner, number, remote)
+            case FlowDown(owner, number, _):
+                state = self._states.get(owner)
+                if state is not None and state.up.pop(number, None) is not None:
+                    self._around.derive()
+                    if not state.up_flows(number >> _LINES_BITS):
+                        self._back_to_default(state, number >> _LINES_BITS)
+            case AddFlow(owner, number, selector, remote, entry):
+                state = self._states.get(owner)
+                if state is not None:
+                    state.dynamic[number] = DynamicFlow(number, selector, remote, entry)
+                    self._update_policies(state)
+                    self._around.derive()
+            case RemoveFlow(owner, number):
+                state = self._states.get(owner)
+                if state is not None and state.dynamic.pop(number, None) is not None:
+                    self._update_policies(state)
+                    self._around.derive()
+
+    def _update_policies(self, state: MapState) -> None:
+        """At once: the SAs of a new flow are installed next."""
+        if self._plane is None or not state.made:
+            return
+        parameters = self._parameters(state)
+        try:
+            self._plane.update_tunnel(parameters)
+        except PlaneError as error:
+            state.refusal = str(error)
+            self._around.log("CRYPTO", 3, "MAP", f"crypto map on {state.interface}: {error}")
+        else:
+            state.parameters = parameters
+
+    def _flow_up(self, owner: str, number: int, remote: Address) -> None:
+        state = self._states.get(owner)
+        if state is None:
+            return
+        state.up[number] = remote
+        entry = state.crypto_map.entries.get(number >> _LINES_BITS)
+        if entry is not None and entry.dynamic is None and state.peer_of(entry) != remote:
+            text = f"crypto map {state.crypto_map.name} {entry.sequence}: the peer in use is {remote} now, it has begun"
+            self._around.log("CRYPTO", 5, "PEER_CHANGE", text)
+            state.current[entry.sequence] = remote
+            self._around.negotiate()
+        self._around.derive()
+
+    def _next_peer(self, failed: Address, reason: str) -> None:
+        changed = False
+        for state in self._states.values():
+            for entry in state.crypto_map.entries.values():
+                peers = list(dict.fromkeys(peer.address for peer in entry.peers))
+                if len(peers) < 2 or state.peer_of(entry) != failed:
+                    continue
+                chosen = peers[(peers.index(failed) + 1) % len(peers)]
+                state.current[entry.sequence] = chosen
+                changed = True
+                name = f"crypto map {state.crypto_map.name} {entry.sequence}"
+                self._around.log("CRYPTO", 5, "PEER_CHANGE", f"{name}: {failed} has failed ({reason}), now {chosen}")
+        if changed:
+            self._around.negotiate()
+
+    def _back_to_default(self, state: MapState, sequence: int) -> None:
+        """An entry that is idle begins with its default peer again; without one it stays where it was."""
+        entry = state.crypto_map.entries.get(sequence)
+        default = next((peer.address for peer in entry.peers if peer.default), None) if entry is not None else None
+        if default is not None and state.current.get(sequence) not in (None, default):
+            del state.current[sequence]
+            self._around.negotiate()
+
+    def set_udp(self, owner: str, udp: bool) -> None:
+        """A NAT is in the way of one of the map's peers: packets become smaller for all of them."""
+        state = self._states.get(owner)
+        if state is not None and udp and not state.udp:
+            state.udp = True
+            self._update_policies(state)
+
+    # -- for the derived configuration -------------------------------------------------------------------------------
+
+    def routes(self) -> tuple[StaticRoute, ...]:
+        """`reverse-route`: the peer's networks by way of the peer, while there are SAs, or always with `static`."""
+        found: dict[StaticRoute, None] = {}
+        for state in self._states.values():
+            for entry in state.crypto_map.entries.values():
+                if entry.reverse_route is None:
+                    continue
+                for number, selector in self.lines(entry):
+                    remote = state.up.get(number) or (state.peer_of(entry) if entry.reverse_route.static else None)
+                    found.update(dict.fromkeys(_reverse(entry.reverse_route, selector, remote)))
+            for flow in state.dynamic.values():
+                described = self._described(state, flow)
+                if described is not None and described.reverse_route is not None and flow.number in state.up:
+                    found.update(dict.fromkeys(_reverse(described.reverse_route, flow.selector, flow.remote)))
+        return tuple(found)
+
+    def _described(self, state: MapState, flow: DynamicFlow) -> CryptoMapEntry | None:
+        entry = state.crypto_map.entries.get(flow.number >> _LINES_BITS)
+        dynamic = self._config.dynamic_maps.get(entry.dynamic or "") if entry is not None else None
+        return None if dynamic is None else dynamic.entries.get(flow.entry)
+
+
+def _reverse(wanted: ReverseRoute, selector: Selector, remote: Address | None) -> Iterator[StaticRoute]:
+    hop = wanted.remote_peer or remote
+    network = selector.remote
+    if isinstance(hop, IPv4Address) and isinstance(network, IPv4Network) and network.prefixlen:
+        yield StaticRoute(network, next_hop=hop, distance=wanted.distance or 1, tag=wanted.tag)

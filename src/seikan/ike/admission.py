@@ -1,0 +1,113 @@
+"""How many phase 1 SAs there may be, and who gives way (IOS: call admission control for IKE)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from seikan.ike.core import Core
+from seikan.ike.effects import Path
+from seikan.ike.sa import IkeSa, Tunnel
+
+if TYPE_CHECKING:
+    from seikan.ike.tunnels import Tunnels
+
+MAX_HALF_OPEN = 1000  # exchanges that peers have begun, where nothing else is configured
+MAX_HALF_OPEN_OF_PEER = 4
+MAX_HALF_OPEN_OF_ADDRESS = 64  # of peers that are not configured: many may be behind one NAT
+
+
+class Admission:
+    def __init__(self, core: Core, tunnels: Tunnels) -> None:
+        self.core = core
+        self.tunnels = tunnels
+
+    # -- the tables --------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _group(sa: IkeSa) -> Hashable:
+        return sa.path.remote if sa.tunnel.provisional else sa.tunnel
+
+    def enter(self, sa: IkeSa) -> None:
+        """A phase 1 SA begins."""
+        core = self.core
+        if sa.initiator:
+            core.initiating[sa] = None
+            return
+        core.half_open[sa] = core.unproven[sa] = None
+        sa.group = self._group(sa)
+        core.half_open_of.setdefault(sa.group, {})[sa] = None
+
+    def proven(self, sa: IkeSa) -> None:
+        """The peer has answered what was sent to its address."""
+        self.core.unproven.pop(sa, None)
+
+    def complete(self, sa: IkeSa) -> None:
+        """It is established."""
+        self.leave(sa)
+        self.core.established[sa] = None
+
+    def leave(self, sa: IkeSa) -> None:
+        """It is over."""
+        core = self.core
+        for table in (core.half_open, core.unproven, core.initiating, core.established):
+            table.pop(sa, None)
+        members = core.half_open_of.get(sa.group)
+        if members is not None and sa in members:
+            del members[sa]
+            if not members:
+                del core.half_open_of[sa.group]
+
+    # -- the limits --------------------------------------------------------------------------------------------------
+
+    def _negotiating(self) -> int:
+        """Exchanges under way whose peer is real; those of forged addresses must not count against it."""
+        core = self.core
+        return len(core.half_open) - len(core.unproven) + len(core.initiating)
+
+    def admits(self, path: Path, group: Hashable, limit: int, *, known: bool) -> bool:
+        """Whether a peer may begin one more exchange, be it in place of the oldest whose peer has shown nothing: else
+        a few forged first messages would keep the real peer out. `known` is one that only renews its SA; `group` has
+        `limit` exchanges under way at most.
+        """
+        core, settings = self.core, self.core.settings
+        if settings.max_sas and not known and len(core.established) + self._negotiating() >= settings.max_sas:
+            self._deny("INCOMING", path, "IKE SA LIMIT REACHED")
+            return False
+        if settings.max_negotiating and self._negotiating() >= settings.max_negotiating:
+            self._deny("INCOMING", path, "IN-NEGOTIATION IKE SA LIMIT REACHED")
+            return False
+        members = core.half_open_of.get(group, {})
+        if len(members) >= limit:
+            return self._give_way(next((sa for sa in members if sa in core.unproven), None), path)
+        if len(core.half_open) >= (settings.max_negotiating or MAX_HALF_OPEN):
+            return self._give_way(next(iter(core.unproven), None), path)
+        return True
+
+    def _give_way(self, oldest: IkeSa | None, path: Path) -> bool:
+        self.core.counters["half_open_limit"] += 1
+        if oldest is None:
+            self._deny("INCOMING", path, "IN-NEGOTIATION IKE SA LIMIT REACHED")
+            return False
+        self.tunnels.drop(oldest)
+        return True
+
+    def admits_own(self, tunnel: Tunnel) -> bool:
+        """Whether this side may begin one more exchange within what is configured."""
+        core, settings = self.core, self.core.settings
+        local, remote = tunnel.settings.local, tunnel.settings.remote
+        under_way = self._negotiating()
+        if settings.max_sas and not tunnel.established() and len(core.established) + under_way >= settings.max_sas:
+            self._deny("OUTGOING", Path(local, 0, remote, 0), "IKE SA LIMIT REACHED")
+            return False
+        if settings.max_negotiating and under_way >= settings.max_negotiating:
+            self._deny("OUTGOING", Path(local, 0, remote, 0), "IN-NEGOTIATION IKE SA LIMIT REACHED")
+            return False
+        return True
+
+    def _deny(self, way: str, path: Path, why: str) -> None:
+        core = self.core
+        core.counters[f"admission_denied_{way.lower()}"] += 1
+        if core.error_replies.allow("admission", core.now):
+            source, target = (path.remote, path.local) if way == "INCOMING" else (path.local, path.remote)
+            core.log(4, "IKE_DENY_SA_REQ", f"IKE denied an {way} SA request from {source} to {target} due to {why}")

@@ -1,0 +1,183 @@
+"""A real hub in a network namespace and, in another one on the same wire, a fleet of simulated spokes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.hub.fleet import PLACES, address
+from tests.interop.network import Host, network
+
+from seikan.lab import daemons
+from seikan.lab.driver import cli_command, environment
+
+HUB = "10.64.0.1"
+GATEWAY = "10.64.0.2"
+KEY = "All-Spokes-Have-This"
+CONFIG = """\
+hostname HUB
+crypto isakmp policy 1
+ encr aes
+ authentication pre-share
+ group {group}
+crypto keyring SPOKES
+ pre-shared-key address 0.0.0.0 0.0.0.0 key {key}
+crypto isakmp profile DVTI
+ keyring SPOKES
+ match identity host domain example
+ virtual-template 1
+crypto isakmp keepalive {keepalive} 2 periodic
+crypto ipsec transform-set T esp-aes esp-sha-hmac
+ mode tunnel
+crypto ipsec profile P
+ set transform-set T
+ set isakmp-profile DVTI
+interface Loopback0
+ ip address 1.1.1.1 255.255.255.255
+interface eth0
+ ip address {hub} 255.255.255.0
+interface Virtual-Template1 type tunnel
+ ip unnumbered Loopback0
+{ospf} tunnel source eth0
+ tunnel mode ipsec ipv4
+ tunnel protection ipsec profile P
+ip route 10.65.0.0 255.255.0.0 {gateway}
+router ospf 1
+ router-id 1.1.1.1
+ network 1.1.1.1 0.0.0.0 area 0
+end
+"""
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The spokes' process; each method is one of its commands."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self, do: str, numbers: Iterable[int] = (), **more: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"do": do, "numbers": list(numbers), **more}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, "the fleet has ended"
+        return json.loads(line)  # type: ignore[no-any-return]
+
+
+@dataclass(slots=True)
+class Ground:
+    hub: Host
+    spokes: Host
+    directory: Path
+    daemon: subprocess.Popen[bytes]
+    fleet: Fleet
+    known: dict[str, int] = field(default_factory=dict)
+
+    def exec(self, line: str) -> str:
+        done = subprocess.run(
+            cli_command("exec", self.hub.name, line),
+            env=environment(self.hub.runtime),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def accesses(self) -> dict[str, bool]:
+        """Virtual-Access interfaces by name, and whether their line protocol is up."""
+        rows = re.findall(r"^(Virtual-Access\d+)\s.*\s(up|down)\s*$", self.exec("show ip interface brief"), re.M)
+        return {name: word == "up" for name, word in rows}
+
+    def devices(self) -> set[str]:
+        return set(re.findall(r"^\d+: (Vi\d+):", self.hub.ip("link"), re.M))
+
+    def resident_kilobytes(self) -> int:
+        status = Path(f"/proc/{self.daemon.pid}/status").read_text()
+        found = re.search(r"^VmRSS:\s+(\d+)", status, re.M)
+        assert found
+        return int(found[1])
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
+
+    def cpu_seconds(self) -> float:
+        """User and system time of the daemon itself."""
+        fields = Path(f"/proc/{self.daemon.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def frr_cpu_seconds(self) -> float:
+        """Of FRR's daemons, which are the daemon's children."""
+        total = 0.0
+        for pid in self.hub.processes():
+            if pid == self.daemon.pid:
+                continue
+            try:
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except FileNotFoundError:
+                continue
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return total
+
+    def log(self) -> str:
+        return (self.directory / "log").read_text(errors="replace")
+
+
+@contextmanager
+def ground(
+    directory: Path, count: int, *, group: int = 19, keepalive: int = 10, ospf: bool = True, extra: str = ""
+) -> Iterator[Ground]:
+    """A hub, and room for `count` spokes with PLACES addresses each; nobody has begun."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with network() as net:
+        hub, spokes = net.host("hub"), net.host("spokes")
+        net.wire(hub, "eth0", f"{HUB}/24", spokes, "eth0", f"{GATEWAY}/24")
+        lines = (
+            f"address add {address(number, place)}/32 dev lo"
+            for number in range(1, count + 1)
+            for place in range(PLACES)
+        )
+        batch = directory / "addresses"
+        batch.write_text("\n".join(lines))
+        spokes.ip("-batch", str(batch))
+        text = CONFIG.format(
+            group=group,
+            key=KEY,
+            keepalive=keepalive,
+            hub=HUB,
+            gateway=GATEWAY,
+            ospf=" ip ospf 1 area 0\n" if ospf else "",
+        )
+        config = directory / "startup-config"
+        config.touch(mode=0o600)
+        config.write_text(text.replace("end\n", extra + "end\n"))
+        daemon = daemons.launch(hub.name, config, hub.name, hub.runtime)
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", spokes.name, sys.executable, "-m", "tests.hub.fleet", HUB, KEY, str(group)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
+        )
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == {"ready": True}
+        made = Ground(hub, spokes, directory, daemon, Fleet(process))
+        try:
+            yield made
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(20)
+            process.stdout.close()
+            daemon.terminate()
+            daemon.wait(30)
