@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 import pytest
 
@@ -15,8 +15,8 @@ from seikan.wire.constants import ExchangeType
 from seikan.wire.header import pull_header
 from seikan.wire.secret import Secret
 
-from .pair.hub import DOMAIN, GROUP_KEY, HUB, PROFILE, TEMPLATE, HubWorld, hub_settings, ring
-from .pair.world import PHASE_TWO, POLICY, Side, with_tunnel
+from .pair.hub import DOMAIN, GROUP_KEY, HUB, PROFILE, TEMPLATE, HubWorld, Spoke, hub_settings, ring
+from .pair.world import KEY, PHASE_TWO, POLICY, Side, with_tunnel
 
 
 def test_each_spoke_gets_an_interface_of_its_own() -> None:
@@ -411,7 +411,7 @@ def test_the_spoke_clears() -> None:
 
 
 def test_a_lifetime_that_ends_without_renewal_ends_the_session() -> None:
-    short = replace(hub_settings().policies[0], lifetime=120)
+    short = replace(hub_settings().policies[0], lifetime=180)
     phase_two = replace(PHASE_TWO, lifetime_seconds=200)
     configured = hub_settings(
         policies=(short,),
@@ -422,9 +422,9 @@ def test_a_lifetime_that_ends_without_renewal_ends_the_session() -> None:
     spoke = world.spoke("198.51.100.1", change=lambda base: replace(base, keepalive=None))
     world.connect(spoke)
     spoke.attached = False
-    world.run(150.0)
+    world.run(185.0)
     assert set(world.hub.access) == {"Virtual-Access1"}, "its pair still lives"
-    world.run(200.0)
+    world.run(20.0)
     world.assert_empty()
     assert world.hub.gone[0].reason == "lifetime of the IPsec SA expired"
 
@@ -605,3 +605,61 @@ def test_self_identity_and_aggressive_mode_of_a_hub() -> None:
     world.connect(other, seconds=30.0)
     assert world.counted("strangers_without_key") >= 1
     assert heard == []
+
+
+def test_a_key_that_is_taken_away_renews_nothing() -> None:
+    """Live pairs go on; neither side gets phase 1 with it again, and the session ends with its lifetimes."""
+    short = replace(TEMPLATE, phase_two=replace(PHASE_TWO, lifetime_seconds=300))
+    policies = (replace(POLICY, lifetime=120),)
+    world = HubWorld(60, configured=hub_settings(policies=policies, templates=(short,)))
+    spoke = world.spoke("198.51.100.1")
+    world.connect(spoke)
+    other = PreSharedKey(Secret(b"of somebody else"), IPv4Network("203.0.113.0/24"))
+    world.hub.engine.configure(replace(world.hub.settings, keyrings=(ring(other),)), world.now)
+    world.hub.drain()
+    world.run(60.0)
+    assert set(world.hub.access) == {"Virtual-Access1"}
+    world.run(400.0)
+    assert world.counted("phase1_completed") == 1
+    assert not spoke.up
+    world.assert_empty()
+
+
+def test_a_spoke_that_does_not_answer_the_renewal_of_phase_1_is_gone() -> None:
+    """Its pair would live for an hour more; without dead peer detection nothing else tells."""
+    policies = (replace(POLICY, lifetime=120),)
+    world = HubWorld(61, configured=hub_settings(policies=policies, profiles=(replace(PROFILE, keepalive=None),)))
+    spokes = [world.spoke(f"198.51.100.{number}") for number in (1, 2)]
+    world.connect(*spokes)
+    spokes[0].attached = False
+    # The other one is there, though its phase 1 cannot be renewed: its packets tell.
+    blocked = spokes[1].address
+
+    def forward(side: Side, path: Path, data: bytes) -> bool:
+        return not (side is world.hub and path.remote == blocked and pull_header(data).exchange is ExchangeType.MAIN)
+
+    world.forward = forward
+    world.traffic(2.0, world.now + 400.0)
+    world.run(300.0)
+    (gone,) = world.hub.gone
+    assert gone.reason == "peer 198.51.100.1 does not answer"
+    assert world.hub.owners_up == set(world.hub.access) == {world.access_of(spokes[1])}
+
+
+def test_spokes_over_ipv6() -> None:
+    hub = IPv6Address("2001:db8::fe")
+    everybody = PreSharedKey(KEY, ipv6_address=IPv6Interface("2001:db8::/32"))
+    profile = replace(PROFILE, identities=(IdentityMatch(network=IPv6Network("2001:db8::/32")),))
+    world = HubWorld(62, configured=hub_settings(keyrings=(ring(everybody),), profiles=(profile,)))
+    world.hub.address = hub
+    world.places[hub] = world.hub
+
+    def change(base: EngineSettings) -> EngineSettings:
+        return replace(base, keys=(everybody,), tunnels=(replace(base.tunnels[0], remote=hub),))
+
+    spokes = [Spoke(world, f"V{n}", IPv6Address(f"2001:db8:{n}::1"), change=change) for n in (1, 2)]
+    for spoke in spokes:
+        world.places[spoke.address] = spoke
+    world.connect(*spokes)
+    world.assert_exactly(spokes)
+    assert world.hub.access["Virtual-Access1"].identity in {"2001:db8:1::1", "2001:db8:2::1"}
