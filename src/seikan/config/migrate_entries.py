@@ -214,12 +214,18 @@ def _obstacles(
         yield "it has no transform set (set transform-set)"
     for name in entry.transform_sets:
         if name not in config.ipsec.transform_sets:
-            yield f"transform set {name} does not exist"
+            yield f"transform set {name} {'is not understood' if _misread_set(config, name) else 'does not exist'}"
     profile = entry.isakmp_profile or held.isakmp_profile
     if profile is not None and profile not in config.isakmp.profiles:
         yield f"crypto isakmp profile {profile} does not exist"
     yield from _translated(config, candidate, places, lines)
     yield from _gre_obstacles(places, candidate, lines, gre)
+
+
+def _misread_set(config: Config, name: str) -> bool:
+    """Whether a transform set is in the configuration and was not understood."""
+    wanted = ["crypto", "ipsec", "transform-set", name]
+    return any(line.unknown and not line.path and line.text.split()[:4] == wanted for line in config.stored)
 
 
 def _routing_tables(config: Config, candidate: Candidate, places: tuple[Site, ...]) -> Iterator[str]:

@@ -175,11 +175,11 @@ def _permit(subject: Subject, candidate: Candidate, line: Line, where: str) -> I
     exposed = subject.fates(candidate, line.sequence, Fate.EXPOSED)
     assert line.selector is not None
     if inside:
-        names = ", ".join(made.name for made in subject.tunnels(candidate))
+        tunnels = [made.name for made in subject.tunnels(candidate)]
+        names = ", ".join(tunnels)
         if subject.options.policy:
-            yield Item(
-                Outcome.SAME, f"{where}: {listed(inside)} is routed into {names}, which negotiates this selector"
-            )
+            negotiates = "which negotiates" if len(tunnels) == 1 else "each of which negotiates"
+            yield Item(Outcome.SAME, f"{where}: {listed(inside)} is routed into {names}, {negotiates} this selector")
         elif line.selector.protocol:
             yield Item(
                 Outcome.CHANGES,

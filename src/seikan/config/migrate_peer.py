@@ -69,9 +69,9 @@ def _statements(subject: Subject, peers: Sequence[PeerLines]) -> Iterator[Item]:
         else:
             yield Item(
                 Outcome.TYPE,
-                f"at {made.destination}, when it leaves its crypto map: remove its entry for this router from the map "
-                "first, then these lines. The names are new ones; see with 'show ip interface brief' that the tunnel's "
-                "is free",
+                f"at {made.destination}, when it leaves its crypto map: these lines first, then it removes its entry "
+                "for this router from the map. The names are new ones; see with 'show ip interface brief' that the "
+                "tunnel's is free",
                 held.lines,
             )
     for held in peers[len(subject.built.tunnels) :]:
