@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from seikan.config.model import Config, Interface
+from seikan.config.names import is_tunnel
 from seikan.config.plan import Action, ActionKind, inverse, plan
 from seikan.daemon.filters import ruleset
 from seikan.daemon.settings import engine_settings
@@ -28,6 +29,8 @@ _TUNNELLED = {
     ActionKind.TUNNEL,
 }
 _NEGOTIATED = {*_TUNNELLED, ActionKind.HOSTNAME, ActionKind.LOGGING}
+
+_TOGETHER = 4  # devices that go at the same time: from here on one removal of all is quicker
 
 Step = Callable[[Config], Awaitable[None]]
 
@@ -68,6 +71,10 @@ class Applier:
 
     async def follow(self, old: Config, new: Config) -> None:
         """What the router adds itself has changed: every step, whatever becomes of the others."""
+        gone = [name for name in old.interfaces if name not in new.interfaces and is_tunnel(name)]
+        if len(gone) >= _TOGETHER:
+            removing = self._router.netlink.remove_devices(map(self._router.tunnels.device_of, gone))
+            await self._try(removing, [])
         problems = await self._guarded(new, plan(old, new), tolerant=True)
         await self._try(self._filter(new), problems)  # flows of dynamic maps are in no configuration
 
@@ -145,7 +152,7 @@ class Applier:
     async def _filter(self, config: Config) -> None:
         """Access groups, translation, crypto maps and MSS, as one table of the kernel's packet filter."""
         router = self._router
-        await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps))
+        await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps.states.values()))
 
     async def _route(self, config: Config) -> None:
         interfaces = self._router.interfaces
@@ -158,6 +165,7 @@ class Applier:
         router = self._router
         router.links.update(config, router.interfaces.view.links)
         router.crypto.configure(engine_settings(config, router.negotiable(config), router.address_of))
+        router.maps.set_going()
         router.tunnels.refresh()
 
     async def surroundings_changed(self, config: Config) -> None:
@@ -170,6 +178,7 @@ class Applier:
         problems: list[str] = []
         await self._try(self._give(config), problems)
         await self._try(self._map(config), problems)
+        await self._try(self._filter(config), problems)
         if interfaces.foreign_addresses(config) != foreign:
             await self._try(self._route(config), problems)
         await self._work_out(config)
@@ -181,6 +190,10 @@ class Applier:
         if router.tunnels.retry():
             self._again = True
             await self.surroundings_changed(config)
+        if router.maps.states:  # somebody may have taken their routes, or their devices
+            problems: list[str] = []
+            await self._try(self._map(config), problems)
+            await self._try(self._filter(config), problems)
         if await router.frr.retry() or self._untold:
             await self._route(config)
 
