@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ crypto isakmp policy 1
  authentication pre-share
  group 14
 crypto isakmp keepalive 10 2 periodic
+no crypto isakmp aggressive-mode disable
 crypto keyring SPOKES
  pre-shared-key address 0.0.0.0 0.0.0.0 key {key}
 crypto isakmp profile DVTI
@@ -155,3 +157,100 @@ def test_two_spokes_come_and_each_leaves_for_itself(net: Network, tmp_path: Path
     ground.hub.exec("clear crypto session remote 10.7.0.3")
     assert ground.gone(other), ground.hub.log()
     assert wait_until(lambda: not second.child_sas(), 10)
+
+
+def assert_counted(stream: subprocess.Popen[str], count: int, *logs: str) -> None:
+    output, _ = stream.communicate(timeout=90)
+    assert received(output) == count, output + "".join(logs)
+
+
+@pytest.mark.parametrize("trigger", ["child", "ike"])
+def test_rekeys_by_the_spoke_behind_the_nat_lose_nothing(net: Network, tmp_path: Path, trigger: str) -> None:
+    ground = make(net, tmp_path)
+    charon = ground.charon(ground.behind_nat)
+    charon.initiate()
+    ground.reach(charon, NAT_ID)
+    name, before = ground.accesses()[NAT_ID], charon.spis()
+    ike_before = {str(sa.get("uniqueid")) for sa in charon.ike_sas()}
+    streams = [
+        one.start(*ping_command(target, 1500, 0.01, source))
+        for one, target, source in (
+            (charon.site.host, INNER, charon.site.inner),
+            (ground.hub.site.host, charon.site.inner, INNER),
+        )
+    ]
+    # Two pairs made within ten seconds of each other are a collision; these are not.
+    assert wait_until(lambda: all(int(str(sa["install-time"])) > 10 for sa in charon.child_sas()), 20)
+    if trigger == "child":
+        charon.rekey_child()
+        assert wait_until(lambda: charon.spis() and not charon.spis() & before, 15)
+    else:
+        charon.rekey_ike()
+        assert wait_until(lambda: not {str(sa.get("uniqueid")) for sa in charon.ike_sas()} & ike_before, 20)
+    for stream in streams:
+        assert_counted(stream, 1500, charon.log()[-4000:], ground.hub.log())
+    assert ground.accesses() == {NAT_ID: name}
+    assert wait_until(lambda: len(ground.hub.isakmp_sas()) == 1, 20), ground.hub.exec("show crypto isakmp sa")
+
+
+def test_rekeys_by_the_hub_lose_nothing(net: Network, tmp_path: Path) -> None:
+    """2560 kilobytes is the least IOS takes; 2,400 echo requests of 1,300 octets exceed it."""
+    ground = make(net, tmp_path, profile=" set security-association lifetime kilobytes 2560")
+    charon = ground.charon(ground.direct)
+    charon.initiate()
+    ground.reach(charon, DIRECT_ID)
+    name, before = ground.accesses()[DIRECT_ID], charon.spis()
+    stream = ground.hub.site.host.start(*ping_command(charon.site.inner, 2400, 0.005, INNER), "-s", "1300")
+    assert_counted(stream, 2400, ground.hub.log())
+    assert wait_until(lambda: charon.spis() and not charon.spis() & before, 10)
+    assert ground.accesses() == {DIRECT_ID: name}
+
+
+def test_a_spoke_that_is_cut_off_goes_and_comes_back(net: Network, tmp_path: Path) -> None:
+    """Dead peer detection: every 10 seconds, 2 between tries (the least of both that IOS takes)."""
+    ground = make(net, tmp_path)
+    first, second = ground.charon(ground.behind_nat), ground.charon(ground.direct)
+    first.initiate()
+    second.initiate()
+    ground.reach(first, NAT_ID)
+    ground.reach(second, DIRECT_ID)
+    name = ground.accesses()[DIRECT_ID]
+    wire = ground.direct
+    wire.host.ip("link", "set", "dev", wire.device, "down")
+    assert ground.gone(name, 45), ground.hub.log()
+    assert list(ground.accesses()) == [NAT_ID]
+    assert first.site.host.ping(INNER, source=first.site.inner) == 3
+    wire.host.ip("link", "set", "dev", wire.device, "up")
+    second.vici.request("terminate", {"ike": "site", "force": "yes", "timeout": "-1"})
+    assert wait_until(lambda: not second.ike_sas(), 10)
+    second.route(f"{INNER}/32")
+    second.initiate()
+    ground.reach(second, DIRECT_ID)
+
+
+def test_a_spoke_that_restarts_without_a_goodbye_keeps_its_interface(net: Network, tmp_path: Path) -> None:
+    ground = make(net, tmp_path)
+    charon = ground.charon(ground.behind_nat)
+    charon.initiate()
+    ground.reach(charon, NAT_ID)
+    name = ground.accesses()[NAT_ID]
+    charon.stop(signal.SIGKILL)
+    charon.start()
+    assert wait_until(lambda: "ipsec0" in charon.site.host.ip("-br", "link"), 10)
+    ground.load(charon)
+    charon.initiate()
+    ground.reach(charon, NAT_ID)
+    assert ground.accesses() == {NAT_ID: name}
+    assert len(ground.devices()) == 1
+    assert wait_until(lambda: len(ground.hub.isakmp_sas()) == 1, 20), ground.hub.exec("show crypto isakmp sa")
+
+
+def test_a_wrong_key_gets_no_interface(net: Network, tmp_path: Path) -> None:
+    ground = make(net, tmp_path)
+    charon = ground.charon(ground.direct)
+    ground.load(charon, secret=KEY + "?")
+    with pytest.raises(ViciError, match="initiate"):
+        charon.initiate(limit=8)
+    assert ground.devices() == []
+    assert ground.hub.isakmp_sas() == []
+    assert KEY not in ground.hub.log()
