@@ -159,6 +159,9 @@ class FakeNetlink:
     def loosen_reverse_path(self, interface: str) -> None:
         """Nothing to keep."""
 
+    def set_ipv6(self, interface: str, wanted: bool) -> None:
+        """Nothing to keep."""
+
     async def set_crypto_route(self, routing: CryptoRouting, device: str, *, ipv6: bool = False) -> bool:
         self.crypto_routes[routing.table] = device
         return device in self._all()

@@ -61,6 +61,7 @@ class Interfaces:
             return
         if is_tunnel(name):
             self._netlink.loosen_reverse_path(device)
+            self._netlink.set_ipv6(device, bool(new.ipv6_addresses))
         elif new.mtu is not None:
             await self._netlink.set_mtu(device, new.mtu)
         else:
