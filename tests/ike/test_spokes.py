@@ -16,7 +16,7 @@ from seikan.wire.header import pull_header
 from seikan.wire.secret import Secret
 
 from .pair.hub import DOMAIN, GROUP_KEY, HUB, PROFILE, TEMPLATE, HubWorld, hub_settings, ring
-from .pair.world import PHASE_TWO, POLICY, Side, with_tunnel
+from .pair.world import KEY, PHASE_TWO, POLICY, Side, with_tunnel
 
 
 def test_each_spoke_gets_an_interface_of_its_own() -> None:
@@ -484,6 +484,31 @@ def test_configuration_that_is_removed_ends_sessions_and_other_changes_do_not() 
     world.run(60.0)
     assert not any(spoke.up for spoke in spokes)
     world.assert_empty()
+
+
+def test_a_spoke_whose_key_or_identity_is_taken_away_goes_at_once_and_no_other() -> None:
+    world = HubWorld(48)
+    own = PreSharedKey(KEY, IPv4Network("198.51.100.1/32"))
+    spokes = [world.spoke("198.51.100.1"), world.spoke("198.51.100.2", identity=f"b.{DOMAIN}")]
+    base = hub_settings(keyrings=(ring(own, GROUP_KEY),))
+
+    def gone(**changes: object) -> list[tuple[str, str]]:
+        world.hub.gone.clear()
+        world.hub.engine.configure(replace(base, **changes), world.now)  # type: ignore[arg-type]
+        world.hub.drain()
+        return [(row.name, row.reason) for row in world.hub.gone]
+
+    assert not gone()
+    world.connect(*spokes)
+    named = world.access_of(spokes[1])
+    assert not gone(keyrings=(ring(GROUP_KEY),)), "the other key is there for it"
+    other = replace(GROUP_KEY, key=Secret(b"another"))
+    assert not gone(keyrings=(ring(other),)), "a new key is for the next phase 1"
+    assert not gone(keyrings=(ring(GROUP_KEY),))
+    assert gone(keyrings=(ring(own),)) == [(named, "its pre-shared key has been removed")]
+    only_names = replace(PROFILE, identities=(IdentityMatch(domain=DOMAIN),))
+    assert [reason for _, reason in gone(profiles=(only_names,))] == ["no isakmp profile matches its identity any more"]
+    assert not world.hub.access
 
 
 def test_suspending_an_interface_ends_its_session() -> None:

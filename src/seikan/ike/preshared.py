@@ -42,6 +42,7 @@ class KeyTable:
         self._locals = {ring.name: ring.local_address for ring in keyrings}
         self._networks: dict[tuple[int, int], dict[int, list[Key]]] = {}  # by version and prefix length, then prefix
         self._hosts: dict[str, list[Key]] = {}
+        self._held: set[Key] = set()
         for ring, entries in ((GLOBAL, keys), *((ring.name, ring.keys) for ring in keyrings)):
             for entry in entries:
                 self._add(Key(ring, entry))
@@ -52,6 +53,7 @@ class KeyTable:
 
     def _add(self, key: Key) -> None:
         network = _network(key.entry)
+        self._held.add(key)
         if key.entry.hostname is not None:
             self._hosts.setdefault(key.entry.hostname.lower(), []).append(key)
         elif network is not None:
@@ -81,6 +83,10 @@ class KeyTable:
         for length in self._lengths[remote.version]:
             if length < bits:
                 yield from self._networks[remote.version, length].get(number >> (bits - length), ())
+
+    def has(self, key: Key) -> bool:
+        """Whether this very entry is there."""
+        return key in self._held
 
     def of_name(self, host: str) -> list[Key]:
         """The entries for a host name."""
