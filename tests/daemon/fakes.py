@@ -165,6 +165,9 @@ class FakeNetlink:
     def accept_own_sources(self, interface: str, accept: bool) -> None:
         """Nothing to keep."""
 
+    def set_ipv6(self, interface: str, wanted: bool) -> None:
+        """Nothing to keep."""
+
     async def set_crypto_route(self, routing: CryptoRouting, device: str, *, ipv6: bool = False) -> bool:
         self.crypto_routes[routing.table] = device
         return device in self._all()

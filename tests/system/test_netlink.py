@@ -270,3 +270,27 @@ def test_a_syn_that_crosses_the_router_is_clamped(host: Host, namespace: Callabl
         # Less the option for time stamps (RFC 7323 appendix A).
         assert int(process.stdout.readline()) in (1111, 1099)
         assert int(size) in (1111, 1099)
+
+
+def test_what_is_set_on_a_tunnel_goes_with_it(host: Host) -> None:
+    netlink = host.netlink
+
+    def sysctl(name: str, value: str | None = None) -> str:
+        path = Path("/proc/sys/net") / name
+        if value is not None:
+            host.inside.call(lambda: path.write_text(value))
+        return host.inside.call(lambda: path.read_text().strip())
+
+    sysctl("ipv4/conf/Tunnel0/rp_filter", "1")
+    for everywhere, expected in (("1", "2"), ("0", "0")):
+        sysctl("ipv4/conf/all/rp_filter", everywhere)
+        host.inside.call(lambda: netlink.loosen_reverse_path("Tunnel0"))
+        assert sysctl("ipv4/conf/Tunnel0/rp_filter") == expected
+    for wanted, expected in ((True, "0"), (False, "1")):
+        host.inside.call(lambda wanted=wanted: netlink.set_ipv6("Tunnel0", wanted))  # type: ignore[misc]
+        assert sysctl("ipv6/conf/Tunnel0/disable_ipv6") == expected
+    assert "Tunnel0" in host.ledger.read_text()
+    netlink.forget_device("Tunnel0")
+    host.inside.run(netlink.close())
+    assert host.ledger.read_text() == ""
+    assert sysctl("ipv4/conf/Tunnel0/rp_filter") == "0"  # whoever made the device has it

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from seikan.config.model import Config, Interface
-from seikan.config.names import is_tunnel
+from seikan.config.names import is_access, is_tunnel
 from seikan.config.plan import Action, ActionKind, inverse, plan
 from seikan.daemon.filters import ruleset
 from seikan.daemon.settings import engine_settings
@@ -47,6 +47,7 @@ class Applier:
         self._acted_on = View()
         self._untold = False  # FRR has not taken the last configuration that it was given
         self._again = False  # the last look at the surroundings did not come to its end
+        self._unfiltered: str | None = None  # why the last ruleset is not in force
 
     async def apply(self, old: Config, new: Config) -> None:
         """All of it or nothing; raises `AdapterError` or `PlaneError` with the system as it was under `old`."""
@@ -54,6 +55,8 @@ class Applier:
         done: list[Action] = []
         refused = self._router.tunnels.refusals()
         try:
+            if any(is_access(name) for name in new.interfaces.keys() - old.interfaces.keys()):
+                await self._filter(new)  # its spoke may be sending already
             for action in actions:
                 done.append(action)
                 await self._one(new, action)
@@ -76,8 +79,9 @@ class Applier:
         if len(gone) >= _TOGETHER:
             removing = self._router.netlink.remove_devices(map(self._router.tunnels.device_of, gone))
             await self._try(removing, [])
-        problems = await self._guarded(new, plan(old, new), tolerant=True)
-        await self._try(self._filter(new), problems)  # flows of dynamic maps are in no configuration
+        # First: an interface comes with its filters, and flows of dynamic maps are in no configuration.
+        await self._try(self._filter(new), [])
+        await self._guarded(new, plan(old, new), tolerant=True)
 
     async def _guarded(self, config: Config, actions: tuple[Action, ...], *, tolerant: bool = False) -> list[str]:
         """Every step, whatever becomes of the others; each failure is logged."""
@@ -153,7 +157,12 @@ class Applier:
     async def _filter(self, config: Config) -> None:
         """Access groups, translation, crypto maps and MSS, as one table of the kernel's packet filter."""
         router = self._router
-        await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps.states.values()))
+        try:
+            await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps.states.values()))
+        except AdapterError as error:
+            self._unfiltered = str(error)
+            raise
+        self._unfiltered = None
 
     async def _route(self, config: Config) -> None:
         interfaces = self._router.interfaces
@@ -167,6 +176,7 @@ class Applier:
         router.links.update(config, router.interfaces.view.links)
         router.crypto.configure(engine_settings(config, router.negotiable(config), router.address_of))
         router.maps.set_going()
+        router.tunnels.make_ready(config, self._unfiltered)
         router.tunnels.refresh()
 
     async def surroundings_changed(self, config: Config) -> None:
@@ -197,6 +207,9 @@ class Applier:
             await self._try(self._filter(config), problems)
         if await router.frr.retry() or self._untold:
             await self._route(config)
+        if self._unfiltered is not None:
+            await self._filter(config)
+            await self._work_out(config)
 
 
 def journal_settings(config: Config) -> JournalSettings:

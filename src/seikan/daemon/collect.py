@@ -452,7 +452,7 @@ class Collector:
             outgoing_refused=counted("outgoing_refused"),
             refused_sas=counted("refused_sas"),
             refused_negotiating=counted("refused_negotiating"),
-            refused_half_open=counted("half_open_limit", "first_messages_limited"),
+            refused_half_open=counted("refused_half_open", "first_messages_limited"),
         )
 
     def clear_admission(self) -> None:

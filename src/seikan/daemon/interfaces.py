@@ -62,6 +62,7 @@ class Interfaces:
         if is_tunnel(name):
             self._netlink.loosen_reverse_path(device)
             self._netlink.accept_own_sources(device, returns_keepalives(new))
+            self._netlink.set_ipv6(device, bool(new.ipv6_addresses))
         elif new.mtu is not None:
             await self._netlink.set_mtu(device, new.mtu)
         else:

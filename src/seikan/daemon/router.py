@@ -182,7 +182,7 @@ class Router:
         self.interfaces = Interfaces(netlink, names, self.tunnels.device_of)
         self.links = LinkWatch(self.interfaces.linux_name, self.journal.log)
         self.firewall = firewall
-        self.accesses = Accesses(self.clock, self.journal.log, self._derive_soon)
+        self.accesses = Accesses(self.clock, self._later, self.journal.log, self._derive_soon)
         self.maps = CryptoMaps(plane, netlink, self._around_maps())
         self.crypto = CryptoDriver(
             engine_settings(self.running, Negotiable(), self.address_of),

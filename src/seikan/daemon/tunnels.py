@@ -75,7 +75,8 @@ class TunnelState:
     held_until: float = 0.0
     recursive: bool = False  # the route to the destination goes through the tunnel itself
     recursions: int = 0
-    seen_up: bool = False  # a spoke's: the device was administratively up once
+    ready: bool = False  # a spoke's: its addresses, filters and routing are there
+    waits_for: str | None = None  # why they are not
 
     @property
     def name(self) -> str:
@@ -162,12 +163,14 @@ class Tunnels:
             state.interface = config.interfaces.get(state.interface.name, state.interface)
 
     def add(self, name: str, interface: Interface, *, tolerant: bool = False) -> None:
-        """Create a tunnel's device, or take its new configuration.
+        """Create a tunnel's device, or take its new configuration. That of a spoke is to be made ready first.
 
         Raises `PlaneError` where the device cannot be made; `tolerant` keeps the tunnel then, for `retry`.
         """
         state = self._states.get(name)
         if state is not None:
+            if is_access(name) and state.interface != interface:
+                state.ready = False
             state.interface = interface
             return
         assert interface.tunnel is not None
@@ -383,9 +386,12 @@ class Tunnels:
 
     def _work_out(self, state: TunnelState) -> None:
         state.tell = True
-        if is_access(state.name) and not self._arrived(state):
+        if is_access(state.name) and not (state.ready and state.remote in self._view.routes):
+            # It was made, or has moved, since the last look: what carries packets goes on doing so.
             state.tell = False
-            state.reason = NEGOTIATING
+            state.reason = state.waits_for or NEGOTIATING
+            if not state.sas.up:
+                self._set_carrier(state, False)
             return
         obstacle = self._obstacle(state)
         if obstacle is None:
@@ -408,11 +414,15 @@ class Tunnels:
         state.reason = obstacle
         self._set_carrier(state, obstacle is None)
 
-    def _arrived(self, state: TunnelState) -> bool:
-        """Whether a spoke's interface, made between two looks, has been set up and seen with the way to its spoke."""
-        own = self._view.links.get(state.device)
-        state.seen_up = state.seen_up or (own is not None and own.admin_up)
-        return state.seen_up and state.remote in self._view.routes
+    def make_ready(self, config: Config, problem: str | None) -> None:
+        """Everything that `config` says of the spokes' interfaces is done, and they may carry packets, unless there is
+        a `problem`.
+        """
+        for state in self._states.values():
+            if not state.ready and is_access(state.name) and state.interface == config.interfaces.get(state.name):
+                own = self._view.links.get(state.device)
+                state.ready = problem is None and own is not None and own.admin_up
+                state.waits_for = problem
 
     def _stop(self, state: TunnelState, reason: str) -> None:
         """The tunnel can do without its SAs; those that others share stay while one of them can carry packets."""

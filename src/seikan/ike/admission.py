@@ -31,6 +31,7 @@ class Admission:
     def enter(self, sa: IkeSa) -> None:
         """A phase 1 SA begins."""
         core = self.core
+        core.counters["outgoing_accepted" if sa.initiator else "incoming_accepted"] += 1
         if sa.initiator:
             core.initiating[sa] = None
             return
@@ -72,22 +73,23 @@ class Admission:
         """
         core, settings = self.core, self.core.settings
         if settings.max_sas and not known and len(core.established) + self._negotiating() >= settings.max_sas:
-            self._deny("INCOMING", path, "IKE SA LIMIT REACHED")
+            self._deny("INCOMING", path, "IKE SA LIMIT REACHED", "refused_sas")
             return False
         if settings.max_negotiating and self._negotiating() >= settings.max_negotiating:
-            self._deny("INCOMING", path, "IN-NEGOTIATION IKE SA LIMIT REACHED")
+            self._deny("INCOMING", path, "IN-NEGOTIATION IKE SA LIMIT REACHED", "refused_negotiating")
             return False
         members = core.half_open_of.get(group, {})
         if len(members) >= limit:
-            return self._give_way(next((sa for sa in members if sa in core.unproven), None), path)
+            oldest = next((sa for sa in members if sa in core.unproven), None)
+            return self._give_way(oldest, path, "refused_half_open")
         if len(core.half_open) >= (settings.max_negotiating or MAX_HALF_OPEN):
-            return self._give_way(next(iter(core.unproven), None), path)
+            return self._give_way(next(iter(core.unproven), None), path, "refused_negotiating")
         return True
 
-    def _give_way(self, oldest: IkeSa | None, path: Path) -> bool:
+    def _give_way(self, oldest: IkeSa | None, path: Path, counter: str) -> bool:
         self.core.counters["half_open_limit"] += 1
         if oldest is None:
-            self._deny("INCOMING", path, "IN-NEGOTIATION IKE SA LIMIT REACHED")
+            self._deny("INCOMING", path, "IN-NEGOTIATION IKE SA LIMIT REACHED", counter)
             return False
         self.tunnels.drop(oldest)
         return True
@@ -98,15 +100,17 @@ class Admission:
         local, remote = tunnel.settings.local, tunnel.settings.remote
         under_way = self._negotiating()
         if settings.max_sas and not tunnel.established() and len(core.established) + under_way >= settings.max_sas:
-            self._deny("OUTGOING", Path(local, 0, remote, 0), "IKE SA LIMIT REACHED")
+            self._deny("OUTGOING", Path(local, 0, remote, 0), "IKE SA LIMIT REACHED", "outgoing_refused")
             return False
         if settings.max_negotiating and under_way >= settings.max_negotiating:
-            self._deny("OUTGOING", Path(local, 0, remote, 0), "IN-NEGOTIATION IKE SA LIMIT REACHED")
+            why = "IN-NEGOTIATION IKE SA LIMIT REACHED"
+            self._deny("OUTGOING", Path(local, 0, remote, 0), why, "outgoing_refused")
             return False
         return True
 
-    def _deny(self, way: str, path: Path, why: str) -> None:
+    def _deny(self, way: str, path: Path, why: str, counter: str) -> None:
         core = self.core
+        core.counters[counter] += 1
         core.counters[f"admission_denied_{way.lower()}"] += 1
         if core.error_replies.allow("admission", core.now):
             source, target = (path.remote, path.local) if way == "INCOMING" else (path.local, path.remote)

@@ -36,8 +36,8 @@ class Configuration:
                 if tunnel.session is None:
                     self.tear_down(tunnel, "crypto isakmp is disabled")
         self.set_tunnels(settings)
-        self.tunnels.sessions.reconfigured()
         phase1_changed = any(getattr(before, name) != getattr(settings, name) for name in _PHASE_1)
+        self.tunnels.sessions.reconfigured(who=phase1_changed)
         if phase1_changed:
             self._drop_strangers()
         for tunnel in list(core.tunnels.values()):

@@ -111,9 +111,19 @@ class Peers:
         if tunnel.provisional or tunnel.session is not None:
             rings = self._usable_rings(path.local)
         elif tunnel.settings.isakmp_profile is not None:
-            profile = self.core.profile_of(tunnel)
-            rings = frozenset(profile.keyrings or (GLOBAL,)) if profile else frozenset()
+            rings = self.rings_of(tunnel.settings.isakmp_profile)
         return self.core.keys.find(path.local, path.remote, host, rings)
+
+    def rings_of(self, profile: str | None) -> frozenset[str]:
+        """The keyrings of a profile, or those that peers without one may have a key of."""
+        if profile is None:
+            return frozenset(self._rings_without_profile())
+        found = self.core.profiles.get(profile)
+        return frozenset(found.keyrings or (GLOBAL,)) if found else frozenset()
+
+    def admits(self, identity: Identity, key: Key, local: Address) -> bool:
+        """Whether there is a profile for a peer with this identity and key, or it needs none."""
+        return self._profile(identity, key, local) is not None
 
     def guess(self, tunnel: Tunnel, identity: Identity | None, key: Key) -> None:
         """Aggressive mode tells this side's identity before the peer's is proved: that of the profile for which the

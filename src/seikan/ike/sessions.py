@@ -280,8 +280,10 @@ class Sessions:
         core.emit(RemoveAccess(tunnel.name, reason))
         self.numbers.give_back(self._holder(session), session.number, core.now)
 
-    def reconfigured(self) -> None:
-        """A session whose profile or template is gone ends; others take the new phase 2 for their next pair."""
+    def reconfigured(self, *, who: bool) -> None:
+        """A session whose profile or template is gone ends; others take the new phase 2 for their next pair. `who` may
+        have phase 1 has changed: a session whose key or identity is not let in any more ends too.
+        """
         core = self.core
         for tunnel in self.all():
             session = tunnel.session
@@ -293,16 +295,33 @@ class Sessions:
                 self.end(tunnel, "crypto isakmp is disabled")
             elif name is not None and profile is None:
                 self.end(tunnel, f"isakmp profile {name} has been removed")
+            elif who and not self._keep_key(tunnel, session):
+                self.end(tunnel, "its pre-shared key has been removed")
+            elif who and not self.tunnels.peers.admits(session.identity, session.key, session.path.local):
+                self.end(tunnel, "no isakmp profile matches its identity any more")
             elif session.place.template is None:
                 self.tunnels.dynamic.reconfigured(tunnel, session)
             else:
                 template = self._template(session.place)
                 fits = template is not None and template.local in (None, session.path.local)
                 if template is None or not fits or profile is None or profile.template != template.number:
-                    self.end(tunnel, f"the virtual-template of isakmp profile {name} has been removed or changed")
+                    self.end(tunnel, f"the virtual-template of isakmp profile {name} is not there any more")
                     continue
                 for flow in list(tunnel.flows.values()):
                     flow.settings = replace(flow.settings, phase_two=template.phase_two)
+
+    def _keep_key(self, tunnel: Tunnel, session: Session) -> bool:
+        """Whether a key for the peer is left; where its own has become another, that is for the next phase 1."""
+        keys = self.core.keys
+        if session.key not in keys:
+            by_name = session.aggressive and session.identity.address is None
+            host = session.identity.name if by_name else None
+            rings = self.tunnels.peers.rings_of(tunnel.settings.isakmp_profile)
+            found = keys.find(session.path.local, session.path.remote, host, rings)
+            if found is None:
+                return False
+            session.key = found
+        return True
 
     def close(self) -> None:
         for tunnel in self.all():

@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ _MAC_OCTETS = 6
 # A kernel may lack the first; an empty bridge keeps its carrier just as well.
 _LOOPBACK_KINDS = ("dummy", "bridge")
 _SYSCTL = Path("/proc/sys/net")
+_REVERSE_PATH_OFF = "0"
 _REVERSE_PATH_LOOSE = "2"
 _LOST = ("lost-address", "lost-route")
 _REMOVED_GROUP = 0x5E000000  # of devices (IFLA_GROUP) that go together; the process is in it
@@ -443,8 +444,13 @@ class Netlink:
             self._set_sysctl("ipv6/conf/all/forwarding", "1")
 
     def loosen_reverse_path(self, interface: str) -> None:
-        """Accept what comes out of a tunnel though the way back may be another (RFC 3704 section 2.4)."""
-        self._set_sysctl(f"ipv4/conf/{interface}/rp_filter", _REVERSE_PATH_LOOSE)
+        """Accept what comes out of a tunnel though the way back may be another, or none at the moment: a neighbour's
+        address that nothing leads to but a route to Null0 has to get a word in first. Where the system filters on all
+        interfaces, the loose mode is the least there is (RFC 3704 section 2.4), and takes no packets of such addresses.
+        """
+        everywhere = (_SYSCTL / "ipv4/conf/all/rp_filter").read_text().strip()
+        value = _REVERSE_PATH_OFF if everywhere == _REVERSE_PATH_OFF else _REVERSE_PATH_LOOSE
+        self._set_sysctl(f"ipv4/conf/{interface}/rp_filter", value, interface)
 
     def accept_own_sources(self, interface: str, accept: bool) -> None:
         """Take what comes in with an address of this host as its source, as a peer's GRE keepalive does; or no longer.
@@ -453,22 +459,30 @@ class Netlink:
         """
         name = f"ipv4/conf/{interface}/accept_local"
         if accept:
-            self._set_sysctl(name, "1")
+            self._set_sysctl(name, "1", interface)
             return
-        entry = self._ledger.find("sysctl", name)
+        entry = self._ledger.find("sysctl", interface, name)
         if entry is not None:
             self._write_sysctl(name, entry.before)
             self._ledger.forget(entry)
 
-    def _set_sysctl(self, name: str, value: str) -> None:
+    def set_ipv6(self, interface: str, wanted: bool) -> None:
+        """Have IPv6 on a device or not: where it is, the kernel announces itself there, wanted or not."""
+        name = f"ipv6/conf/{interface}/disable_ipv6"
+        if wanted or (_SYSCTL / name).exists():
+            self._set_sysctl(name, "0" if wanted else "1", interface)
+
+    def _set_sysctl(self, name: str, value: str, device: str = "") -> None:
+        """`device` is whose it is: the entry goes with it."""
         path = _SYSCTL / name
+        entry = Entry("sysctl", device, name) if device else Entry("sysctl", name)
         try:
             before = path.read_text().strip()
             if before == value:
-                if self._ledger.find("sysctl", name) is not None:
-                    self._ledger.record(Entry("sysctl", name))
+                if self._ledger.find(entry.kind, entry.target, entry.detail) is not None:
+                    self._ledger.record(entry)
                 return
-            self._ledger.record(Entry("sysctl", name, before=before))
+            self._ledger.record(replace(entry, before=before))
         except OSError as error:
             raise AdapterError(f"{path} cannot be set to {value}: {error.strerror}") from None
         self._write_sysctl(name, value)
@@ -488,7 +502,7 @@ class Netlink:
             if entry.kind == CRYPTO_ROUTE:
                 await self._policy.undo(entry)
             elif entry.kind == "sysctl":
-                (_SYSCTL / entry.target).write_text(entry.before)
+                (_SYSCTL / (entry.detail or entry.target)).write_text(entry.before)
             else:
                 link = await self.link(entry.target)
                 if link is not None:
