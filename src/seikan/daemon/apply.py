@@ -144,7 +144,7 @@ class Applier:
     async def _filter(self, config: Config) -> None:
         """Access groups, translation, crypto maps and MSS, as one table of the kernel's packet filter."""
         router = self._router
-        await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps))
+        await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps.states.values()))
 
     async def _route(self, config: Config) -> None:
         interfaces = self._router.interfaces
@@ -157,6 +157,7 @@ class Applier:
         router = self._router
         router.links.update(config, router.interfaces.view.links)
         router.crypto.configure(engine_settings(config, router.negotiable(config), router.address_of))
+        router.maps.set_going()
         router.tunnels.refresh()
 
     async def surroundings_changed(self, config: Config) -> None:
@@ -169,6 +170,7 @@ class Applier:
         problems: list[str] = []
         await self._try(self._give(config), problems)
         await self._try(self._map(config), problems)
+        await self._try(self._filter(config), problems)
         if interfaces.foreign_addresses(config) != foreign:
             await self._try(self._route(config), problems)
         await self._work_out(config)
@@ -180,6 +182,10 @@ class Applier:
         if router.tunnels.retry():
             self._again = True
             await self.surroundings_changed(config)
+        if router.maps.states:  # somebody may have taken their routes, or their devices
+            problems: list[str] = []
+            await self._try(self._map(config), problems)
+            await self._try(self._filter(config), problems)
         if await router.frr.retry() or self._untold:
             await self._route(config)
 

@@ -35,7 +35,7 @@ from seikan.config.model import CryptoMapEntry, Interface
 from seikan.config.names import is_access, is_loopback, is_template, is_tunnel, sort_key
 from seikan.config.parse import parse
 from seikan.daemon import settings
-from seikan.daemon.maps import CryptoMaps, MapState
+from seikan.daemon.map_state import MapState, belongs
 from seikan.daemon.rates import LoadAverage, Sample
 from seikan.daemon.terminals import stamp
 from seikan.daemon.tunnels import NEGOTIATING, NOTHING_COUNTED, TunnelState
@@ -323,10 +323,12 @@ class Collector:
         """What came in clear against a crypto map, by interface."""
         states = self._router.maps.states
         counted = await self._filtered() if states else {}
-        return {
-            name: sum(counted.get(crypto_counter(name, number, "clear"), 0) for number in state.crypto_map.entries)
-            for name, state in states.items()
-        }
+        found: dict[str, int] = {}
+        for state in states.values():
+            name = state.interface
+            came = sum(counted.get(crypto_counter(name, number, "clear"), 0) for number in state.crypto_map.entries)
+            found[name] = found.get(name, 0) + came
+        return found
 
     def _tunnel(self, state: TunnelState, engine: TunnelStatus | None, now: datetime) -> CryptoTunnel:
         """A tunnel interface, with those of the peer's flows that are its own."""
@@ -364,10 +366,10 @@ class Collector:
         for entry in held.crypto_map.entries.values():
             remotes: list[Address | None] = [held.peer_of(entry)]
             if entry.dynamic is not None:
-                flows = [flow for flow in held.dynamic.values() if CryptoMaps.belongs(flow.number, entry.sequence)]
+                flows = [flow for flow in held.dynamic.values() if belongs(flow.number, entry.sequence)]
                 remotes = list(dict.fromkeys(flow.remote for flow in flows))
             for remote in remotes:
-                engine = by_ends.get((held.interface, remote)) if remote is not None else None
+                engine = by_ends.get((held.owner, remote)) if remote is not None else None
                 yield self._map_entry(held, entry, remote, engine, now)
 
     def _map_entry(
@@ -381,7 +383,7 @@ class Collector:
         rows = [
             flow
             for flow in (engine.flows if engine is not None else ())
-            if flow.owner == held.interface and CryptoMaps.belongs(flow.number, entry.sequence)
+            if flow.owner == held.owner and belongs(flow.number, entry.sequence)
         ]
         flows = tuple(
             replace(
