@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -220,10 +222,47 @@ def crypto_map_for_unknown_peers(ground: Ground) -> None:
     ground.link(hub.host, "eth0", "192.0.2.10", "192.0.2.1")
     behind(ground, c.host)
     ground.start()
+    assert not hub_hosts["eth1"].answers("10.3.0.10")  # dropped: only the branch can begin, and nothing goes in clear
     ground.reaches(c_hosts["eth1"], "10.1.0.10")
     ground.reaches(hub_hosts["eth1"], "10.3.0.10", 5)
     assert re.search(r"^S +10\.3\.0\.0/24 ", hub.exec("show ip route"), re.MULTILINE)  # reverse-route
     ground.check_secrecy()
+
+
+def one_end_migrated(ground: Ground) -> None:
+    a, a_hosts = ground.router("migration/before/site-a", eth1="10.1.0")
+    _, b_hosts = ground.router("migration/before/site-b", eth1="10.2.0", eth2="10.2.8")
+    ground.link(a.host, "eth0", "", "192.0.2.1", route=False)
+    ground.link(ground.routers[1].host, "eth0", "", "198.51.100.1", route=False)
+    ground.start()
+    for migrated in (False, True):
+        if migrated:
+            a.stop()
+            a.startup.write_text((EXAMPLES / "migration/after/site-a/startup-config").read_text())
+            a.start()
+            until(a.tunnel_up, what=lambda: a.reason() + ground.logs())
+        ground.reaches(a_hosts["eth1"], "10.2.0.10")
+        ground.reaches(a_hosts["eth1"], "10.2.8.10")
+        ground.reaches(b_hosts["eth2"], "10.1.0.10", 5)
+        ground.reaches(a_hosts["eth1"], INTERNET, 5)
+        assert set(
+            re.findall(r"remote ident \(addr/mask/prot/port\): \((\S+)/255", a.exec("show crypto ipsec sa"))
+        ) == {
+            "10.2.0.0",
+            "10.2.8.0",
+        }
+    ground.check_secrecy()
+
+
+def test_the_migrated_end_is_what_seikan_migrate_writes(tmp_path: Path) -> None:
+    before, after = (EXAMPLES / "migration" / stage / "site-a" for stage in ("before", "after"))
+    outcome = {name: tmp_path / name for name in ("startup-config", "report")}
+    command = [sys.executable, "-m", "seikan", "migrate", str(before / "startup-config"), "--clean"]
+    command += ["--output", str(outcome["startup-config"]), "--report", str(outcome["report"])]
+    subprocess.run(command, capture_output=True, timeout=30, check=True)
+    assert {name: path.read_text() for name, path in outcome.items()} == {
+        name: (after / name).read_text() for name in outcome
+    }
 
 
 WAYS: dict[str, Callable[[Ground], None]] = {
@@ -232,6 +271,7 @@ WAYS: dict[str, Callable[[Ground], None]] = {
     "gre-ipsec": gre_over_ipsec,
     "crypto-map": crypto_map_with_nat_and_a_backup_peer,
     "crypto-map-dynamic": crypto_map_for_unknown_peers,
+    "migration": one_end_migrated,
 }
 
 
