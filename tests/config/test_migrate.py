@@ -362,6 +362,15 @@ def test_entries_that_differ_by_source_only_stay_both() -> None:
     said(migration, Outcome.LOST, "10.2.0.0/16 is a destination of crypto map VPN 20 too")
 
 
+def test_what_one_entry_denies_and_the_next_one_takes_keeps_both() -> None:
+    migration = run(
+        entry(10, "deny ip host 10.1.0.7 any", "permit ip any 10.2.0.0 0.0.255.255"),
+        entry(20, "permit ip any 10.2.0.0 0.0.255.255", peer="198.51.100.3"),
+    )
+    assert not migration.tunnels
+    said(migration, Outcome.LOST, "10.2.0.0/16 is a destination of crypto map VPN 20 too")
+
+
 def test_an_entry_behind_a_wider_one_gets_the_more_specific_route() -> None:
     migration = run(
         entry(10, "permit ip any 10.2.3.0 0.0.0.255"),

@@ -284,7 +284,7 @@ def check_packets(config: Config, migration: Migration, *, policy: bool) -> None
             assert mapped or within(packet.destination, migration.diverted), (packet, was, now)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(routers())
 def test_packets_are_encrypted_for_the_peer_that_they_were_encrypted_for_and_no_others(config: Config) -> None:
     migration = migrate(config)
@@ -292,13 +292,13 @@ def test_packets_are_encrypted_for_the_peer_that_they_were_encrypted_for_and_no_
     check_packets(config, migration, policy=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(routers())
 def test_without_a_policy_the_routes_alone_decide(config: Config) -> None:
     check_packets(config, migrate(config, Options(policy=False)), policy=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(routers())
 def test_while_tunnels_are_down_nothing_of_theirs_leaves_in_clear(config: Config) -> None:
     migration = migrate(config)
@@ -317,7 +317,7 @@ def test_while_tunnels_are_down_nothing_of_theirs_leaves_in_clear(config: Config
     assert kept
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(routers(), st.booleans())
 def test_the_result_reads_as_it_was_written_and_has_no_new_problem(config: Config, policy: bool) -> None:
     migration = migrate(config, Options(policy=policy))
@@ -329,7 +329,7 @@ def test_the_result_reads_as_it_was_written_and_has_no_new_problem(config: Confi
     assert [text for text in new if not text.startswith("crypto map ")] == []  # of those that stay
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(routers())
 def test_migrating_again_changes_nothing(config: Config) -> None:
     once = migrate(config).config
@@ -347,7 +347,7 @@ def test_the_other_ends_lines_are_a_configuration(config: Config) -> None:
         assert replace(read.config, hostname="Router") == peer.config
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(routers(), st.booleans())
 def test_the_lines_to_type_make_the_same_of_a_running_router(config: Config, policy: bool) -> None:
     migration = migrate(config, Options(policy=policy))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
@@ -150,6 +150,9 @@ class FakeNetlink:
     async def remove_loopback(self, name: str) -> None:
         self.devices.pop(name, None)
         self.forget_device(name)
+
+    async def remove_devices(self, names: Iterable[str]) -> None:
+        """The memory plane's devices go with their tunnels."""
 
     def forget_device(self, name: str) -> None:
         for address in self.held.pop(name, []):

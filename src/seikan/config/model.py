@@ -496,6 +496,7 @@ class Config:
     """The whole configuration of one router. Mappings are read-only and keep the order of IOS rendering."""
 
     hostname: str = "Router"
+    domain_name: str | None = None
     interfaces: Mapping[str, Interface] = field(default_factory=lambda: MappingProxyType({}))
     routes: tuple[StaticRoute, ...] = ()
     ospf: Mapping[int, OspfProcess] = field(default_factory=lambda: MappingProxyType({}))
@@ -510,3 +511,8 @@ class Config:
     logging: Logging = Logging()
     banners: tuple[Banner, ...] = ()
     stored: tuple[StoredLine, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """The router's fully qualified domain name, as it is its identity."""
+        return self.hostname if self.domain_name is None else f"{self.hostname}.{self.domain_name}"

@@ -123,6 +123,7 @@ def _depth(action: Action) -> int:
 
 def _differences(old: Config, new: Config) -> Iterator[Action]:
     yield from _value(ActionKind.HOSTNAME, "hostname", old.hostname, new.hostname)
+    yield from _value(ActionKind.HOSTNAME, "domain name", old.domain_name, new.domain_name)
     yield from _value(ActionKind.LOGGING, "logging", old.logging, new.logging)
     yield from _mapping(
         ActionKind.BANNER, str, {held.kind: held for held in old.banners}, {held.kind: held for held in new.banners}

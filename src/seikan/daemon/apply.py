@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from seikan.config.model import Config, Interface
+from seikan.config.names import is_tunnel
 from seikan.config.plan import Action, ActionKind, inverse, plan
 from seikan.daemon.filters import ruleset
 from seikan.daemon.settings import engine_settings
@@ -28,6 +29,8 @@ _TUNNELLED = {
     ActionKind.TUNNEL,
 }
 _NEGOTIATED = {*_TUNNELLED, ActionKind.HOSTNAME, ActionKind.LOGGING}
+
+_TOGETHER = 4  # devices that go at the same time: from here on one removal of all is quicker
 
 Step = Callable[[Config], Awaitable[None]]
 
@@ -68,6 +71,10 @@ class Applier:
 
     async def follow(self, old: Config, new: Config) -> None:
         """What the router adds itself has changed: every step, whatever becomes of the others."""
+        gone = [name for name in old.interfaces if name not in new.interfaces and is_tunnel(name)]
+        if len(gone) >= _TOGETHER:
+            removing = self._router.netlink.remove_devices(map(self._router.tunnels.device_of, gone))
+            await self._try(removing, [])
         problems = await self._guarded(new, plan(old, new), tolerant=True)
         await self._try(self._filter(new), problems)  # flows of dynamic maps are in no configuration
 

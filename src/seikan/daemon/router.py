@@ -135,6 +135,8 @@ class Router:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             async with self._lock:  # a change under way comes to its end
                 self._changeable = False
+            devices = [state.device for state in self.tunnels.states.values()]
+            await self._try("devices", netlink.remove_devices(devices))
         notifier.close()
         self.journal.close()
         return 0
@@ -390,7 +392,7 @@ class Router:
             began = loop.time()
             derived = self._derived(self.running)
             try:
-                if self._changeable:
+                if self._changeable and not self._stop.is_set():  # else everything goes together, below
                     await self.applier.follow(self.effective, derived)
                     self.effective = derived
             finally:

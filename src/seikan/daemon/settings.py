@@ -185,7 +185,7 @@ def engine_settings(config: Config, wanted: Negotiable, address_of: Callable[[st
     """The engine's whole view of the configuration. `address_of` gives an interface's address as it is now."""
     isakmp = config.isakmp
     return EngineSettings(
-        hostname=config.hostname,
+        hostname=config.full_name,
         enabled=isakmp.enabled,
         policies=usable_policies(config),
         keys=isakmp.keys,

@@ -8,9 +8,9 @@ packet; the carrier is up exactly where there is no such reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from seikan.config.access import crypto_lines
 from seikan.config.model import Config, Interface, Tunnel
@@ -172,7 +172,11 @@ class Tunnels:
             return
         assert interface.tunnel is not None
         device = self.device_of(name)
-        state = TunnelState(interface, device, _idle(device, settings.DEFAULT_LINK_MTU))
+        parameters = _idle(device, settings.DEFAULT_LINK_MTU)
+        if is_access(name):
+            anywhere = _anywhere(interface.tunnel.destination)
+            parameters = replace(parameters, source=anywhere, destination=anywhere)
+        state = TunnelState(interface, device, parameters)
         try:
             self._make(state)
         except PlaneError as error:
@@ -522,13 +526,14 @@ class Tunnels:
             udp=state.sas.udp,
             transport=state.sas.transport,
         )
-        anywhere = ip_address(bytes(len(state.remote.packed)))
+        ends = (state.local, state.remote)
+        if is_access(state.name):  # its SAs, which are there first, know the ends; other ends would cost them
+            ends = (_anywhere(state.remote), _anywhere(state.remote))
         parameters = TunnelParameters(
             device=state.device,
             mode=settings.plane_mode(tunnel.mode),
-            source=state.local,
-            # a spoke may be somewhere else tomorrow, and its SAs know where
-            destination=anywhere if is_access(state.name) else state.remote,
+            source=ends[0],
+            destination=ends[1],
             mtu=max(MINIMUM_MTU, interface.ip_mtu or interface.mtu or fits),
             key=tunnel.key,
             ttl=tunnel.ttl or 255,
@@ -572,6 +577,11 @@ class Tunnels:
 
 def _host(address: Address) -> IPv4Network | IPv6Network:
     return ip_network(address)
+
+
+def _anywhere(other: Address | None) -> Address:
+    """The address that stands for all of the same IP version."""
+    return IPv6Address(0) if isinstance(other, IPv6Address) else IPv4Address(0)
 
 
 def _idle(device: str, mtu: int) -> TunnelParameters:

@@ -85,9 +85,9 @@ class Peers:
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
-    def provisional(self, path: Path) -> Tunnel | None:
+    def provisional(self, path: Path, *, named: bool) -> Tunnel | None:
         """A tunnel for the exchange that an unknown peer begins; None where nothing is there for any, or no key can be
-        its own. Aggressive mode may still find a key by name.
+        its own. One that is `named` may still have a key by its name, in aggressive mode.
         """
         core = self.core
         rings = self._usable_rings(path.local)
@@ -97,7 +97,6 @@ class Peers:
         if not self._open(path.local):
             core.counters["tunnel_not_able"] += 1
             return None
-        named = core.settings.aggressive_mode
         if not named and core.keys.find(path.local, path.remote, rings=rings) is None:
             core.counters["strangers_without_key"] += 1
             return None
@@ -106,10 +105,10 @@ class Peers:
 
     def key_for(self, tunnel: Tunnel, path: Path, host: str | None = None) -> Key | None:
         """The pre-shared key for an exchange with the peer at `path`, which may have given the name `host`."""
-        if tunnel.session is not None:
+        if tunnel.session is not None and tunnel.session.key in self.core.keys:
             return tunnel.session.key
         rings: frozenset[str] | None = None
-        if tunnel.provisional:
+        if tunnel.provisional or tunnel.session is not None:
             rings = self._usable_rings(path.local)
         elif tunnel.settings.isakmp_profile is not None:
             profile = self.core.profile_of(tunnel)

@@ -116,7 +116,7 @@ class ProfileSettings:
 class EngineSettings:
     """All the engine knows of the configuration. `policies` by ascending priority number, weak defaults left out."""
 
-    hostname: str
+    hostname: str  # with the domain, where one is configured
     enabled: bool
     policies: tuple[IsakmpPolicy, ...]
     keys: tuple[PreSharedKey, ...]

@@ -20,7 +20,7 @@ _UNDONE = "is kept and not done here"
 
 _GLOBAL_ONE = """
     boot-start-marker; boot-end-marker; platform <words:rest>; redundancy; subscriber templating; ip classless;
-    ip subnet-zero; ip domain name <words:rest>; ip domain-name <words:rest>; ip forward-protocol nd;
+    ip subnet-zero; ip domain name vrf <words:rest>; ip forward-protocol nd;
     ip http server; ip http secure-server; ip http authentication <words:rest>; ip http access-class <words:rest>;
     ip tftp source-interface <words:rest>; ip ftp source-interface <words:rest>; ip tcp synwait-time <words:rest>;
     ip tcp path-mtu-discovery; ip default-gateway <words:rest>; ip scp server enable; ip finger;

@@ -37,6 +37,52 @@ HOSTNAME = Command(
     negatable=True,
 )
 
+# --- domain name -----------------------------------------------------------------------------------
+
+_DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*\Z")
+_DOMAIN_OCTETS = 191  # with a host name of 63 and the dot no longer than a name may be
+
+
+def _domain(match: Match) -> str:
+    name = cast(str, match.args["domain"])
+    if not _DOMAIN.match(name) or len(name) > _DOMAIN_OCTETS:
+        raise ConfigError(f"Domain name {name!r} is not valid: labels of letters, digits and hyphens, joined by dots")
+    return name
+
+
+_DOMAIN_HELP = {
+    "ip": "Global IP configuration subcommands",
+    "domain": "IP DNS Resolver",
+    "domain-name": "Define the default domain name",
+    "name": "Define the default domain name",
+    "<domain>": "Default domain name",
+}
+
+DOMAIN_NAME: tuple[Command, ...] = (
+    Command(
+        CONFIG,
+        "ip domain name <domain:word>",
+        _DOMAIN_HELP,
+        Setting(
+            lambda config, match: replace(config, domain_name=_domain(match)),
+            lambda config, _match: replace(config, domain_name=None),
+            lambda config: () if config.domain_name is None else (f"ip domain name {config.domain_name}",),
+        ),
+        negatable=True,
+    ),
+    Command(  # an older spelling
+        CONFIG,
+        "ip domain-name <domain:word>",
+        _DOMAIN_HELP,
+        Setting(
+            lambda config, match: replace(config, domain_name=_domain(match)),
+            lambda config, _match: replace(config, domain_name=None),
+        ),
+        negatable=True,
+    ),
+)
+"""What `crypto isakmp identity hostname` puts behind the host name."""
+
 # --- logging ---------------------------------------------------------------------------------------
 
 _LEVELS = (
