@@ -162,6 +162,9 @@ class FakeNetlink:
     def loosen_reverse_path(self, interface: str) -> None:
         """Nothing to keep."""
 
+    def accept_own_sources(self, interface: str, accept: bool) -> None:
+        """Nothing to keep."""
+
     async def set_crypto_route(self, routing: CryptoRouting, device: str, *, ipv6: bool = False) -> bool:
         self.crypto_routes[routing.table] = device
         return device in self._all()

@@ -106,6 +106,7 @@ class Applier:
                 interface = config.interfaces.get(action.key)
                 if interface is not None and interface.tunnel is not None:
                     router.tunnels.add(action.key, interface, tolerant=tolerant)
+                    await router.interfaces.switch(interface)
                 else:
                     router.tunnels.remove(action.key)
                     router.netlink.forget_device(router.tunnels.device_of(action.key))

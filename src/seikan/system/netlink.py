@@ -446,6 +446,20 @@ class Netlink:
         """Accept what comes out of a tunnel though the way back may be another (RFC 3704 section 2.4)."""
         self._set_sysctl(f"ipv4/conf/{interface}/rp_filter", _REVERSE_PATH_LOOSE)
 
+    def accept_own_sources(self, interface: str, accept: bool) -> None:
+        """Take what comes in with an address of this host as its source, as a peer's GRE keepalive does; or no longer.
+
+        Raises `AdapterError`.
+        """
+        name = f"ipv4/conf/{interface}/accept_local"
+        if accept:
+            self._set_sysctl(name, "1")
+            return
+        entry = self._ledger.find("sysctl", name)
+        if entry is not None:
+            self._write_sysctl(name, entry.before)
+            self._ledger.forget(entry)
+
     def _set_sysctl(self, name: str, value: str) -> None:
         path = _SYSCTL / name
         try:
@@ -455,6 +469,14 @@ class Netlink:
                     self._ledger.record(Entry("sysctl", name))
                 return
             self._ledger.record(Entry("sysctl", name, before=before))
+        except OSError as error:
+            raise AdapterError(f"{path} cannot be set to {value}: {error.strerror}") from None
+        self._write_sysctl(name, value)
+
+    @staticmethod
+    def _write_sysctl(name: str, value: str) -> None:
+        path = _SYSCTL / name
+        try:
             path.write_text(value)
         except OSError as error:
             raise AdapterError(f"{path} cannot be set to {value}: {error.strerror}") from None
