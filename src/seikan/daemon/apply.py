@@ -25,6 +25,7 @@ _TUNNELLED = {
     ActionKind.CRYPTO_MAP,
     ActionKind.FILTER,  # an access list may be a crypto map's
     ActionKind.INTERFACE,
+    ActionKind.STORED,  # a line that was not understood may have kept a tunnel or a map from working
     ActionKind.TEMPLATE,
     ActionKind.TUNNEL,
 }

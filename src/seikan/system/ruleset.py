@@ -16,6 +16,8 @@ from seikan.wire.selector import Selector
 
 #: Packets that an access group refused; each also counts at its line.
 PROHIBITED = "access-group prohibited"
+#: How the counters of packets end that a crypto map kept from leaving in clear.
+KEPT_IN = (" blocked", " guarded", " unrouted")
 #: RFC 2408 section 2.5.1 and RFC 3948 section 2.1
 IKE_PORTS = (500, 4500)
 
