@@ -13,7 +13,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from tests.daemon.routers import Router, cable, until
+from tests.daemon.routers import Router, cable, type_lines, until
 from tests.interop.network import Host, Network, network
 
 from seikan.config.parse import parse
@@ -130,10 +130,10 @@ def made_ground(directory: Path) -> Iterator[Ground]:
                 capture.stop()
 
 
-def only_ciphertext(ground: Ground) -> None:
+def only_ciphertext(ground: Ground, *besides: str) -> None:
     ground.check_secrecy()
     kinds = {packet.kind for packet in ground.seen()}
-    assert kinds <= VISIBLE, summary(ground.seen())
+    assert kinds <= {*VISIBLE, *besides}, summary(ground.seen())
 
 
 def static_vti(ground: Ground) -> None:
@@ -193,7 +193,15 @@ def gre_over_ipsec(ground: Ground) -> None:
     sas = a.exec("show crypto ipsec sa")
     assert "in use settings ={Transport" in sas
     assert len(set(re.findall(r"spi: (0x[0-9A-F]+)", sas))) == 2, sas  # one pair, and both tunnels show it
-    only_ciphertext(ground)
+    for command, up in (("shutdown", False), ("no shutdown", True)):  # the keepalive sees it, the SAs stay
+        type_lines(b, "configure terminal", "interface Tunnel1", command, "end")
+        until(lambda up=up: a.tunnel_up(1) is up, 30, what=lambda: a.exec("show interfaces tunnel 1") + ground.logs())
+        assert a.tunnel_up(0)
+    ground.reaches(a_hosts["eth2"], "10.2.8.10", 10)
+    only_ciphertext(ground, "GRE")
+    answers = [packet.frame for packet in ground.seen() if packet.kind == "GRE"]
+    assert answers
+    assert all(frame[36:38] == bytes(2) and len(frame) <= 60 for frame in answers)  # keepalives' answers, empty
 
 
 def crypto_map_with_nat_and_a_backup_peer(ground: Ground) -> None:
