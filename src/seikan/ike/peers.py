@@ -253,10 +253,11 @@ class _Claim:
     def settle(self) -> None:
         """RFC 3947 section 6: behind a NAT the identity tells who it is, not the address."""
         known = self.sessions.of(self.place, self.identity)
-        for session in known:
-            if self._at(session) == (self.path.remote, self.path.remote_port):
-                self._join(session)
-                return
+        if self._is_there():
+            for session in known:
+                if self._at(session) == (self.path.remote, self.path.remote_port):
+                    self._join(session)
+                    return
         here = [session for session in known if self._at(session)[0] == self.path.remote]
         if self.identity.address is None:
             if not known:
@@ -271,6 +272,12 @@ class _Claim:
             self._ask(here)  # private addresses of two behind one NAT may be alike
         else:
             self._begin()
+
+    def _is_there(self) -> bool:
+        """Whether the peer got our answers where it says it is now. Behind a NAT the message that completes phase 1
+        may come from anywhere, and anybody who has a key can forge where it comes from.
+        """
+        return self.sa.reached_at == self.path.remote
 
     @staticmethod
     def _at(tunnel: Tunnel) -> tuple[Address, int]:
@@ -307,7 +314,8 @@ class _Claim:
             return
         sa.judged = False
         here = (self.path.remote, self.path.remote_port)
-        if any(self._at(session) == here for session in self.sessions.of(self.place, self.identity)):
+        known = self.sessions.of(self.place, self.identity)
+        if self._is_there() and any(self._at(session) == here for session in known):
             self.settle()  # one of them has moved to here: it is the same peer
             return
         gone = [other for other, alive in answers.items() if not alive and other.session and not other.session.ended]
