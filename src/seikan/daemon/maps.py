@@ -360,6 +360,7 @@ class CryptoMaps:
                 self._around.log("CRYPTO", 5, "PEER_CHANGE", f"{name}: {failed} has failed ({reason}), now {chosen}")
         if changed:
             self._around.negotiate()
+            self._around.derive()
 
     def _back_to_default(self, state: MapState, sequence: int) -> None:
         """An entry that is idle begins with its default peer again; without one it stays where it was."""
@@ -368,6 +369,7 @@ class CryptoMaps:
         if default is not None and state.current.get(sequence) not in (None, default):
             del state.current[sequence]
             self._around.negotiate()
+            self._around.derive()
 
     def set_udp(self, owner: str, udp: bool) -> None:
         """A NAT is in the way of one of the map's peers: packets become smaller for all of them."""

@@ -283,6 +283,7 @@ class Router:
             await self.applier.load(derived)
             self.running, self.effective = config, derived
             self.revision += 1
+            self._derive_if_new()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -356,6 +357,7 @@ class Router:
             self.running, self.effective = candidate, derived
             self.revision += 1
             self.changed_at, self.changed_by = stamp(), by
+            self._derive_if_new()
         return []
 
     def _tell_outdated(self, before: Mapping[str, tuple[str, ...]], after: Mapping[str, tuple[str, ...]]) -> None:
@@ -376,6 +378,11 @@ class Router:
         if access is not None:
             # Its SAs are installed next; addresses, routing and filters follow as soon as others let them.
             self.tunnels.add(access.name, access.interface, tolerant=True)
+
+    def _derive_if_new(self) -> None:
+        """Reverse routes follow from the maps as they run, which were not there or others before the change."""
+        if self._derived(self.running) != self.effective:
+            self._derive_soon()
 
     def _derive_soon(self) -> None:
         if self._deriving is None:
