@@ -255,6 +255,44 @@ def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.counted("session_limit") >= 3
 
 
+def test_sessions_of_one_address_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it takes only so many of the sessions that there may be."""
+    monkeypatch.setattr(peers, "MAX_SESSIONS_OF_SOURCE", 3)
+    world = HubWorld(37)
+    nat = world.nat("203.0.113.1")
+    rogues = [world.spoke(f"192.168.1.{n}", nat=nat, identity=f"x{n}.{DOMAIN}") for n in range(1, 9)]
+    world.connect(*rogues, seconds=20.0)
+    assert len(world.hub.access) == 3
+    assert world.counted("session_limit") >= 5
+    others = [world.spoke(f"198.51.100.{n}") for n in (1, 2)]
+    world.connect(*others)
+    assert all(spoke.up for spoke in others)
+    for spoke in (*rogues, *others):
+        spoke.leave()
+    world.run(60.0)
+    world.assert_empty()
+
+
+@pytest.mark.parametrize("nat", [False, True])
+def test_an_address_with_a_key_of_its_own_cannot_be_claimed_with_another_key(nat: bool) -> None:
+    """Identities may lead to other profiles, with other access lists, than the peer's own."""
+    own, others = Secret(b"of the office"), Secret(b"of everybody")
+    office = PreSharedKey(own, IPv4Network("198.51.100.1/32"))
+    world = HubWorld(
+        38, configured=hub_settings(keyrings=(ring(office, PreSharedKey(others, IPv4Network("0.0.0.0/0"))),))
+    )
+    where = world.nat("203.0.113.66") if nat else None
+    thief = world.spoke("198.51.100.66", nat=where, key=others)
+    claimed = Identification(IdentityType.IPV4_ADDR, 17, 0, IPv4Address("198.51.100.1").packed)
+    thief.engine._tunnels.main.identity = lambda sa: claimed  # type: ignore[method-assign]
+    world.connect(thief, seconds=10.0)
+    assert world.hub.access == {}
+    assert world.counted("identity_theft") >= 1
+    right = world.spoke("198.51.100.1", key=own)
+    world.connect(right)
+    assert right.up
+
+
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
