@@ -8,7 +8,7 @@ from seikan.config.access import rules
 from seikan.config.model import Config, CryptoMapEntry, NatSource, NatStatic
 from seikan.config.names import is_template
 from seikan.config.route_maps import route_map_lists
-from seikan.daemon.map_state import MapState, belongs, enabled
+from seikan.daemon.map_state import MapState, belongs, enabled, maps_on
 from seikan.system.policy_routing import MARK_MASK
 from seikan.system.ruleset import (
     AccessGroup,
@@ -49,6 +49,18 @@ def ruleset(config: Config, linux_name: Names, maps: Iterable[MapState]) -> Rule
         ),
         nat=_nat(config, linux_name),
         crypto=tuple(_crypto(config, maps)),
+    )
+
+
+def holding(config: Config, linux_name: Names) -> Ruleset:
+    """Nothing is forwarded out of an interface with a crypto map: what holds while the whole cannot be had."""
+    return Ruleset(
+        crypto=tuple(
+            CryptoInterface(
+                interface.name, linux_name(interface.name), "", 0, MARK_MASK, (), blocked=True, guarded=True
+            )
+            for interface, _ in maps_on(config)
+        )
     )
 
 

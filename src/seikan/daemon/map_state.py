@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
+from seikan.config import misread
 from seikan.config.access import crypto_lines
-from seikan.config.model import Config, CryptoMap, CryptoMapEntry, ReverseRoute, StaticRoute
+from seikan.config.model import Config, CryptoMap, CryptoMapEntry, Interface, ReverseRoute, StaticRoute
 from seikan.daemon import settings
 from seikan.plane.base import TunnelParameters
 from seikan.system.policy_routing import CryptoRouting
@@ -79,6 +80,19 @@ class MapState:
 
     def up_flows(self, sequence: int) -> list[int]:
         return [number for number in self.up if belongs(number, sequence)]
+
+
+def maps_on(config: Config) -> Iterator[tuple[Interface, CryptoMap]]:
+    """Every interface with a crypto map, and those that may have been given one in a line that was not understood."""
+    for interface in config.interfaces.values():
+        if interface.tunnel is not None:
+            continue
+        name = interface.crypto_map or ""
+        crypto_map = config.crypto_maps.get(name)
+        if crypto_map is not None:
+            yield interface, crypto_map
+        elif misread.about_map(config, interface):
+            yield interface, CryptoMap(name)
 
 
 def belongs(number: int, sequence: int) -> bool:

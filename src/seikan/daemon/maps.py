@@ -21,6 +21,7 @@ from seikan.daemon.map_state import (
     belongs,
     default_peer,
     lines,
+    maps_on,
     parts,
     reverse,
     sequence_of,
@@ -105,15 +106,7 @@ class CryptoMaps:
 
     def _wanted(self, config: Config) -> Iterator[tuple[str, tuple[Interface, CryptoMap]]]:
         """Every part of every map that is on an interface, by owner; and what may have been one."""
-        for interface in config.interfaces.values():
-            if interface.tunnel is not None:
-                continue
-            name = interface.crypto_map or ""
-            crypto_map = config.crypto_maps.get(name)
-            if crypto_map is None:
-                if not misread.about_map(config, interface):
-                    continue
-                crypto_map = CryptoMap(name)
+        for interface, crypto_map in maps_on(config):
             for place, part in enumerate(parts(config, crypto_map)):
                 owner = f"{interface.name} {next(iter(part.entries))}" if place else interface.name
                 yield owner, (interface, part)

@@ -111,13 +111,15 @@ class Router:
             # first: it knows what a killed router left, and undoes it even where this one does not start
             netlink = Netlink(self._directory.path / "ledger")
             await netlink.open()
-            stack.push_async_callback(netlink.close)
             firewall = Firewall(self.name)
+            # The filter goes last: it keeps things in while they are forwarded.
             stack.push_async_callback(firewall.remove, leftover=self._directory.crashed)
+            stack.push_async_callback(netlink.close)
             config = self._parse(text)
             await self._build(stack, netlink, firewall)
-            await self.load(config)
+            await self.load(config, kept=self._directory.crashed)
             await self._try("firewall", firewall.sweep())  # until now it has kept in what must not leave in clear
+            await self._try("forwarding", self._forward())
             await self._try("sweep", netlink.sweep())
             server = ControlServer(self._directory.path / "control.sock", self._serve)
             await server.open()
@@ -152,7 +154,6 @@ class Router:
         events = NetlinkEvents(self._surroundings_changed)
         events.open()
         stack.callback(events.close)
-        netlink.enable_forwarding(ipv6=False)
         frr = Frr(
             self._directory.path / "frr",
             "seikan-" + re.sub(r"[^A-Za-z0-9_-]", "-", self.name),
@@ -276,14 +277,23 @@ class Router:
             self.journal.log("SYS", severity, "CONFIG", str(problem))
         return parsed.config
 
-    async def load(self, config: Config) -> None:
-        """Run the startup configuration as far as it goes: the daemon stays up where it can."""
+    async def load(self, config: Config, *, kept: bool = False) -> None:
+        """Run the startup configuration as far as it goes: the daemon stays up where it can.
+
+        `kept`: what a killed router left still keeps in what must not leave in clear.
+        """
         async with self._lock:
             derived = self._derived(config)
-            await self.applier.load(derived)
+            await self.applier.load(derived, kept=kept)
             self.running, self.effective = config, derived
             self.revision += 1
             self._derive_if_new()
+
+    async def _forward(self) -> None:
+        """Route between interfaces, once crypto maps can hold back what must not leave in clear."""
+        if self.applier.leaks:
+            raise AdapterError("no packets are forwarded, because nothing enforces the crypto maps: install nftables")
+        self.netlink.enable_forwarding(ipv6=False)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -326,6 +336,8 @@ class Router:
             self.tunnels.refresh()
         async with self._lock:
             await self.applier.retry(self.effective)
+            if "forwarding" in self._problems:
+                await self._try("forwarding", self._forward())
 
     # changes
 
