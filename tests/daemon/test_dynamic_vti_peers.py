@@ -114,3 +114,55 @@ def test_a_spoke_that_moves_keeps_its_interface_by_its_name(hub: Ground) -> None
     assert hub.access_of("10.1.22.3") != anew
     until(lambda: anew not in hub.brief(), 40, what=hub.explain)  # dead peer detection
     assert len(hub.brief()) == 2
+
+
+def test_the_dead_the_sleeping_and_the_restarted(hub: Ground) -> None:
+    """A router that restarts without a goodbye, one that sleeps, and one that is cut off, all at once."""
+    hub.start_hub()
+    restarted, asleep, cut = hub.start("s1"), hub.start("s2", NAMED), hub.start("s3")
+    hub.joined("s1", "s2", "s3")
+    names = {spoke.name: interface_of(hub, spoke) for spoke in (restarted, asleep, cut)}
+    assert asleep.daemon is not None
+    os.kill(asleep.daemon.pid, signal.SIGSTOP)
+    hub.net.hosts["n3"].ip("link", "set", "outside", "down")
+    restarted.kill()
+    restarted.start()
+    until(lambda: reaches(restarted), what=hub.explain)
+    assert interface_of(hub, restarted) == names[restarted.name]
+
+    until(lambda: list(hub.brief()) == [names[restarted.name]], 40, what=hub.explain)
+    assert hub.devices() == {names[restarted.name].replace("Virtual-Access", "Vi")}
+    assert hub.hub.log().count("does not answer dead peer detection)") == 2
+    os.kill(asleep.daemon.pid, signal.SIGCONT)
+    nat = hub.net.hosts["n3"]
+    nat.ip("link", "set", "outside", "up")
+    nat.ip("route", "add", "default", "via", "100.64.3.1")
+    hub.joined("s2", "s3", limit=60)
+    assert {spoke.name: interface_of(hub, spoke) for spoke in (restarted, asleep, cut)} == names
+    for spoke in (asleep, cut):
+        until(lambda spoke=spoke: reaches(spoke), what=hub.explain)
+    assert len(hub.brief()) == 3
+    assert hub.hub.exec("show crypto isakmp sa").count("QM_IDLE") == 3
+
+
+def test_who_claims_the_identity_of_another(hub: Ground) -> None:
+    """Refused while that one lives; it has the interface where the other is gone."""
+    hub.start_hub()
+    owner, thief = hub.start("s1", NAMED), hub.spoke("s2")
+    hub.joined("s1")
+    name = interface_of(hub, owner)
+    hub.start("s2", NAMED, "hostname S1\n")
+    until(lambda: "the identity is in use from 10.1.21.3" in hub.hub.log(), what=hub.explain)
+    assert hub.brief() == {name: "up/up"}
+    assert hub.access_of("10.1.21.3") == name
+    assert hub.access_of("10.1.22.3") is None
+    assert owner.host.ping("1.1.1.1", count=10, source=owner.loopback) == 10
+    assert not thief.tunnel_up()
+    owner.kill()
+    thief.exec("clear crypto session")
+    until(lambda: hub.access_of("10.1.22.3") == name, what=hub.explain)
+    hub.joined("s2")
+    assert len(hub.brief()) == 1
+    owner.start()
+    until(lambda: "the identity is in use from 10.1.22.3" in hub.hub.log(), 30, what=hub.explain)
+    assert reaches(thief)

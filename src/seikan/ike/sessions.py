@@ -302,7 +302,7 @@ class Sessions:
                     flow.settings = replace(flow.settings, phase_two=template.phase_two)
 
     def _keep_key(self, tunnel: Tunnel, session: Session) -> bool:
-        """Whether a key for the peer is left; where its own has gone or become another, that is for the next phase 1."""
+        """Whether a key for the peer is left; where its own has gone, another one is for the next phase 1."""
         keys = self.core.keys
         if not keys.has(session.key):
             by_name = session.aggressive and session.identity.address is None
