@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import Any, cast
 
@@ -157,6 +157,9 @@ class FakeNetlink:
         self.states.pop(name, None)
 
     def loosen_reverse_path(self, interface: str) -> None:
+        """Nothing to keep."""
+
+    async def set_backstops(self, networks: Iterable[IPv4Network]) -> None:
         """Nothing to keep."""
 
     def set_ipv6(self, interface: str, wanted: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.daemon.routers import Router, type_lines, until
+from tests.daemon.routers import type_lines, until
 from tests.daemon.spokes import FAST, HUB_CRYPTO, NAMED, TEMPLATE, Ground, ground
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
