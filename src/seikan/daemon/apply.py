@@ -187,6 +187,8 @@ class Applier:
     async def _route(self, config: Config) -> None:
         interfaces = self._router.interfaces
         self._untold = True
+        dropped = [route.network for route in config.routes if route.interface == "Null0"]
+        await self._router.netlink.set_backstops(dropped)
         await self._router.frr.apply(config, interfaces.linux_names(config), interfaces.foreign_addresses(config))
         self._untold = False
 

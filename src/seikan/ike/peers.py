@@ -173,8 +173,9 @@ class Peers:
         text = self._wrong_identity(sa)
         if text is None:
             go_on()
-        else:
-            refuse(text)
+            return
+        refuse(text)
+        self.tunnels.sessions.end_unless_alive(sa.tunnel, text)
 
     def _wrong_identity(self, sa: IkeSa) -> str | None:
         session = sa.tunnel.session
@@ -349,4 +350,15 @@ class _Claim:
                 self.peers.refuse(self.sa, self.path, f"there are {most} sessions{where}")
                 return
         self.sessions.begin(self.sa, self.path, self.identity, self.key, self.place, self.profile)
+        self._relieve()
         self.go_on()
+
+    def _relieve(self) -> None:
+        """Whoever was at this very end before has another name now: what it had under the old one goes unless it lives.
+        A delete that comes with the new name says nothing of the old one's SAs.
+        """
+        here = (self.path.remote, self.path.remote_port)
+        for other in list(self.peers.core.by_remote.get(self.path.remote, ())):
+            if other is not self.sa.tunnel and other.session is not None and self._at(other) == here:
+                text = f"the peer at {self.path.remote} has another identity now: {self.sa.peer_identity}"
+                self.sessions.end_unless_alive(other, text)

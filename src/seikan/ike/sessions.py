@@ -133,10 +133,13 @@ class Sessions:
         self._from[source(path.remote)] -= 1
         if not self._from[source(path.remote)]:
             del self._from[source(path.remote)]
-        if self._paths.get(_end(path)) is tunnel:
-            del self._paths[_end(path)]
         members = self.core.by_remote.get(path.remote, {})
         members.pop(tunnel, None)
+        if self._paths.get(_end(path)) is tunnel:
+            del self._paths[_end(path)]
+            for other in members:  # two identities of one peer
+                if other.session is not None and _end(other.session.path) == _end(path):
+                    self._paths[_end(path)] = other
         if not members:
             self.core.by_remote.pop(path.remote, None)
 
@@ -166,6 +169,11 @@ class Sessions:
         session.questions.append(done)
         if len(session.questions) == 1:
             self._ask(tunnel, session, self.core.now, 0)
+
+    def end_unless_alive(self, tunnel: Tunnel, reason: str) -> None:
+        """There is a sign that the peer of a session is not there any more; of a configured one nothing follows."""
+        if tunnel.session is not None:
+            self.ask(tunnel, lambda alive: None if alive else self.end(tunnel, reason))
 
     def _ask(self, tunnel: Tunnel, session: Session, since: float, tries: int) -> None:
         core = self.core
