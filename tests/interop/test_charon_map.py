@@ -143,6 +143,7 @@ def test_less_than_a_line_is_taken_as_ios_takes_it(net: Network, tmp_path: Path)
     child = {"host": {"local_ts": ["172.16.2.1/32"], "remote_ts": ["172.16.1.0/24"]}}
     ends = make(net, tmp_path, STATIC, children=child)
     ends.charon.initiate(child="host")
+    assert wait_until(lambda: ends.passes(0), 10), ends.said()
     assert ends.charon.site.host.ping("172.16.1.1", source="172.16.2.1") == 3
     assert [child["local-ts"] for child in ends.charon.child_sas()] == [["172.16.2.1/32"]]
     assert ends.idents() == ["172.16.1.0/255.255.255.0/0/0"]
