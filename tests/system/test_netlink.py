@@ -144,6 +144,11 @@ def test_errors_are_one_line(host: Host) -> None:
     assert run(netlink.link("Loopback7")) is not None
 
 
+@pytest.mark.parametrize("name", ["GigabitEthernet0/0", "GigabitEthernet0/0/1.100", "Ethernet0/0"])
+def test_a_name_of_ios_is_no_device_however_long_it_is(host: Host, name: str) -> None:
+    assert host.inside.run(host.netlink.link(name)) is None
+
+
 def test_after_a_kill_what_is_still_wanted_does_not_flap(host: Host) -> None:
     run, first = host.inside.run, host.netlink
     run(first.create_loopback("Loopback0"))

@@ -198,7 +198,8 @@ class Netlink:
         try:
             return _link(*self._asking.link(name))
         except OSError as error:
-            if error.errno in _GONE:
+            # ERANGE: no device has a name of that length, as GigabitEthernet0/0 would be without interfaces.map
+            if error.errno in _GONE | {errno.ERANGE}:
                 return None
             raise AdapterError(f"the device {name} cannot be looked up: {error.strerror}") from None
 
