@@ -78,6 +78,14 @@ def test_one_map_on_two_interfaces_with_and_without_a_local_address(made: MapSit
     type_lines(made.r4, "configure terminal", "crypto map M 10", "set peer 1.1.1.1", "no set peer 10.1.13.1", "end")
     until(lambda: h1.answers("10.30.9.1"), what=made.logs)
     assert "local addr 1.1.1.1" in made.r1.exec("show crypto ipsec sa")
+    before = spis(made.r4)
+    type_lines(
+        made.r1,
+        *("configure terminal", "no ip route 10.30.9.0 255.255.255.0 10.1.13.2"),
+        *("no ip route 10.1.24.0 255.255.255.0 10.1.13.2", "end"),
+    )
+    until(lambda: h1.answers("10.30.9.1"), what=made.logs)  # by the other interface now, with the same SAs
+    assert spis(made.r4) == before
     assert made.clear_packets() == 0
 
 

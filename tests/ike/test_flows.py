@@ -484,6 +484,22 @@ def test_one_flow_goes_and_another_comes_while_the_others_carry_on() -> None:
     assert all(any(f"{spi:08x}" in text for spi in gone) for text in world.lost_at_peer)
 
 
+def test_another_name_for_the_same_peer_costs_nothing() -> None:
+    world = start(maps(39, lines(2)))
+    before = spis(world.a, 1) | spis(world.a, 2)
+
+    def renamed(base: EngineSettings) -> EngineSettings:
+        return with_tunnel(base, name="Tunnel0")
+
+    world.a.engine.configure(renamed(world.a.settings), world.now)
+    world.a.drain()
+    world.run(5.0)
+    assert spis(world.a, 1) | spis(world.a, 2) == before
+    assert world.a.downs == world.b.downs == 0
+    assert [row.name for row in world.a.engine.status(world.now).tunnels] == ["Tunnel0"]
+    assert len(world.a.engine.status(world.now).isakmp_sas) == 1
+
+
 def test_a_changed_selector_replaces_only_its_own_pair() -> None:
     world = start(maps(31, lines(2)))
     before = {number: spis(world.a, number) for number in (1, 2)}

@@ -112,14 +112,15 @@ def _static(static: NatStatic, linux_name: Names) -> StaticTranslation:
 
 def _crypto(config: Config, maps: Iterable[MapState]) -> Iterator[CryptoInterface]:
     """One for each interface, with the entries of all parts of its map."""
-    by_interface: dict[str, list[MapState]] = {}
+    by_interface: dict[tuple[str, str], list[MapState]] = {}
     for state in maps:
-        by_interface.setdefault(state.interface, []).append(state)
-    for name, states in by_interface.items():
+        for interface in state.interfaces.items():
+            by_interface.setdefault(interface, []).append(state)
+    for (name, device), states in by_interface.items():
         first = states[0]
         yield CryptoInterface(
             name=name,
-            device=first.linux_name,
+            device=device,
             tunnel=first.device,
             mark=first.mark,
             mask=MARK_MASK,

@@ -33,18 +33,18 @@ class DynamicFlow:
 class MapState:
     """The crypto map of one interface, or a part of it, with a device of its own in the plane.
 
-    `owner` is the part's name to the engine, `crypto_map` has the part's entries. `current` is the peer in use by
-    sequence number, `up` the remote by flow. `guarded`: a line that was not understood may have named traffic, so
-    that nothing else is forwarded out there either.
+    `owner` is the part's name to the engine, `crypto_map` has the part's entries. `interfaces` are several where a map
+    with a `local-address` is on them: as in IOS they share its SAs. `current` is the peer in use by sequence number,
+    `up` the remote by flow. `guarded`: a line that was not understood may have named traffic, so that nothing else is
+    forwarded out there either.
     """
 
     owner: str
-    interface: str
+    interfaces: dict[str, str]  # Linux names by IOS names
     number: int
     crypto_map: CryptoMap
     local: Address | None = None
     link_mtu: int = settings.DEFAULT_LINK_MTU
-    linux_name: str = ""
     parameters: TunnelParameters | None = None
     made: bool = False
     refusal: str | None = None
@@ -54,6 +54,11 @@ class MapState:
     current: dict[int, Address] = field(default_factory=dict)
     up: dict[int, Address] = field(default_factory=dict)
     dynamic: dict[int, DynamicFlow] = field(default_factory=dict)
+
+    @property
+    def interface(self) -> str:
+        """The first."""
+        return next(iter(self.interfaces))
 
     @property
     def device(self) -> str:

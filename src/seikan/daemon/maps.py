@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
 from seikan.config import misread
 from seikan.config.access import crypto_lines
-from seikan.config.model import Config, CryptoMap, CryptoMapEntry, Interface, StaticRoute
+from seikan.config.model import Config, CryptoMap, CryptoMapEntry, StaticRoute
 from seikan.config.validate import map_problems
 from seikan.daemon import settings
 from seikan.daemon.map_state import (
@@ -85,31 +85,44 @@ class CryptoMaps:
         that its traffic is dropped; the others are made all the same.
         """
         self._config, self._view = config, view
-        wanted = dict(self._wanted(config))
+        wanted = self._wanted(config)
         for owner in [owner for owner in self._states if owner not in wanted]:
             await self._remove(self._states[owner])
         problem: AdapterError | PlaneError | None = None
-        for owner, (interface, crypto_map) in wanted.items():
+        for owner, (names, crypto_map) in wanted.items():
+            interfaces = {name: self._around.linux_name(name) for name in names}
             state = self._states.get(owner)
             if state is None:
-                state = self._states[owner] = MapState(owner, interface.name, self._free_number(), crypto_map)
-            state.crypto_map = crypto_map
+                state = self._states[owner] = MapState(owner, interfaces, self._free_number(), crypto_map)
+            state.interfaces, state.crypto_map = interfaces, crypto_map
             self._look(state)
+            known = state.refusal
             try:
                 await self._make(state)
             except (AdapterError, PlaneError) as error:
                 state.refusal = str(error)
-                problem = problem or error
+                if state.refusal != known:  # told once
+                    problem = problem or error
         self._states = {owner: self._states[owner] for owner in wanted}
         if problem is not None:
             raise problem
 
-    def _wanted(self, config: Config) -> Iterator[tuple[str, tuple[Interface, CryptoMap]]]:
-        """Every part of every map that is on an interface, by owner; and what may have been one."""
+    def _wanted(self, config: Config) -> dict[str, tuple[list[str], CryptoMap]]:
+        """Every part of every map on interfaces, and what may have been one, with the interfaces, by owner."""
+        found: dict[str, tuple[list[str], CryptoMap]] = {}
+        shared: dict[str, list[str]] = {}
         for interface, crypto_map in maps_on(config):
+            names = shared.get(crypto_map.name)
+            if names is not None:
+                names.append(interface.name)
+                continue
+            names = [interface.name]
+            if crypto_map.local_address is not None:
+                shared[crypto_map.name] = names
             for place, part in enumerate(parts(config, crypto_map)):
                 owner = f"{interface.name} {next(iter(part.entries))}" if place else interface.name
-                yield owner, (interface, part)
+                found[owner] = (names, part)
+        return found
 
     def _free_number(self) -> int:
         """0 where there is none left."""
@@ -117,13 +130,12 @@ class CryptoMaps:
         return next((number for number in range(1, MOST_MAPS + 1) if number not in taken), 0)
 
     def _look(self, state: MapState) -> None:
-        state.linux_name = self._around.linux_name(state.interface)
-        source = state.crypto_map.local_address or state.interface
-        state.local = self._address(source)
-        link = self._view.links.get(state.linux_name)
-        state.link_mtu = link.mtu if link is not None else settings.DEFAULT_LINK_MTU
-        state.problems = map_problems(self._config, state.interface)
-        unknown = misread.about_map(self._config, self._config.interfaces[state.interface])
+        config = self._config
+        state.local = self._address(state.crypto_map.local_address or state.interface)
+        links = [self._view.links[device] for device in state.interfaces.values() if device in self._view.links]
+        state.link_mtu = min((link.mtu for link in links), default=settings.DEFAULT_LINK_MTU)
+        state.problems = tuple(problem for name in state.interfaces for problem in map_problems(config, name))
+        unknown = [line for name in state.interfaces for line in misread.about_map(config, config.interfaces[name])]
         state.guarded = any(misread.may_name_traffic(line) for line in unknown)
 
     def _address(self, interface: str) -> Address | None:
@@ -255,7 +267,7 @@ class CryptoMaps:
                             on_demand=True,
                             initiate=peer == current,
                         )
-                        found.append(Protected(state.local, peer, flow, profile))
+                        found.append(Protected(state.local, peer, flow, profile, state.interface))
         return found
 
     def dynamic_maps(self) -> tuple[DynamicMapSettings, ...]:

@@ -103,12 +103,16 @@ def profile_phase_two(config: Config, name: str | None) -> PhaseTwo | None:
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """One flow with the ends that its SAs have: what `sessions` puts together by peer."""
+    """One flow with the ends that its SAs have: what `sessions` puts together by peer.
+
+    `interface` is that of a crypto map, which names the session; a tunnel's is the owner.
+    """
 
     local: Address
     remote: Address
     flow: FlowSettings
     isakmp_profile: str | None = None
+    interface: str | None = None
 
 
 def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings, ...]:
@@ -125,7 +129,7 @@ def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings
         tunnels = sorted(row.flow.owner for row in rows if is_tunnel(row.flow.owner))
         found.append(
             TunnelSettings(
-                name=tunnels[0] if tunnels else f"{rows[0].flow.owner} {remote}",
+                name=tunnels[0] if tunnels else f"{rows[0].interface or rows[0].flow.owner} {remote}",
                 local=local,
                 remote=remote,
                 flows=tuple(row.flow for row in rows),
