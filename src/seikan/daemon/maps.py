@@ -87,11 +87,11 @@ class CryptoMaps:
         self._config, self._view = config, view
         wanted = dict(self._wanted(config))
         problem: AdapterError | PlaneError | None = None
-        for state in [state for owner, state in self._states.items() if owner not in wanted]:
+        for leaving in [state for owner, state in self._states.items() if owner not in wanted]:
             try:
-                await self._remove(state)
+                await self._remove(leaving)
             except (AdapterError, PlaneError) as error:
-                state.refusal = str(error)
+                leaving.refusal = str(error)
                 problem = problem or error
         for owner, (interface, crypto_map) in wanted.items():
             state = self._states.get(owner)
