@@ -144,3 +144,25 @@ def test_without_a_map_nothing_is_held(tmp_path: Path) -> None:
             bench.close()
 
     asyncio.run(start())
+
+
+@pytest.mark.parametrize("call", ["FakeNetlink.remove_crypto_route", "MemoryPlane.remove_tunnel"])
+def test_a_map_that_cannot_be_removed_stays_and_goes_later(call: str, tmp_path: Path) -> None:
+    async def start() -> None:
+        bench = Bench(tmp_path)
+        try:
+            await bench.load(MAP)
+            before = bench.system()
+            bench.faults.fail_only(call)
+            assert await bench.change(BARE) == [f"{call} does not work today"]
+            bench.faults.armed = False
+            assert bench.system() == before
+            assert await bench.change(BARE) == []
+            assert bench.memory.devices == {}
+            assert bench.router.maps.states == {}
+            assert await bench.change(MAP) == []
+            assert bench.system()["tunnels"] == before["tunnels"]
+        finally:
+            bench.close()
+
+    asyncio.run(start())

@@ -255,6 +255,46 @@ def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.counted("session_limit") >= 3
 
 
+def test_phase_1_sas_of_one_spoke_are_bounded() -> None:
+    """They count for `crypto call admission limit ike sa`, and a spoke that has one may always renew it."""
+    world = HubWorld(39, configured=hub_settings(max_sas=20))
+    greedy = world.spoke("198.51.100.1")
+    world.connect(greedy)
+    (tunnel,) = greedy.engine._core.tunnels.values()
+    greedy.engine._tunnels.evaluate = lambda tunnel: None  # type: ignore[method-assign]
+    for _ in range(40):
+        greedy.engine._core.now = world.now
+        greedy.engine._tunnels.main.start(tunnel)
+        greedy.drain()
+        world.run(0.3)
+    assert len(world.hub.engine._core.established) <= 8
+    assert world.counted("surplus_ike_sas") >= 20
+    other = world.spoke("198.51.100.2")
+    world.connect(other)
+    assert other.up
+    assert world.hub.downs == 0
+
+
+def test_quick_modes_of_one_spoke_leave_time_for_others() -> None:
+    world = HubWorld(40)
+    greedy = world.spoke("198.51.100.1")
+    world.connect(greedy)
+    (tunnel,) = greedy.engine._core.tunnels.values()
+    (flow,) = tunnel.flows.values()
+    begun = world.counted("quick_modes_completed")
+    for _ in range(200):
+        (sa,) = tunnel.established()
+        greedy.engine._core.now = world.now
+        for _ in range(4):
+            greedy.engine._tunnels.quick.start(sa, flow, flow.settings.selector)
+        greedy.drain()
+        world.run(0.05)
+    assert world.counted("quick_modes_completed") - begun <= 500 + 20 * 10 + 20
+    assert world.counted("quick_modes_limited") > 0
+    world.run(120.0)
+    world.assert_exactly([greedy])
+
+
 def test_sessions_of_one_address_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then it takes only so many of the sessions that there may be."""
     monkeypatch.setattr(peers, "MAX_SESSIONS_OF_SOURCE", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from tests.system.support import Namespace
 from seikan.config.access import Rule
 from seikan.system.errors import AdapterError
 from seikan.system.netlink import Netlink
+from seikan.system.nft_events import NftEvents
 from seikan.system.nft_rules import render
 from seikan.system.policy_routing import CryptoRouting
 from seikan.system.ruleset import (
@@ -315,6 +317,30 @@ def test_translated_packets_may_leave_by_another_way_too(router: MapRouter) -> N
         ((name, out),) = router.arrive("lan0", Ip("10.1.0.5", "10.2.0.9"))
         assert (name, out.source) == ("wan0", "192.0.2.1")
     assert router.way(Ip("10.1.0.6", "10.2.0.9")) == ""
+
+
+def test_a_table_that_others_flush_is_missed_at_once(router: MapRouter) -> None:
+    """Until it is back everything leaves in clear, so nobody may wait for the next look at the counters."""
+
+    async def flushed() -> None:
+        lost = asyncio.Event()
+        events = NftEvents(lost.set)
+        assert events.open()
+        try:
+            await router.firewall.set(Ruleset(crypto=(a_map(SITE),)))
+            lost.clear()
+            await router.firewall.set(Ruleset(crypto=(a_map(SITE, "permit gre any any"),)))
+            await asyncio.sleep(0)
+            assert not lost.is_set(), "a change is no loss"
+            await asyncio.to_thread(router.inside.sh, "nft", "flush", "ruleset")
+            await asyncio.wait_for(lost.wait(), 10)
+            await router.firewall.counters()
+        finally:
+            events.close()
+
+    router.inside.run(flushed())
+    assert router.firewall.restored == 1
+    assert router.way(Ip("10.1.0.5", "10.2.0.9")) == "cm0"
 
 
 def test_marks_of_others_survive(router: MapRouter) -> None:

@@ -82,13 +82,17 @@ class CryptoMaps:
         """Make, change and remove devices until they are as `config` wants them. Raises `AdapterError`, `PlaneError`.
 
         A device is made before anything is sent to it, and goes after that. What cannot be made keeps its place, so
-        that its traffic is dropped; the others are made all the same.
+        that its traffic is dropped, and so does what cannot be removed; the others are made all the same.
         """
         self._config, self._view = config, view
         wanted = self._wanted(config)
-        for owner in [owner for owner in self._states if owner not in wanted]:
-            await self._remove(self._states[owner])
         problem: AdapterError | PlaneError | None = None
+        for leaving in [state for owner, state in self._states.items() if owner not in wanted]:
+            try:
+                await self._remove(leaving)
+            except (AdapterError, PlaneError) as error:
+                leaving.refusal = str(error)
+                problem = problem or error
         for owner, (names, crypto_map) in wanted.items():
             interfaces = {name: self._around.linux_name(name) for name in names}
             state = self._states.get(owner)
@@ -103,7 +107,8 @@ class CryptoMaps:
                 state.refusal = str(error)
                 if state.refusal != known:  # told once
                     problem = problem or error
-        self._states = {owner: self._states[owner] for owner in wanted}
+        staying = [owner for owner in self._states if owner not in wanted]
+        self._states = {owner: self._states[owner] for owner in (*wanted, *staying)}
         if problem is not None:
             raise problem
 
@@ -234,13 +239,13 @@ class CryptoMaps:
 
     async def _remove(self, state: MapState) -> None:
         self._around.stop(state.owner, "the crypto map is removed")
+        if state.number:
+            await self._netlink.remove_crypto_route(state.routing)
+            if self._plane is not None and state.made:
+                self._plane.remove_tunnel(state.device)
+                state.made = False
+            self._netlink.forget_device(state.device)
         del self._states[state.owner]
-        if not state.number:
-            return
-        await self._netlink.remove_crypto_route(state.routing)
-        if self._plane is not None and state.made:
-            self._plane.remove_tunnel(state.device)
-        self._netlink.forget_device(state.device)
 
     # -- for the engine ----------------------------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ from seikan.system.frr_log import AdjacencyChange
 from seikan.system.journal import Journal, Severity
 from seikan.system.netlink import Netlink
 from seikan.system.netlink_events import Change, NetlinkEvents
+from seikan.system.nft_events import NftEvents
 from seikan.system.notify import Notifier
 from seikan.system.process import harden
 from seikan.system.store import RuntimeDirectory, StartupStore, read_interface_map
@@ -165,6 +166,9 @@ class Router:
         self.compose(netlink, frr, self._make_plane(stack), firewall, names, watch=events.watch)
         stack.callback(self.crypto.close)
         stack.callback(self.route_debug.close)
+        filters = NftEvents(lambda: self._spawn(self._try("firewall", self.firewall.counters())))  # puts it back
+        filters.open()
+        stack.callback(filters.close)
 
     def compose(
         self,
