@@ -1,4 +1,4 @@
-"""The program: `seikan run|cli|exec|check|lab`."""
+"""The program: `seikan run|cli|exec|check|migrate|lab`."""
 
 from __future__ import annotations
 
@@ -37,6 +37,25 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("config", type=Path, metavar="CONFIG")
     check.add_argument("--strict", action="store_true", help="unknown lines are errors")
 
+    migrate = commands.add_parser("migrate", help="turn crypto maps into virtual tunnel interfaces")
+    migrate.add_argument("config", type=Path, metavar="FILE", help="a configuration of IOS or of this program")
+    migrate.add_argument("--map", action="append", default=[], metavar="NAME", help="this crypto map only")
+    migrate.add_argument(
+        "--entry", action="append", default=[], type=int, metavar="SEQ", help="this entry only; may be repeated"
+    )
+    migrate.add_argument(
+        "--stage",
+        choices=("policy", "plain"),
+        default="policy",
+        help="policy: negotiate what the access lists say, as a peer with a crypto map does; plain: any to any, for a "
+        "peer that has a VTI (default: %(default)s)",
+    )
+    migrate.add_argument("--clean", action="store_true", help="remove NAT exemptions that are needed no more")
+    migrate.add_argument("--output", type=Path, metavar="FILE", help="the new configuration (default: standard output)")
+    migrate.add_argument("--peer-output", type=Path, metavar="FILE", help="the lines for the other end")
+    migrate.add_argument("--report", type=Path, metavar="FILE", help="the report (default: standard error)")
+    migrate.add_argument("--force", action="store_true", help="write over files that exist")
+
     commands.add_parser("reference", help="print the command reference (Markdown)")
 
     lab = commands.add_parser("lab", help="routers in network namespaces on this host", add_help=False)
@@ -45,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program; returns its exit status: 0 done, 1 failed, 2 wrong use."""
+    """Run the program; returns its exit status: 0 done, 1 failed, 2 wrong use (`migrate`: or not all was done)."""
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["lab"]:
         from seikan.lab.main import main as lab_main
@@ -72,6 +91,17 @@ def main(arguments: list[str] | None = None) -> int:
         from seikan.daemon.check import check
 
         return check(options.config, strict=options.strict)
+    if options.command == "migrate":
+        from seikan.daemon.migrate import Files, migrate
+
+        return migrate(
+            options.config,
+            Files(options.output, options.peer_output, options.report, force=options.force),
+            maps=tuple(options.map),
+            entries=tuple(options.entry),
+            policy=options.stage == "policy",
+            clean=options.clean,
+        )
     from seikan.daemon.check import reference
 
     return reference()

@@ -505,3 +505,14 @@ def test_banner_over_several_lines() -> None:
 def test_comment_behind_a_command() -> None:
     assert typed("hostname R9 ! the ninth").config.hostname == "R9"
     assert typed("interface tu0", "description a ! b").config.interfaces["Tunnel0"].description == "a ! b"
+
+
+def test_no_takes_away_a_kept_line_whose_command_means_nothing_there() -> None:
+    config = parse("interface Tunnel4\n crypto map VPN\n").config
+    assert [line.text for line in config.stored if line.unknown] == ["crypto map VPN"]
+    opened = typed("interface Tunnel4", config=config)
+    assert opened.context is not None
+    left = apply_line(opened.config, opened.context, "no crypto map VPN")
+    assert not left.config.stored
+    with pytest.raises(ConfigError):
+        apply_line(left.config, opened.context, "no crypto map VPN")

@@ -151,6 +151,9 @@ class FakeNetlink:
         self.devices.pop(name, None)
         self.forget_device(name)
 
+    async def remove_devices(self, names: Iterable[str]) -> None:
+        """The memory plane's devices go with their tunnels."""
+
     def forget_device(self, name: str) -> None:
         for address in self.held.pop(name, []):
             self.ours.discard((name, address))
@@ -160,6 +163,9 @@ class FakeNetlink:
         """Nothing to keep."""
 
     async def set_backstops(self, networks: Iterable[IPv4Network]) -> None:
+        """Nothing to keep."""
+
+    def accept_own_sources(self, interface: str, accept: bool) -> None:
         """Nothing to keep."""
 
     def set_ipv6(self, interface: str, wanted: bool) -> None:

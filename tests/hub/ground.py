@@ -9,12 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.hub.fleet import PLACES, address
-from tests.interop.network import Host, network
+from tests.interop.network import Host, Network, network
 
 from seikan.lab import daemons
 from seikan.lab.driver import cli_command, environment
@@ -57,6 +57,11 @@ end
 """
 
 
+def resident_kilobytes(pid: int) -> int:
+    found = re.search(r"^VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(found[1]) if found else 0
+
+
 @dataclass(slots=True)
 class Fleet:
     """The spokes' process; each method is one of its commands."""
@@ -80,7 +85,6 @@ class Ground:
     directory: Path
     daemon: subprocess.Popen[bytes]
     fleet: Fleet
-    known: dict[str, int] = field(default_factory=dict)
 
     def exec(self, line: str) -> str:
         done = subprocess.run(
@@ -102,54 +106,64 @@ class Ground:
     def devices(self) -> set[str]:
         return set(re.findall(r"^\d+: (Vi\d+):", self.hub.ip("link"), re.M))
 
+    def up(self) -> int:
+        """How many Virtual-Access devices have their carrier, without asking the daemon."""
+        return len(re.findall(r"^\d+: Vi\d+: <[^>]*LOWER_UP", self.hub.ip("-o", "link"), re.M))
+
     def resident_kilobytes(self) -> int:
-        status = Path(f"/proc/{self.daemon.pid}/status").read_text()
-        found = re.search(r"^VmRSS:\s+(\d+)", status, re.M)
-        assert found
-        return int(found[1])
+        return resident_kilobytes(self.daemon.pid)
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
 
-    def cpu_seconds(self) -> float:
-        """User and system time of the daemon itself."""
-        fields = Path(f"/proc/{self.daemon.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def frr_cpu_seconds(self) -> float:
-        """Of FRR's daemons, which are the daemon's children."""
-        total = 0.0
-        for pid in self.hub.processes():
-            if pid == self.daemon.pid:
-                continue
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            except FileNotFoundError:
-                continue
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return total
+    def routing(self) -> list[int]:
+        """FRR's processes."""
+        return [pid for pid in self.hub.processes() if pid != self.daemon.pid]
 
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
 
 
-@contextmanager
-def ground(
-    directory: Path, count: int, *, group: int = 19, keepalive: int = 10, ospf: bool = True, extra: str = ""
-) -> Iterator[Ground]:
-    """A hub, and room for `count` spokes with PLACES addresses each; nobody has begun."""
+def wire(net: Network, directory: Path, count: int) -> tuple[Host, Host]:
+    """The hub's host at HUB, and on the same wire one with PLACES addresses for each of `count` spokes behind it."""
     directory.mkdir(parents=True, exist_ok=True)
+    hub, spokes = net.host("hub"), net.host("spokes")
+    net.wire(hub, "eth0", f"{HUB}/24", spokes, "eth0", f"{GATEWAY}/24")
+    lines = (
+        f"address add {address(number, place)}/32 dev lo" for number in range(1, count + 1) for place in range(PLACES)
+    )
+    batch = directory / "addresses"
+    batch.write_text("\n".join(lines))
+    spokes.ip("-batch", str(batch))
+    return hub, spokes
+
+
+@contextmanager
+def fleet(spokes: Host, group: int) -> Iterator[Fleet]:
+    """The spokes' process; nobody has begun."""
+    process = subprocess.Popen(
+        ["ip", "netns", "exec", spokes.name, sys.executable, "-m", "tests.hub.fleet", HUB, KEY, str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline()) == {"ready": True}
+    try:
+        yield Fleet(process)
+    finally:
+        process.stdin.close()
+        process.wait(20)
+        process.stdout.close()
+
+
+@contextmanager
+def ground(directory: Path, count: int, *, group: int = 19, keepalive: int = 10, ospf: bool = True) -> Iterator[Ground]:
+    """A hub, and room for `count` spokes."""
     with network() as net:
-        hub, spokes = net.host("hub"), net.host("spokes")
-        net.wire(hub, "eth0", f"{HUB}/24", spokes, "eth0", f"{GATEWAY}/24")
-        lines = (
-            f"address add {address(number, place)}/32 dev lo"
-            for number in range(1, count + 1)
-            for place in range(PLACES)
-        )
-        batch = directory / "addresses"
-        batch.write_text("\n".join(lines))
-        spokes.ip("-batch", str(batch))
+        hub, spokes = wire(net, directory, count)
         text = CONFIG.format(
             group=group,
             key=KEY,
@@ -160,24 +174,11 @@ def ground(
         )
         config = directory / "startup-config"
         config.touch(mode=0o600)
-        config.write_text(text.replace("end\n", extra + "end\n"))
+        config.write_text(text)
         daemon = daemons.launch(hub.name, config, hub.name, hub.runtime)
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", spokes.name, sys.executable, "-m", "tests.hub.fleet", HUB, KEY, str(group)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
-        )
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline()) == {"ready": True}
-        made = Ground(hub, spokes, directory, daemon, Fleet(process))
         try:
-            yield made
+            with fleet(spokes, group) as simulated:
+                yield Ground(hub, spokes, directory, daemon, simulated)
         finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(20)
-            process.stdout.close()
             daemon.terminate()
             daemon.wait(30)

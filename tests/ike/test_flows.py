@@ -169,6 +169,31 @@ def test_a_refused_selector_does_not_block_the_others() -> None:
     assert world.a.downs == world.b.downs == 0
 
 
+def test_a_refusal_that_is_lost_is_told_again() -> None:
+    """Else the refused quick mode would hold its place for more than a minute."""
+
+    def without(base: EngineSettings) -> EngineSettings:
+        return passive(with_tunnel(mirrored(lines(1))(base)))
+
+    world = maps(12, lines(2), without)
+    dropped: list[bytes] = []
+
+    def forward(side: Side, path: object, data: bytes) -> bool:
+        header = pull_header(data)
+        if side is world.b and header.exchange is ExchangeType.INFORMATIONAL and not dropped:
+            dropped.append(data)
+            return False
+        return True
+
+    world.forward = forward
+    start(world, 4.0)
+    assert dropped
+    assert count(world.a, "quick_modes_failed") >= 1
+    assert count(world.b, "quick_mode_refused") >= 1
+    for side in (world.a, world.b):
+        assert len(side.engine._core.inbound) <= 2, "what was refused keeps no SPI"
+
+
 def test_a_peer_that_is_silent_about_one_flow_loses_nothing_else() -> None:
     """Its phase 1 SA answers other quick modes, so it is not taken for lost."""
     world = maps(4, lines(2), lambda base: passive(mirrored(lines(2))(base)))

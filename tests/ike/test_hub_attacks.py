@@ -14,7 +14,7 @@ from seikan.ike.effects import Path, Send
 from seikan.ike.engine import ClearTarget, Engine
 from seikan.ike.numbers import LowestFree, Numbers
 from seikan.ike.v1.phase1 import Phase1
-from seikan.wire.constants import IdentityType
+from seikan.wire.constants import ExchangeType, IdentityType
 from seikan.wire.header import NO_COOKIE, pull_header
 from seikan.wire.payloads import Identification
 from seikan.wire.secret import Secret
@@ -309,6 +309,37 @@ def test_forged_esp_and_unknown_spis_move_nobody() -> None:
     world.run(10.0)
     world.assert_exactly([spoke])
     assert world.hub.moves == []
+
+
+def test_a_spoke_cannot_take_a_session_by_forging_where_it_is() -> None:
+    """All have one key. Behind a NAT message 5 may come from elsewhere: one that says it comes from where the holder of
+    an identity is proves nothing, since message 6 would go there and nobody would miss it.
+    """
+    world = HubWorld(31)
+    name = f"a.{DOMAIN}"
+    holder = world.spoke("198.51.100.1", identity=name)
+    world.connect(holder)
+    (access,) = world.hub.access
+    thief = world.spoke("192.168.1.66", nat=world.nat("203.0.113.66"), identity=name)
+    forged = Path(HUB, 4500, holder.address, 500)
+
+    def forge(side: Side, path: Path, data: bytes) -> bool:
+        header = pull_header(data)
+        if side is not thief or not header.encrypted or header.exchange is not ExchangeType.MAIN:
+            return True
+        world.at(world.now, lambda: world.hub.engine.handle_datagram(data, forged, world.now))
+        return False
+
+    world.forward = forge
+    world.connect(thief, seconds=20.0)
+    assert world.counted("sessions_joined") == 0
+    assert [sa.tunnel for sa in world.hub.engine.status(world.now).isakmp_sas].count(access) == 1
+    world.traffic(0.5, world.now + 5.0)
+    world.run(6.0)
+    assert world.access_of(holder) == access
+    assert world.hub.downs == 0
+    assert world.counted("identity_theft") >= 1
+    world.assert_exactly([holder])
 
 
 def test_a_spoke_whose_first_message_is_copied_elsewhere() -> None:

@@ -124,8 +124,12 @@ class Charon:
         peer_identity: str | None = None,
         connection: Mapping[str, Value] | None = None,
         child: Mapping[str, Value] | None = None,
+        children: Mapping[str, Mapping[str, Value]] | None = None,
     ) -> None:
-        """Load one IKEv1 connection with a pre-shared key and 0.0.0.0/0 on both sides, as a VTI has them."""
+        """Load one IKEv1 connection with a pre-shared key and 0.0.0.0/0 on both sides, as a VTI has them.
+
+        `child` changes what the child SA has; `children` makes several of them, by name, each with its changes.
+        """
         address = local or self.site.address
         identity, peer_identity = identity or address, peer_identity or peer
         self.vici.request(
@@ -143,32 +147,34 @@ class Charon:
                     "local": {"auth": "psk", "id": identity},
                     "remote": {"auth": "psk", "id": peer_identity},
                     "children": {
-                        CHILD: {
+                        name: {
                             "local_ts": ["0.0.0.0/0"],
                             "remote_ts": ["0.0.0.0/0"],
                             "esp_proposals": [esp],
                             "rekey_time": "0",
                             **(child or {}),
+                            **changes,
                         }
+                        for name, changes in (children or {CHILD: {}}).items()
                     },
                 }
             },
         )
         self.vici.request("load-shared", {"type": "ike", "data": secret, "owners": [identity, peer_identity]})
 
-    def route(self, network: str) -> None:
+    def route(self, network: str, source: str | None = None) -> None:
         """Send what goes to `network` through the tunnel."""
-        self.site.host.ip("route", "replace", network, "dev", "ipsec0", "src", self.site.inner)
+        self.site.host.ip("route", "replace", network, "dev", "ipsec0", "src", source or self.site.inner)
 
-    def initiate(self, limit: float = 20.0) -> None:
+    def initiate(self, limit: float = 20.0, *, child: str = CHILD) -> None:
         """Negotiate phase 1 and 2; ViciError where that fails."""
-        self.vici.request("initiate", {"child": CHILD, "ike": CONNECTION, "timeout": str(int(limit * 1000))})
+        self.vici.request("initiate", {"child": child, "ike": CONNECTION, "timeout": str(int(limit * 1000))})
 
     def terminate(self) -> None:
         self.vici.request("terminate", {"ike": CONNECTION, "timeout": "5000"})
 
-    def rekey_child(self) -> None:
-        self.vici.request("rekey", {"child": CHILD})
+    def rekey_child(self, child: str = CHILD) -> None:
+        self.vici.request("rekey", {"child": child})
 
     def rekey_ike(self) -> None:
         """A new phase 1; IKEv1 has no true rekey, so it authenticates again."""

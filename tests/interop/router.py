@@ -81,7 +81,10 @@ TRIPLE_DES = Suite("3des-g5", "3des", "sha", "5", "esp-aes esp-sha-hmac", "3des-
 
 @dataclass(slots=True)
 class Seikan:
-    """One daemon for one site; `peer` is the address of the other, `route` the inner address behind it."""
+    """One daemon for one site; `peer` is the address of the other, `route` the inner address behind it.
+
+    `text` is a whole configuration of its own instead of the VTI between two sites.
+    """
 
     site: Site
     directory: Path
@@ -93,6 +96,7 @@ class Seikan:
     isakmp: tuple[str, ...] = ()
     profile: tuple[str, ...] = ()
     tunnel: tuple[str, ...] = ()
+    text: str = ""
     _daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -101,7 +105,7 @@ class Seikan:
 
     @property
     def config(self) -> str:
-        return _CONFIG.format(
+        return self.text or _CONFIG.format(
             name=self.name,
             encryption=self.suite.encryption,
             hash=self.suite.hash,

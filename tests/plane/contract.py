@@ -279,6 +279,20 @@ class PlaneContract:
                 with pytest.raises(PlaneError, match="0x00001001 on skt0"):
                     plane.sa_counters(direction, 0x1001, "skt0")
 
+    @pytest.mark.parametrize("bundle", ["elsewhere", None])
+    def test_a_tunnel_that_leaves_a_bundle_leaves_the_sas_to_the_others(self, plane: Plane, bundle: str | None) -> None:
+        first = replace(TUNNEL, mode=TunnelMode.GRE, bundle="shared", key=1)
+        plane.create_tunnel(first)
+        plane.create_tunnel(replace(first, device="skt1", key=2))
+        for direction in Direction:
+            plane.add_sa(association(direction, 0x1001, "shared"))
+        plane.update_tunnel(replace(first, bundle=bundle, destination=ip_address("127.0.0.5")))
+        for direction in Direction:
+            assert plane.sa_counters(direction, 0x1001, "shared").packets == 0
+        plane.update_tunnel(replace(first, device="skt1", key=2, destination=ip_address("127.0.0.6")))
+        with pytest.raises(PlaneError, match="0x00001001 on shared"):
+            plane.sa_counters(Direction.OUT, 0x1001, "shared")
+
     def test_wrong_bundles_are_refused_in_one_line(self, plane: Plane) -> None:
         plane.create_tunnel(TUNNEL)
         gre = replace(TUNNEL, device="skt1", mode=TunnelMode.GRE, bundle="shared", destination=ip_address("127.0.0.4"))

@@ -50,6 +50,17 @@ def host(namespace: Callable[[], Namespace], tmp_path: Path) -> Iterator[Host]:
     made.inside.run(made.netlink.close())
 
 
+def test_own_sources_are_accepted_on_request_alone(host: Host) -> None:
+    path = Path("/proc/sys/net/ipv4/conf/eth0/accept_local")
+    seen = []
+    for accept in (False, True, True, False, True):
+        host.inside.call(lambda accept=accept: host.netlink.accept_own_sources("eth0", accept))  # type: ignore[misc]
+        seen.append(host.inside.call(path.read_text).strip())
+    assert seen == ["0", "1", "1", "0", "1"]
+    host.inside.run(host.netlink.close())
+    assert host.inside.call(path.read_text).strip() == "0"
+
+
 def test_everything_is_undone_and_the_systems_own_stays(host: Host) -> None:
     before = host.state()
     run, netlink = host.inside.run, host.netlink

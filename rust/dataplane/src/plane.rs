@@ -123,7 +123,7 @@ impl Plane {
         self.watch(&mut control, Source::Tunnel(tunnel))
     }
 
-    /// SAs stay unless the mode, the endpoints or the bundle change, or their policy goes.
+    /// SAs stay unless the mode, the endpoints or the bundle of their only tunnel change, or their policy goes.
     pub fn update_tunnel(&self, parameters: Parameters) -> Result<()> {
         let mut control = lock(&self.control);
         let tunnel = self.tunnel(&parameters.device)?;
@@ -138,7 +138,8 @@ impl Plane {
         let moved =
             (old.mode, old.source, old.destination) != (parameters.mode, parameters.source, parameters.destination);
         if moved {
-            if let Some(bundle) = old_bundle {
+            // Where others share them, they are between the others' ends too.
+            if let Some(bundle) = old_bundle.as_ref().filter(|bundle| bundle.sole().is_some()) {
                 self.remove_sas(bundle, |_| false);
             }
             tunnel.path_mtu.forget();

@@ -121,7 +121,7 @@ impl Bundle {
     }
 
     /// The tunnel that what happens to its SAs is counted for: the only one.
-    fn sole(&self) -> Option<Arc<Tunnel>> {
+    pub fn sole(&self) -> Option<Arc<Tunnel>> {
         match read(&self.members).as_slice() {
             [tunnel] => tunnel.upgrade(),
             _ => None,

@@ -49,6 +49,16 @@ def about_map(config: Config, interface: Interface) -> list[StoredLine]:
     ]
 
 
+def may_name_traffic(line: StoredLine) -> bool:
+    """Whether an unknown line about a crypto map may have said what is to be encrypted, and not only how."""
+    first = line.path[0] if line.path else line.text
+    if begins(first, "ip", "access-list") or begins(first, "access-list"):
+        return True
+    if begins(first, "crypto", "map") or begins(first, "crypto", "dynamic-map"):
+        return not line.path or begins(line.text, "match")
+    return begins(first, "interface")
+
+
 def about_profile(config: Config, name: str) -> list[StoredLine]:
     """The unknown lines that may have been about this ISAKMP profile."""
     used = _Used(None, isakmp_profiles=frozenset((name,)), protected=False)

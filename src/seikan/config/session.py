@@ -63,12 +63,16 @@ def _apply(config: Config, context: ModeContext, line: str) -> LineResult:
     if not text or text.startswith("!"):
         return LineResult(config, context)
     try:
-        match = _match(context, line)
-    except LineError:
+        return _carry_out(config, context, _match(context, line))
+    except (LineError, ConfigError):
+        # The line may be one that a file had and that was not taken, or not there: then that goes.
         forgotten = _forget(config, context, text)
         if forgotten is None:
             raise
         return LineResult(forgotten, context)
+
+
+def _carry_out(config: Config, context: ModeContext, match: Match) -> LineResult:
     here = context if match.command.mode == context.mode else ModeContext()
     handler = match.command.handler
     if isinstance(handler, Leave):

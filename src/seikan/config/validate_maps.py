@@ -23,7 +23,7 @@ from seikan.config.references import (
     unknown_sets,
 )
 from seikan.config.validate_tunnels import source_address
-from seikan.wire.selector import Selector
+from seikan.wire.selector import Selector, overlap
 
 Network = IPv4Network | IPv6Network
 
@@ -252,11 +252,11 @@ def _taken(lines: list[MapLine]) -> Found:
     told: set[tuple[str, str]] = set()
     around: list[tuple[int, MapLine]] = []
     for rank, line in sorted(enumerate(held for held in lines if held.static), key=_from_above):
-        around = [held for held in around if _overlap(held[1].selector.remote, line.selector.remote)]
+        around = [held for held in around if overlap(held[1].selector.remote, line.selector.remote)]
         for other in around:
             (_, first), (_, second) = sorted((other, (rank, line)), key=lambda held: held[0])
             pair = (first.title, second.title)
-            if first.title == second.title or pair in told or not _meet(first.selector, second.selector):
+            if first.title == second.title or pair in told or not first.selector.meets(second.selector):
                 continue
             told.add(pair)
             if first.selector.contains(second.selector):
@@ -275,26 +275,6 @@ def _taken(lines: list[MapLine]) -> Found:
 def _from_above(ranked: tuple[int, MapLine]) -> tuple[int, int, int]:
     remote = ranked[1].selector.remote
     return remote.version, int(remote.network_address), remote.prefixlen
-
-
-def _overlap(one: Network, other: Network) -> bool:
-    if isinstance(one, IPv4Network) and isinstance(other, IPv4Network):
-        return one.overlaps(other)
-    return isinstance(one, IPv6Network) and isinstance(other, IPv6Network) and one.overlaps(other)
-
-
-def _meet(one: Selector, other: Selector) -> bool:
-    """Whether a packet can be traffic of both."""
-    alike = (
-        (one.protocol, other.protocol),
-        (one.local_port, other.local_port),
-        (one.remote_port, other.remote_port),
-    )
-    return (
-        _overlap(one.local, other.local)
-        and _overlap(one.remote, other.remote)
-        and all(0 in pair or pair[0] == pair[1] for pair in alike)
-    )
 
 
 def _unfit(config: Config) -> Found:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from seikan.config.model import Config, Interface
-from seikan.config.names import is_access
+from seikan.config.names import is_access, is_tunnel
 from seikan.config.plan import Action, ActionKind, inverse, plan
 from seikan.daemon.filters import ruleset
 from seikan.daemon.settings import engine_settings
@@ -25,10 +25,13 @@ _TUNNELLED = {
     ActionKind.CRYPTO_MAP,
     ActionKind.FILTER,  # an access list may be a crypto map's
     ActionKind.INTERFACE,
+    ActionKind.STORED,  # a line that was not understood may have kept a tunnel or a map from working
     ActionKind.TEMPLATE,
     ActionKind.TUNNEL,
 }
 _NEGOTIATED = {*_TUNNELLED, ActionKind.HOSTNAME, ActionKind.LOGGING}
+
+_TOGETHER = 4  # devices that go at the same time: from here on one removal of all is quicker
 
 Step = Callable[[Config], Awaitable[None]]
 
@@ -72,6 +75,10 @@ class Applier:
 
     async def follow(self, old: Config, new: Config) -> None:
         """What the router adds itself has changed: every step, whatever becomes of the others."""
+        gone = [name for name in old.interfaces if name not in new.interfaces and is_tunnel(name)]
+        if len(gone) >= _TOGETHER:
+            removing = self._router.netlink.remove_devices(map(self._router.tunnels.device_of, gone))
+            await self._try(removing, [])
         # First: an interface comes with its filters, and flows of dynamic maps are in no configuration.
         await self._try(self._filter(new), [])
         await self._guarded(new, plan(old, new), tolerant=True)
@@ -104,6 +111,7 @@ class Applier:
                 interface = config.interfaces.get(action.key)
                 if interface is not None and interface.tunnel is not None:
                     router.tunnels.add(action.key, interface, tolerant=tolerant)
+                    await router.interfaces.switch(interface)
                 else:
                     router.tunnels.remove(action.key)
                     router.netlink.forget_device(router.tunnels.device_of(action.key))
@@ -150,7 +158,7 @@ class Applier:
         """Access groups, translation, crypto maps and MSS, as one table of the kernel's packet filter."""
         router = self._router
         try:
-            await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps))
+            await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps.states.values()))
         except AdapterError as error:
             self._unfiltered = str(error)
             raise
@@ -169,6 +177,7 @@ class Applier:
         router = self._router
         router.links.update(config, router.interfaces.view.links)
         router.crypto.configure(engine_settings(config, router.negotiable(config), router.address_of))
+        router.maps.set_going()
         router.tunnels.make_ready(config, self._unfiltered)
         router.tunnels.refresh()
 
@@ -182,6 +191,7 @@ class Applier:
         problems: list[str] = []
         await self._try(self._give(config), problems)
         await self._try(self._map(config), problems)
+        await self._try(self._filter(config), problems)
         if interfaces.foreign_addresses(config) != foreign:
             await self._try(self._route(config), problems)
         await self._work_out(config)
@@ -193,6 +203,10 @@ class Applier:
         if router.tunnels.retry():
             self._again = True
             await self.surroundings_changed(config)
+        if router.maps.states:  # somebody may have taken their routes, or their devices
+            problems: list[str] = []
+            await self._try(self._map(config), problems)
+            await self._try(self._filter(config), problems)
         if await router.frr.retry() or self._untold:
             await self._route(config)
         if self._unfiltered is not None:

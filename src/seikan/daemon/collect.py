@@ -35,7 +35,7 @@ from seikan.config.model import CryptoMapEntry, Interface
 from seikan.config.names import is_access, is_loopback, is_template, is_tunnel, sort_key
 from seikan.config.parse import parse
 from seikan.daemon import settings
-from seikan.daemon.maps import CryptoMaps, MapState
+from seikan.daemon.map_state import MapState, belongs
 from seikan.daemon.rates import LoadAverage, Sample
 from seikan.daemon.terminals import stamp
 from seikan.daemon.tunnels import NEGOTIATING, NOTHING_COUNTED, TunnelState
@@ -45,7 +45,7 @@ from seikan.plane.base import Direction, Plane, PlaneError, SaCounters, TunnelCo
 from seikan.system.errors import AdapterError
 from seikan.system.journal import clock_synchronized
 from seikan.system.netlink import Link
-from seikan.system.ruleset import access_list_counter, crypto_counter
+from seikan.system.ruleset import KEPT_IN, access_list_counter, crypto_counter
 
 if TYPE_CHECKING:
     from seikan.daemon.router import Router
@@ -309,24 +309,25 @@ class Collector:
         for held in router.maps.states.values():
             tunnels += self._map(held, by_ends, now)
         counters = {**engine.counters, **router.crypto.counters}
+        filtered = await self._filtered() if router.maps.states else {}
         return CryptoStatus(
             isakmp_enabled=router.crypto.listening,
             isakmp_sas=_isakmp_sas(engine),
             tunnels=tuple(tunnels),
             counters=counters,
-            drops=router.plane.drops() if router.plane is not None else {},
-            not_ipsec=await self._not_ipsec(),
+            drops={**(router.plane.drops() if router.plane is not None else {}), **_kept_in(filtered)},
+            not_ipsec=self._not_ipsec(filtered),
             admission=self._admission(engine),
         )
 
-    async def _not_ipsec(self) -> Mapping[str, int]:
+    def _not_ipsec(self, counted: Mapping[str, int]) -> Mapping[str, int]:
         """What came in clear against a crypto map, by interface."""
-        states = self._router.maps.states
-        counted = await self._filtered() if states else {}
-        return {
-            name: sum(counted.get(crypto_counter(name, number, "clear"), 0) for number in state.crypto_map.entries)
-            for name, state in states.items()
-        }
+        found: dict[str, int] = {}
+        for state in self._router.maps.states.values():
+            name = state.interface
+            came = sum(counted.get(crypto_counter(name, number, "clear"), 0) for number in state.crypto_map.entries)
+            found[name] = found.get(name, 0) + came
+        return found
 
     def _tunnel(self, state: TunnelState, engine: TunnelStatus | None, now: datetime) -> CryptoTunnel:
         """A tunnel interface, with those of the peer's flows that are its own."""
@@ -364,10 +365,10 @@ class Collector:
         for entry in held.crypto_map.entries.values():
             remotes: list[Address | None] = [held.peer_of(entry)]
             if entry.dynamic is not None:
-                flows = [flow for flow in held.dynamic.values() if CryptoMaps.belongs(flow.number, entry.sequence)]
+                flows = [flow for flow in held.dynamic.values() if belongs(flow.number, entry.sequence)]
                 remotes = list(dict.fromkeys(flow.remote for flow in flows))
             for remote in remotes:
-                engine = by_ends.get((held.interface, remote)) if remote is not None else None
+                engine = by_ends.get((held.owner, remote)) if remote is not None else None
                 yield self._map_entry(held, entry, remote, engine, now)
 
     def _map_entry(
@@ -381,7 +382,7 @@ class Collector:
         rows = [
             flow
             for flow in (engine.flows if engine is not None else ())
-            if flow.owner == held.interface and CryptoMaps.belongs(flow.number, entry.sequence)
+            if flow.owner == held.owner and belongs(flow.number, entry.sequence)
         ]
         flows = tuple(
             replace(
@@ -519,6 +520,11 @@ class Collector:
             )
             for process in found
         )
+
+
+def _kept_in(counted: Mapping[str, int]) -> dict[str, int]:
+    """What the packet filter did not let leave in clear, by its counters' names."""
+    return {name: count for name, count in counted.items() if count and name.endswith(KEPT_IN)}
 
 
 def _listed(name: str) -> tuple[object, ...]:

@@ -355,7 +355,7 @@ class CryptoDriver:
             case EventKind.PEER_ADDRESS:
                 if owner is not None and event.local is not None and event.remote is not None:
                     path = fx.Path(event.local, NAT_PORT, event.remote, event.remote_port or NAT_PORT)
-                    self.engine.peer_moved(owner, path, now)
+                    self.engine.peer_moved(owner, path, now, spi=event.spi)
             case EventKind.ACQUIRE:
                 if owner is not None and event.policy is not None and self._sockets is not None and not self._closing:
                     self.engine.acquire(owner, event.policy, now)

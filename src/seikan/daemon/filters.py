@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from seikan.config.access import rules
-from seikan.config.model import Config, NatSource, NatStatic
+from seikan.config.model import Config, CryptoMapEntry, NatSource, NatStatic
 from seikan.config.names import is_template
 from seikan.config.route_maps import route_map_lists
-from seikan.daemon.maps import CryptoMaps, MapState
+from seikan.daemon.map_state import MapState, belongs, enabled
+from seikan.system.policy_routing import MARK_MASK
 from seikan.system.ruleset import (
     AccessGroup,
     AccessRules,
+    ClearPacket,
     CryptoInterface,
     MapEntry,
     MapLine,
@@ -27,7 +29,7 @@ _PROTOCOLS = {"tcp": 6, "udp": 17}
 Names = Callable[[str], str]
 
 
-def ruleset(config: Config, linux_name: Names, maps: CryptoMaps) -> Ruleset:
+def ruleset(config: Config, linux_name: Names, maps: Iterable[MapState]) -> Ruleset:
     """Access groups, translation, crypto maps and MSS of every interface that has a device."""
     interfaces = [interface for interface in config.interfaces.values() if not is_template(interface.name)]
     return Ruleset(
@@ -46,7 +48,7 @@ def ruleset(config: Config, linux_name: Names, maps: CryptoMaps) -> Ruleset:
             if interface.access_group_in is not None or interface.access_group_out is not None
         ),
         nat=_nat(config, linux_name),
-        crypto=tuple(_crypto(config, maps, state) for state in maps.states.values() if state.linux_name),
+        crypto=tuple(_crypto(config, maps)),
     )
 
 
@@ -96,27 +98,67 @@ def _static(static: NatStatic, linux_name: Names) -> StaticTranslation:
     )
 
 
-def _crypto(config: Config, maps: CryptoMaps, state: MapState) -> CryptoInterface:
-    return CryptoInterface(
-        name=state.interface,
-        device=state.linux_name,
-        tunnel=state.device,
-        mark=state.routing.mark,
-        mask=state.routing.mask,
-        entries=tuple(_entries(config, maps, state)),
-        blocked=not state.usable,
-    )
+def _crypto(config: Config, maps: Iterable[MapState]) -> Iterator[CryptoInterface]:
+    """One for each interface, with the entries of all parts of its map."""
+    by_interface: dict[str, list[MapState]] = {}
+    for state in maps:
+        by_interface.setdefault(state.interface, []).append(state)
+    for name, states in by_interface.items():
+        first = states[0]
+        yield CryptoInterface(
+            name=name,
+            device=first.linux_name,
+            tunnel=first.device,
+            mark=first.mark,
+            mask=MARK_MASK,
+            entries=tuple(made for state in states for made in _entries(config, state)),
+            blocked=not first.usable,
+            guarded=first.guarded,
+        )
 
 
-def _entries(config: Config, maps: CryptoMaps, state: MapState) -> Iterator[MapEntry]:
+def _entries(config: Config, state: MapState) -> Iterator[MapEntry]:
     for entry in state.crypto_map.entries.values():
-        access = _access(config, entry.access_list)
-        if entry.dynamic is not None:
-            flows = [flow for flow in state.dynamic.values() if maps.belongs(flow.number, entry.sequence)]
-            lines = tuple(MapLine(True, flow.selector) for flow in flows)
-        elif access is not None and maps.enabled(entry):
-            lines = tuple(MapLine(rule.permit, rule, access.name) for rule in access.rules)
-        else:
-            continue
-        if lines:
-            yield MapEntry(entry.sequence, lines)
+        described = (
+            [(_access(config, entry.access_list), ())] if entry.dynamic is None else _dynamic(config, state, entry)
+        )
+        for access, flows in described:
+            permitted = (
+                () if access is None else tuple(MapLine(rule.permit, rule, access.name) for rule in access.rules)
+            )
+            lines = (*flows, *permitted)
+            if lines:
+                yield MapEntry(
+                    entry.sequence,
+                    lines,
+                    blocked=not state.usable or not (entry.dynamic is not None or enabled(entry)),
+                    tunnel=state.device,
+                    mark=state.mark,
+                )
+
+
+def _dynamic(
+    config: Config, state: MapState, entry: CryptoMapEntry
+) -> Iterator[tuple[AccessRules | None, tuple[MapLine, ...]]]:
+    """Of each entry of a dynamic map the list, and what peers have negotiated.
+
+    As in IOS, what the list permits does not leave in clear while no peer has SAs for it.
+    """
+    dynamic = config.dynamic_maps.get(entry.dynamic or "")
+    for described in dynamic.entries.values() if dynamic is not None else ():
+        yield (
+            _access(config, described.access_list),
+            tuple(
+                MapLine(True, flow.selector)
+                for flow in state.dynamic.values()
+                if belongs(flow.number, entry.sequence) and flow.entry == described.sequence
+            ),
+        )
+
+
+def clear_text(packet: ClearPacket) -> str:
+    """What is logged of a packet that should have been encrypted, in the words of IOS."""
+    return (
+        f"Rec'd packet not an IPSEC packet. (ip) vrf/dest_addr= /{packet.destination}, "
+        f"src_addr= {packet.source}, prot= {packet.protocol}"
+    )

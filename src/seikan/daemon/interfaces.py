@@ -61,6 +61,7 @@ class Interfaces:
             return
         if is_tunnel(name):
             self._netlink.loosen_reverse_path(device)
+            self._netlink.accept_own_sources(device, returns_keepalives(new))
             self._netlink.set_ipv6(device, bool(new.ipv6_addresses))
         elif new.mtu is not None:
             await self._netlink.set_mtu(device, new.mtu)
@@ -73,6 +74,12 @@ class Interfaces:
         self._known.add(device)
         for address in wanted:  # after the device is up: the kernel takes IPv6 addresses away with `down`
             await self._netlink.add_address(device, address)
+
+    async def switch(self, interface: Interface) -> None:
+        """A tunnel's mode, protection or keepalive may have changed. Raises `AdapterError`."""
+        device = self.linux_name(interface.name)
+        if await self._netlink.link(device) is not None:
+            self._netlink.accept_own_sources(device, returns_keepalives(interface))
 
     def _addresses(self, config: Config, interface: Interface) -> tuple[IPv4Interface | IPv6Interface, ...]:
         """Primary first. A borrowed address is a host address: it makes no route of its own."""
@@ -129,3 +136,14 @@ class Interfaces:
                 if primary is not None:
                     found[interface.name] = primary
         return found
+
+
+def returns_keepalives(interface: Interface) -> bool:
+    """Whether the peer's GRE keepalives are routed back: they come with this router's own address as their source.
+
+    Not out of a tunnel that anybody can send into, unless its keepalives say that both ends want this.
+    """
+    tunnel = interface.tunnel
+    if tunnel is None or tunnel.mode.ipsec:
+        return False
+    return tunnel.protection is not None or tunnel.keepalive is not None

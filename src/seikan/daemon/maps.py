@@ -7,13 +7,24 @@ An entry has one current peer of those it names; the others may begin themselves
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
+from seikan.config import misread
 from seikan.config.access import crypto_lines
-from seikan.config.model import Config, CryptoMap, CryptoMapEntry, ReverseRoute, StaticRoute
+from seikan.config.model import Config, CryptoMap, CryptoMapEntry, Interface, StaticRoute
 from seikan.config.validate import map_problems
 from seikan.daemon import settings
+from seikan.daemon.map_state import (
+    DynamicFlow,
+    MapState,
+    belongs,
+    default_peer,
+    lines,
+    parts,
+    reverse,
+    sequence_of,
+)
 from seikan.daemon.settings import Protected
 from seikan.daemon.view import View
 from seikan.ike.effects import AddFlow, FlowDown, FlowUp, PeerFailed, RemoveFlow
@@ -21,70 +32,11 @@ from seikan.ike.settings import DynamicEntrySettings, DynamicMapSettings, FlowSe
 from seikan.plane.base import Plane, PlaneError, Policy, TunnelMode, TunnelParameters
 from seikan.system.errors import AdapterError
 from seikan.system.netlink import Netlink
-from seikan.system.policy_routing import MOST_MAPS, CryptoRouting
-from seikan.wire.selector import Selector
+from seikan.system.policy_routing import MOST_MAPS
 
 Address = IPv4Address | IPv6Address
 
-_LINES_BITS = 16  # of a flow's number below the entry's sequence number
 NOWHERE = IPv4Address(0)
-
-
-@dataclass(frozen=True, slots=True)
-class DynamicFlow:
-    """Traffic that a peer of a dynamic map has negotiated; `entry` is the dynamic map's sequence number."""
-
-    number: int
-    selector: Selector
-    remote: Address
-    entry: int
-
-
-@dataclass(slots=True)
-class MapState:
-    """The crypto map of one interface. `current` is the peer in use by sequence number, `up` the remote by flow."""
-
-    interface: str
-    number: int
-    crypto_map: CryptoMap
-    local: Address | None = None
-    link_mtu: int = settings.DEFAULT_LINK_MTU
-    linux_name: str = ""
-    parameters: TunnelParameters | None = None
-    made: bool = False
-    refusal: str | None = None
-    problems: tuple[str, ...] = ()
-    udp: bool = False
-    current: dict[int, Address] = field(default_factory=dict)
-    up: dict[int, Address] = field(default_factory=dict)
-    dynamic: dict[int, DynamicFlow] = field(default_factory=dict)
-
-    @property
-    def device(self) -> str:
-        return f"cm{self.number}"
-
-    @property
-    def routing(self) -> CryptoRouting:
-        return CryptoRouting.of(self.number)
-
-    @property
-    def usable(self) -> bool:
-        """Whether what the map matches can go through its device; where it cannot it goes nowhere."""
-        return self.made and not self.problems and self.refusal is None
-
-    def peer_of(self, entry: CryptoMapEntry) -> Address | None:
-        peers = [peer.address for peer in entry.peers]
-        current = self.current.get(entry.sequence)
-        return current if current in peers else _first_peer(entry)
-
-    def up_flows(self, sequence: int) -> list[int]:
-        return [number for number in self.up if number >> _LINES_BITS == sequence]
-
-
-def _first_peer(entry: CryptoMapEntry) -> Address | None:
-    """The default peer, else the first."""
-    default = next((peer.address for peer in entry.peers if peer.default), None)
-    return default or (entry.peers[0].address if entry.peers else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +67,11 @@ class CryptoMaps:
 
     @property
     def states(self) -> Mapping[str, MapState]:
-        """By the interface's IOS name."""
+        """By owner: the interface's IOS name, with the first entry's number behind it for further parts of its map."""
         return self._states
 
     def bundle_of(self, owner: str) -> str | None:
-        """What the plane calls the SAs of the interface's map; None where it has none."""
+        """What the plane calls the SAs of an interface's map; None where it has none."""
         state = self._states.get(owner)
         return None if state is None else state.device
 
@@ -128,30 +80,48 @@ class CryptoMaps:
     async def apply(self, config: Config, view: View) -> None:
         """Make, change and remove devices until they are as `config` wants them. Raises `AdapterError`, `PlaneError`.
 
-        A device is made before anything is sent to it, and goes after that.
+        A device is made before anything is sent to it, and goes after that. What cannot be made keeps its place, so
+        that its traffic is dropped; the others are made all the same.
         """
         self._config, self._view = config, view
-        wanted = {
-            interface.name: config.crypto_maps[interface.crypto_map]
-            for interface in config.interfaces.values()
-            if interface.crypto_map is not None and interface.crypto_map in config.crypto_maps
-        }
-        for name in [name for name in self._states if name not in wanted]:
-            await self._remove(self._states[name])
-        for name, crypto_map in wanted.items():
-            state = self._states.get(name)
+        wanted = dict(self._wanted(config))
+        for owner in [owner for owner in self._states if owner not in wanted]:
+            await self._remove(self._states[owner])
+        problem: AdapterError | PlaneError | None = None
+        for owner, (interface, crypto_map) in wanted.items():
+            state = self._states.get(owner)
             if state is None:
-                state = self._states[name] = MapState(name, self._free_number(), crypto_map)
+                state = self._states[owner] = MapState(owner, interface.name, self._free_number(), crypto_map)
             state.crypto_map = crypto_map
             self._look(state)
-            await self._make(state)
+            try:
+                await self._make(state)
+            except (AdapterError, PlaneError) as error:
+                state.refusal = str(error)
+                problem = problem or error
+        self._states = {owner: self._states[owner] for owner in wanted}
+        if problem is not None:
+            raise problem
+
+    def _wanted(self, config: Config) -> Iterator[tuple[str, tuple[Interface, CryptoMap]]]:
+        """Every part of every map that is on an interface, by owner; and what may have been one."""
+        for interface in config.interfaces.values():
+            if interface.tunnel is not None:
+                continue
+            name = interface.crypto_map or ""
+            crypto_map = config.crypto_maps.get(name)
+            if crypto_map is None:
+                if not misread.about_map(config, interface):
+                    continue
+                crypto_map = CryptoMap(name)
+            for place, part in enumerate(parts(config, crypto_map)):
+                owner = f"{interface.name} {next(iter(part.entries))}" if place else interface.name
+                yield owner, (interface, part)
 
     def _free_number(self) -> int:
+        """0 where there is none left."""
         taken = {state.number for state in self._states.values()}
-        for number in range(1, MOST_MAPS + 1):
-            if number not in taken:
-                return number
-        raise AdapterError(f"crypto maps can be on {MOST_MAPS} interfaces at most")
+        return next((number for number in range(1, MOST_MAPS + 1) if number not in taken), 0)
 
     def _look(self, state: MapState) -> None:
         state.linux_name = self._around.linux_name(state.interface)
@@ -160,6 +130,8 @@ class CryptoMaps:
         link = self._view.links.get(state.linux_name)
         state.link_mtu = link.mtu if link is not None else settings.DEFAULT_LINK_MTU
         state.problems = map_problems(self._config, state.interface)
+        unknown = misread.about_map(self._config, self._config.interfaces[state.interface])
+        state.guarded = any(misread.may_name_traffic(line) for line in unknown)
 
     def _address(self, interface: str) -> Address | None:
         configured = self._config.interfaces.get(interface)
@@ -171,36 +143,44 @@ class CryptoMaps:
         return primary.ip if primary is not None else self._view.primary_ipv6(device)
 
     async def _make(self, state: MapState) -> None:
-        parameters = self._parameters(state)
+        if not state.number:
+            raise AdapterError(f"crypto maps can have {MOST_MAPS} parts on all interfaces: {state.owner} has none")
         if self._plane is None:
             return
-        try:
-            if not state.made:
-                self._plane.create_tunnel(parameters)
-                state.made = True
-                self._plane.set_carrier(state.device, True)
-            elif parameters != state.parameters:
-                self._plane.update_tunnel(parameters)
-        except PlaneError as error:
-            state.refusal = str(error)
-            raise
-        state.refusal, state.parameters = None, parameters
+        if state.made and await self._netlink.link(state.device) is None:
+            self._unmake(state, f"its device {state.device} was deleted")
+        parameters = self._parameters(state)
+        if not state.made:
+            self._plane.create_tunnel(parameters)
+            state.made = True
+            self._plane.set_carrier(state.device, True)
+        elif parameters != state.parameters:
+            self._plane.update_tunnel(parameters)
+        state.parameters = parameters
         self._netlink.loosen_reverse_path(state.device)
         await self._netlink.set_up(state.device)
         await self._borrow(state)
-        await self._netlink.set_crypto_route(state.routing, state.device)
-        if state.usable and state.local is not None:
-            self._around.start(state.interface)
+        if not await self._netlink.set_crypto_route(state.routing, state.device):
+            raise AdapterError(f"crypto map on {state.interface}: its device {state.device} is away")
+        state.refusal = None
 
-    @staticmethod
-    def belongs(number: int, sequence: int) -> bool:
-        """Whether a flow is one of the map's entry `sequence`."""
-        return number >> _LINES_BITS == sequence
+    def set_going(self) -> None:
+        """Have the engine negotiate for what can be protected, once it knows of it, and for nothing else."""
+        for state in self._states.values():
+            if state.usable and state.local is not None:
+                self._around.start(state.owner)
+            else:
+                reason = state.refusal or next(iter(state.problems), "the crypto map has no address")
+                self._around.stop(state.owner, reason)
 
-    @staticmethod
-    def enabled(entry: CryptoMapEntry) -> bool:
-        """A static entry does nothing before it has a peer and an access list, as in IOS."""
-        return entry.dynamic is None and bool(entry.peers) and entry.access_list is not None
+    def _unmake(self, state: MapState, reason: str) -> None:
+        """Its SAs are gone with it: the peers are told, and traffic asks for new ones."""
+        self._around.log("CRYPTO", 3, "MAP", f"crypto map on {state.interface}: {reason}")
+        self._around.stop(state.owner, reason)
+        if self._plane is not None:
+            self._plane.remove_tunnel(state.device)
+        state.made = False
+        self._netlink.forget_device(state.device)
 
     async def _borrow(self, state: MapState) -> None:
         """The device has the map's own address: of one without any, Linux takes no packet whose way back is another."""
@@ -241,23 +221,17 @@ class CryptoMaps:
     def _policies(self, state: MapState) -> Iterator[Policy]:
         """In the order of the map's sequence numbers."""
         for entry in state.crypto_map.entries.values():
-            for number, selector in self.lines(entry):
+            for number, selector in lines(self._config, entry):
                 yield Policy(number, selector)
             for flow in state.dynamic.values():
-                if self.belongs(flow.number, entry.sequence):
+                if belongs(flow.number, entry.sequence):
                     yield Policy(flow.number, flow.selector)
 
-    def lines(self, entry: CryptoMapEntry) -> list[tuple[int, Selector]]:
-        """A static entry's flows: its number and selector for each line of its access list that permits."""
-        access_list = self._config.access_lists.get(entry.access_list or "")
-        if access_list is None or not self.enabled(entry):
-            return []
-        permitted = [line.selector for line in crypto_lines(access_list) if line.permit and line.selector is not None]
-        return [(entry.sequence << _LINES_BITS | number, selector) for number, selector in enumerate(permitted, 1)]
-
     async def _remove(self, state: MapState) -> None:
-        del self._states[state.interface]
-        self._around.stop(state.interface, "the crypto map is removed")
+        self._around.stop(state.owner, "the crypto map is removed")
+        del self._states[state.owner]
+        if not state.number:
+            return
         await self._netlink.remove_crypto_route(state.routing)
         if self._plane is not None and state.made:
             self._plane.remove_tunnel(state.device)
@@ -278,10 +252,10 @@ class CryptoMaps:
                     continue
                 current = state.peer_of(entry)
                 profile = entry.isakmp_profile or state.crypto_map.isakmp_profile
-                for number, selector in self.lines(entry):
+                for number, selector in lines(self._config, entry):
                     for peer in dict.fromkeys(peer.address for peer in entry.peers):
                         flow = FlowSettings(
-                            owner=state.interface,
+                            owner=state.owner,
                             number=number,
                             selector=selector,
                             phase_two=offer,
@@ -302,7 +276,7 @@ class CryptoMaps:
                 if dynamic is None:
                     continue
                 rows = tuple(self._dynamic_entries(state, dynamic.entries))
-                found.append(DynamicMapSettings(state.interface, state.local, entry.sequence, rows))
+                found.append(DynamicMapSettings(state.owner, state.local, entry.sequence, rows))
         return tuple(found)
 
     def _dynamic_entries(
@@ -332,8 +306,8 @@ class CryptoMaps:
                 state = self._states.get(owner)
                 if state is not None and state.up.pop(number, None) is not None:
                     self._around.derive()
-                    if not state.up_flows(number >> _LINES_BITS):
-                        self._back_to_default(state, number >> _LINES_BITS)
+                    if not state.up_flows(sequence_of(number)):
+                        self._back_to_default(state, sequence_of(number))
             case AddFlow(owner, number, selector, remote, entry):
                 state = self._states.get(owner)
                 if state is not None:
@@ -364,7 +338,7 @@ class CryptoMaps:
         if state is None:
             return
         state.up[number] = remote
-        entry = state.crypto_map.entries.get(number >> _LINES_BITS)
+        entry = state.crypto_map.entries.get(sequence_of(number))
         if entry is not None and entry.dynamic is None and state.peer_of(entry) != remote:
             text = f"crypto map {state.crypto_map.name} {entry.sequence}: the peer in use is {remote} now, it has begun"
             self._around.log("CRYPTO", 5, "PEER_CHANGE", text)
@@ -390,7 +364,7 @@ class CryptoMaps:
     def _back_to_default(self, state: MapState, sequence: int) -> None:
         """An entry that is idle begins with its default peer again; without one it stays where it was."""
         entry = state.crypto_map.entries.get(sequence)
-        default = next((peer.address for peer in entry.peers if peer.default), None) if entry is not None else None
+        default = default_peer(entry) if entry is not None else None
         if default is not None and state.current.get(sequence) not in (None, default):
             del state.current[sequence]
             self._around.negotiate()
@@ -411,23 +385,16 @@ class CryptoMaps:
             for entry in state.crypto_map.entries.values():
                 if entry.reverse_route is None:
                     continue
-                for number, selector in self.lines(entry):
+                for number, selector in lines(self._config, entry):
                     remote = state.up.get(number) or (state.peer_of(entry) if entry.reverse_route.static else None)
-                    found.update(dict.fromkeys(_reverse(entry.reverse_route, selector, remote)))
+                    found.update(dict.fromkeys(reverse(entry.reverse_route, selector, remote)))
             for flow in state.dynamic.values():
                 described = self._described(state, flow)
                 if described is not None and described.reverse_route is not None and flow.number in state.up:
-                    found.update(dict.fromkeys(_reverse(described.reverse_route, flow.selector, flow.remote)))
+                    found.update(dict.fromkeys(reverse(described.reverse_route, flow.selector, flow.remote)))
         return tuple(found)
 
     def _described(self, state: MapState, flow: DynamicFlow) -> CryptoMapEntry | None:
-        entry = state.crypto_map.entries.get(flow.number >> _LINES_BITS)
+        entry = state.crypto_map.entries.get(sequence_of(flow.number))
         dynamic = self._config.dynamic_maps.get(entry.dynamic or "") if entry is not None else None
         return None if dynamic is None else dynamic.entries.get(flow.entry)
-
-
-def _reverse(wanted: ReverseRoute, selector: Selector, remote: Address | None) -> Iterator[StaticRoute]:
-    hop = wanted.remote_peer or remote
-    network = selector.remote
-    if isinstance(hop, IPv4Address) and isinstance(network, IPv4Network) and network.prefixlen:
-        yield StaticRoute(network, next_hop=hop, distance=wanted.distance or 1, tag=wanted.tag)

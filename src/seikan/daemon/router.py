@@ -26,6 +26,7 @@ from seikan.daemon.client import runtime_base
 from seikan.daemon.collect import Collector
 from seikan.daemon.crypto import IKE_PORT, NAT_PORT, CryptoDriver, DebugLine, Hooks
 from seikan.daemon.faults import fault
+from seikan.daemon.filters import clear_text
 from seikan.daemon.interfaces import Interfaces
 from seikan.daemon.links import LinkWatch
 from seikan.daemon.maps import Around, CryptoMaps
@@ -55,6 +56,7 @@ INTERFACE_MAP = "interfaces.map"
 SETTLE = 0.02  # seconds: changes of links and routes come in bursts, one look serves a burst
 REST = 0.1  # seconds at least from one look to the next
 REST_SHARE = 4  # of the time that a look took: constant change leaves most of the processor to others
+CLEAR_AGAIN = 60.0  # seconds from one log line of a packet in clear to the next, as in IOS
 RETRY = 5.0  # seconds between tries to get what another program holds
 
 
@@ -87,6 +89,7 @@ class Router:
         self._deriving: asyncio.TimerHandle | None = None
         self._derive_rest_until = 0.0
         self._changeable = True
+        self._told_clear = -CLEAR_AGAIN
         self.looks = 0  # at the surroundings, for tests of how often
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,6 +135,8 @@ class Router:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             async with self._lock:  # a change under way comes to its end
                 self._changeable = False
+            devices = [state.device for state in self.tunnels.states.values()]
+            await self._try("devices", netlink.remove_devices(devices))
         notifier.close()
         self.journal.close()
         return 0
@@ -303,8 +308,17 @@ class Router:
             if self.clock() >= due:
                 due = self.clock() + RETRY
                 await self._try("counters", self.collector.sample())
+                await self._try("clear-packets", self._tell_clear_packets())
                 await self._try("retry", self._retry())
             await asyncio.sleep(min(RETRY, notifier.watchdog_interval or RETRY))
+
+    async def _tell_clear_packets(self) -> None:
+        """What a crypto map would have had encrypted and came in clear: one packet in a while, as IOS tells it."""
+        for packet in await self.firewall.samples() if self.maps.states else ():
+            if self._told_clear + CLEAR_AGAIN > self.clock():
+                return  # the others are forgotten: `show crypto ipsec sa` counts them
+            self._told_clear = self.clock()
+            self.journal.log("CRYPTO", 4, "RECVD_PKT_NOT_IPSEC", clear_text(packet))
 
     async def _retry(self) -> None:
         if self.crypto.retry_listen():
@@ -378,7 +392,7 @@ class Router:
             began = loop.time()
             derived = self._derived(self.running)
             try:
-                if self._changeable:
+                if self._changeable and not self._stop.is_set():  # else everything goes together, below
                     await self.applier.follow(self.effective, derived)
                     self.effective = derived
             finally:
@@ -411,6 +425,7 @@ class Router:
         if self._changeable:
             wanted = engine_settings(self.effective, self.negotiable(self.effective), self.address_of)
             self.crypto.configure(wanted)
+            self.maps.set_going()
 
     def _remember_typed(self, candidate: Config) -> None:
         for name, interface in candidate.interfaces.items():

@@ -18,6 +18,9 @@ from seikan.config.model import (
     TunnelMode,
 )
 from seikan.config.names import is_tunnel
+from seikan.config.references import GLOBAL_KEYRING
+from seikan.config.validate import profile_problems
+from seikan.ike.preshared import GLOBAL
 from seikan.ike.settings import (
     DynamicMapSettings,
     EngineSettings,
@@ -133,9 +136,15 @@ def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings
 
 
 def isakmp_profiles(config: Config, address_of: Callable[[str], Address | None]) -> tuple[ProfileSettings, ...]:
-    """The isakmp profiles, but for those that are bound to an interface without an address."""
+    """The isakmp profiles that peers may match.
+
+    Not among them are those bound to an interface without an address, and those with a line that was not understood:
+    it might have said whom the profile is for. What uses such a profile has a problem of its own and does not run.
+    """
     found = []
     for profile in config.isakmp.profiles.values():
+        if profile_problems(config, profile.name):
+            continue
         local = profile.local_address
         resolved = address_of(local) if isinstance(local, str) else local
         if local is not None and resolved is None:
@@ -143,7 +152,7 @@ def isakmp_profiles(config: Config, address_of: Callable[[str], Address | None])
         found.append(
             ProfileSettings(
                 name=profile.name,
-                keyrings=profile.keyrings,
+                keyrings=tuple(_ring(config, name) for name in profile.keyrings),
                 identities=profile.identities,
                 self_identity=profile.self_identity,
                 aggressive=profile.initiate_aggressive,
@@ -153,6 +162,11 @@ def isakmp_profiles(config: Config, address_of: Callable[[str], Address | None])
             )
         )
     return tuple(found)
+
+
+def _ring(config: Config, name: str) -> str:
+    """`keyring default` is the global keys, beside other keyrings too."""
+    return GLOBAL if name == GLOBAL_KEYRING and name not in config.keyrings else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,8 +270,7 @@ class Tunnels:
         access_list = self._config.access_lists.get(state.tunnel.protection_policy or "")
         if access_list is None or not state.tunnel.mode.ipsec:
             return ()
-        selectors = [line.selector for line in crypto_lines(access_list) if line.permit and line.selector is not None]
-        return tuple(Policy(number, selector) for number, selector in enumerate(selectors, 1))
+        return tuple(Policy(line.sequence, line.selector) for line in crypto_lines(access_list) if line.selector)
 
     def _wants_engine(self, state: TunnelState) -> bool:
         return (

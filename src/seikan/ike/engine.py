@@ -292,10 +292,11 @@ class Engine:
     def _stranger(self, mode: MainMode | AggressiveMode, header: Header, data: bytes, path: Path) -> None:
         """Message 1 from an address that no tunnel has; whatever is wrong with it, nothing is said."""
         core = self._core
-        if header.exchange is ExchangeType.AGGRESSIVE and not core.settings.aggressive_mode:
+        aggressive = header.exchange is ExchangeType.AGGRESSIVE
+        if aggressive and not core.settings.aggressive_mode:
             core.counters["aggressive_mode_refused"] += 1
             return
-        tunnel = self._tunnels.peers.provisional(path)
+        tunnel = self._tunnels.peers.provisional(path, named=aggressive)
         if tunnel is None:
             return
         known = any(other.session for other in core.by_remote.get(path.remote, ()))

@@ -85,9 +85,9 @@ class Peers:
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
-    def provisional(self, path: Path) -> Tunnel | None:
+    def provisional(self, path: Path, *, named: bool) -> Tunnel | None:
         """A tunnel for the exchange that an unknown peer begins; None where nothing is there for any, or no key can be
-        its own. Aggressive mode may still find a key by name.
+        its own. One that is `named` may still have a key by its name, in aggressive mode.
         """
         core = self.core
         rings = self._usable_rings(path.local)
@@ -97,7 +97,6 @@ class Peers:
         if not self._open(path.local):
             core.counters["tunnel_not_able"] += 1
             return None
-        named = core.settings.aggressive_mode
         if not named and core.keys.find(path.local, path.remote, rings=rings) is None:
             core.counters["strangers_without_key"] += 1
             return None
@@ -106,10 +105,10 @@ class Peers:
 
     def key_for(self, tunnel: Tunnel, path: Path, host: str | None = None) -> Key | None:
         """The pre-shared key for an exchange with the peer at `path`, which may have given the name `host`."""
-        if tunnel.session is not None:
+        if tunnel.session is not None and tunnel.session.key in self.core.keys:
             return tunnel.session.key
         rings: frozenset[str] | None = None
-        if tunnel.provisional:
+        if tunnel.provisional or tunnel.session is not None:
             rings = self._usable_rings(path.local)
         elif tunnel.settings.isakmp_profile is not None:
             rings = self.rings_of(tunnel.settings.isakmp_profile)
@@ -255,10 +254,11 @@ class _Claim:
     def settle(self) -> None:
         """RFC 3947 section 6: behind a NAT the identity tells who it is, not the address."""
         known = self.sessions.of(self.place, self.identity)
-        for session in known:
-            if self._at(session) == (self.path.remote, self.path.remote_port):
-                self._join(session)
-                return
+        if self._is_there():
+            for session in known:
+                if self._at(session) == (self.path.remote, self.path.remote_port):
+                    self._join(session)
+                    return
         here = [session for session in known if self._at(session)[0] == self.path.remote]
         if self.identity.address is None:
             if not known:
@@ -273,6 +273,12 @@ class _Claim:
             self._ask(here)  # private addresses of two behind one NAT may be alike
         else:
             self._begin()
+
+    def _is_there(self) -> bool:
+        """Whether the peer got our answers where it says it is now. Behind a NAT the message that completes phase 1
+        may come from anywhere, and anybody who has a key can forge where it comes from.
+        """
+        return self.sa.reached_at == self.path.remote
 
     @staticmethod
     def _at(tunnel: Tunnel) -> tuple[Address, int]:
@@ -309,7 +315,8 @@ class _Claim:
             return
         sa.judged = False
         here = (self.path.remote, self.path.remote_port)
-        if any(self._at(session) == here for session in self.sessions.of(self.place, self.identity)):
+        known = self.sessions.of(self.place, self.identity)
+        if self._is_there() and any(self._at(session) == here for session in known):
             self.settle()  # one of them has moved to here: it is the same peer
             return
         gone = [other for other, alive in answers.items() if not alive and other.session and not other.session.ended]

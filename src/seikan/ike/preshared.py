@@ -42,7 +42,7 @@ class KeyTable:
         self._locals = {ring.name: ring.local_address for ring in keyrings}
         self._networks: dict[tuple[int, int], dict[int, list[Key]]] = {}  # by version and prefix length, then prefix
         self._hosts: dict[str, list[Key]] = {}
-        self._held: set[Key] = set()
+        self._all: set[Key] = set()
         for ring, entries in ((GLOBAL, keys), *((ring.name, ring.keys) for ring in keyrings)):
             for entry in entries:
                 self._add(Key(ring, entry))
@@ -53,7 +53,7 @@ class KeyTable:
 
     def _add(self, key: Key) -> None:
         network = _network(key.entry)
-        self._held.add(key)
+        self._all.add(key)
         if key.entry.hostname is not None:
             self._hosts.setdefault(key.entry.hostname.lower(), []).append(key)
         elif network is not None:
@@ -84,9 +84,8 @@ class KeyTable:
             if length < bits:
                 yield from self._networks[remote.version, length].get(number >> (bits - length), ())
 
-    def has(self, key: Key) -> bool:
-        """Whether this very entry is there."""
-        return key in self._held
+    def __contains__(self, key: Key) -> bool:
+        return key in self._all
 
     def of_name(self, host: str) -> list[Key]:
         """The entries for a host name."""

@@ -204,6 +204,19 @@ class Sessions:
         for done in asked:
             done(alive)
 
+    def silent(self, tunnel: Tunnel, since: float, reason: str) -> None:
+        """The renewal of phase 1 had no answer: unless one is there all the same, or ESP came meanwhile, it is gone."""
+        session = tunnel.session
+        if session is None or session.ended or tunnel.established():
+            return
+
+        def seen(usage: Usage) -> None:
+            alive = usage.inbound_idle is not None and usage.inbound_idle < self.core.now - since
+            if not alive and not tunnel.established():
+                self.end(tunnel, reason)
+
+        self.tunnels.informational.query(tunnel.usable(), seen)
+
     def _idle(self, tunnel: Tunnel) -> None:
         """A peer without a pair: an interface that nobody uses must not stay for the rest of phase 1's lifetime."""
         core, session = self.core, tunnel.session
@@ -227,6 +240,10 @@ class Sessions:
         session = tunnel.session
         if session is not None and not session.ended:
             session.reason = reason
+            if not tunnel.established():
+                # This side begins phase 1 only to keep what lives, and that was the last of it.
+                for sa in [sa for sa in tunnel.ike_sas if sa.initiator]:
+                    self.tunnels.drop(sa)
             self.core.timers.set(("idle", tunnel), self.core.now + IDLE, lambda: self._idle(tunnel))
 
     def look(self, tunnel: Tunnel) -> None:
@@ -302,9 +319,9 @@ class Sessions:
                     flow.settings = replace(flow.settings, phase_two=template.phase_two)
 
     def _keep_key(self, tunnel: Tunnel, session: Session) -> bool:
-        """Whether a key for the peer is left; where its own has gone, another one is for the next phase 1."""
+        """Whether a key for the peer is left; where its own has become another, that is for the next phase 1."""
         keys = self.core.keys
-        if not keys.has(session.key):
+        if session.key not in keys:
             by_name = session.aggressive and session.identity.address is None
             host = session.identity.name if by_name else None
             rings = self.tunnels.peers.rings_of(tunnel.settings.isakmp_profile)

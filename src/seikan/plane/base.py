@@ -208,7 +208,10 @@ class Plane(Protocol):
         """Make the device, carrier off. Address and administrative state are netlink's business."""
 
     def update_tunnel(self, tunnel: TunnelParameters) -> None:
-        """Change mode, endpoints, mtu or key of an existing device; its SAs stay unless mode or endpoints changed."""
+        """Change mode, endpoints, mtu or key of an existing device.
+
+        Its SAs stay unless mode or endpoints changed, and even then where other tunnels name their bundle.
+        """
 
     def remove_tunnel(self, device: str) -> None:
         """Remove the device, its SAs and its counters."""

@@ -118,7 +118,8 @@ class MemoryPlane:
         known = self._tunnel(tunnel.device)
         self._check(tunnel)
         old, bundle = known.parameters, known.bundle
-        if (old.mode, old.source, old.destination) != (tunnel.mode, tunnel.source, tunnel.destination):
+        moved = (old.mode, old.source, old.destination) != (tunnel.mode, tunnel.source, tunnel.destination)
+        if moved and (bundle is None or self._members(bundle) == [known]):
             self._remove_sas(bundle)
         kept = {number for number, state in known.policies.items() if state.policy in tunnel.policies}
         if not kept >= known.policies.keys() or bool(old.policies) != bool(tunnel.policies):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -55,6 +56,7 @@ _BACKSTOP = "backstop"
 _PROTOCOL = 94  # rtnetlink(7): none of those that FRR and the system take for their own
 _BLACKHOLE = 6  # RTN_BLACKHOLE
 _BACKSTOP_METRIC = 0xFF000000  # behind every other route; zebra takes the first octet for a distance: unusable
+_REMOVED_GROUP = 0x5E000000  # of devices (IFLA_GROUP) that go together; the process is in it
 _SYSTEM_PROTOCOLS = (3, 4, 16)  # rtnetlink(7): boot (`ip route add`), static, DHCP; FRR and the kernel renew their own
 _GONE = {errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENOENT, errno.ESRCH, errno.ENXIO}
 
@@ -401,6 +403,24 @@ class Netlink:
         for other in self._ledger.of(name):
             self._ledger.forget(other)
 
+    async def remove_devices(self, names: Iterable[str]) -> None:
+        """Remove devices that somebody else here made and is about to give up, all at once.
+
+        The kernel waits tens of milliseconds for all its processors with each removal it is asked for, be it of one
+        device or of a thousand. Devices that are gone already are left out.
+        """
+        group = _REMOVED_GROUP | os.getpid()
+        held = await self.links()
+        chosen = [held[name].index for name in names if name in held]
+        try:
+            for index in chosen:
+                await self._ipr.link("set", index=index, group=group)
+            if chosen:
+                await self._ipr.link("del", group=group)
+        except NetlinkError as error:
+            if error.code not in _GONE:
+                raise AdapterError(f"devices cannot be removed: {_reason(error)}") from None
+
     def forget_device(self, name: str) -> None:
         """A device that somebody else made is gone (a tunnel's): there is nothing to undo on it any more."""
         for entry in self._ledger.of(name):
@@ -456,6 +476,20 @@ class Netlink:
         value = _REVERSE_PATH_OFF if everywhere == _REVERSE_PATH_OFF else _REVERSE_PATH_LOOSE
         self._set_sysctl(f"ipv4/conf/{interface}/rp_filter", value, interface)
 
+    def accept_own_sources(self, interface: str, accept: bool) -> None:
+        """Take what comes in with an address of this host as its source, as a peer's GRE keepalive does; or no longer.
+
+        Raises `AdapterError`.
+        """
+        name = f"ipv4/conf/{interface}/accept_local"
+        if accept:
+            self._set_sysctl(name, "1", interface)
+            return
+        entry = self._ledger.find("sysctl", interface, name)
+        if entry is not None:
+            self._write_sysctl(name, entry.before)
+            self._ledger.forget(entry)
+
     def set_ipv6(self, interface: str, wanted: bool) -> None:
         """Have IPv6 on a device or not: where it is, the kernel announces itself there, wanted or not."""
         name = f"ipv6/conf/{interface}/disable_ipv6"
@@ -473,6 +507,14 @@ class Netlink:
                     self._ledger.record(entry)
                 return
             self._ledger.record(replace(entry, before=before))
+        except OSError as error:
+            raise AdapterError(f"{path} cannot be set to {value}: {error.strerror}") from None
+        self._write_sysctl(name, value)
+
+    @staticmethod
+    def _write_sysctl(name: str, value: str) -> None:
+        path = _SYSCTL / name
+        try:
             path.write_text(value)
         except OSError as error:
             raise AdapterError(f"{path} cannot be set to {value}: {error.strerror}") from None

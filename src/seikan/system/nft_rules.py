@@ -13,6 +13,7 @@ all       what has a mark and leaves by another device is dropped  postrouting, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ from seikan.system.ruleset import (
     StaticTranslation,
     access_list_counter,
     crypto_counter,
+    guarded_counter,
     unrouted_counter,
 )
 from seikan.wire.selector import Selector
@@ -98,7 +100,7 @@ def _verdicts(table: Table, base: str, compared: str, targets: dict[str, str]) -
 
 
 def _clamp(table: Table, ruleset: Ruleset) -> None:
-    tunnels = {crypto.tunnel: crypto.device for crypto in ruleset.crypto}
+    tunnels = {tunnel: crypto.device for crypto in ruleset.crypto for tunnel in crypto.tunnels()}
     sizes = {**{tunnel: ruleset.mss[wan] for tunnel, wan in tunnels.items() if wan in ruleset.mss}, **ruleset.mss}
     if sizes:
         rules = table.chain("forward", "filter hook forward priority mangle")
@@ -139,7 +141,7 @@ class _Lists:
 
 def _filter(table: Table, ruleset: Ruleset, lists: _Lists) -> None:
     translated = ruleset.nat.outside if ruleset.nat.active else ()
-    tunnels = {crypto.device: crypto.tunnel for crypto in ruleset.crypto}
+    tunnels = {crypto.device: crypto.tunnels() for crypto in ruleset.crypto}
     arriving: dict[str, str] = {}
     leaving: dict[str, str] = {}
     after_translation: dict[str, str] = {}
@@ -149,8 +151,8 @@ def _filter(table: Table, ruleset: Ruleset, lists: _Lists) -> None:
         if group.outbound is None or not group.outbound.rules:
             continue
         chain = lists.filter(group.outbound, _refusing(table))
-        if group.device in tunnels:  # IOS compares what a crypto map takes before it is encrypted
-            leaving[tunnels[group.device]] = f"jump {chain}"
+        # IOS compares what a crypto map takes before it is encrypted
+        leaving |= dict.fromkeys(tunnels.get(group.device, ()), f"jump {chain}")
         if group.device in translated:
             # IOS compares translated addresses, and they are so only where no ICMP message can be sent any more.
             silent = lists.filter(group.outbound, _discarding(table))
@@ -268,9 +270,11 @@ def _encrypt(table: Table, crypto: CryptoInterface, ruleset: Ruleset, lists: _Li
             "ip frag-off & 0x1fff != 0 meta l4proto 17 fib daddr type local accept",
         )
     )
-    mark = f"meta mark set meta mark & {_ALL_BITS & ~crypto.mask:#010x} | {crypto.mark:#010x}"
+    numbered: Counter[int] = Counter()
     for entry in crypto.entries:
-        there, back = _name("crypto", crypto.device, entry.sequence), _name("clear", crypto.device, entry.sequence)
+        place = (crypto.device, entry.sequence, *(str(again) for again in (numbered[entry.sequence],) if again))
+        numbered[entry.sequence] += 1
+        there, back = _name("crypto", *place), _name("clear", *place)
         lines = [_map_line(line) for line in entry.lines]
         returning = [Line(line.permit, mirrored(line.match)) for line in lines]
         add_lines(table, there, lines, f"goto {there}/permit", "return")
@@ -280,16 +284,22 @@ def _encrypt(table: Table, crypto: CryptoInterface, ruleset: Ruleset, lists: _Li
         blocked, encrypt, clear = (
             table.counter(crypto_counter(crypto.name, entry.sequence, what)) for what in ("blocked", "encrypt", "clear")
         )
-        table.chain(f"{there}/permit").append(f"{blocked} drop" if crypto.blocked else f"{encrypt} {mark} accept")
+        mark = crypto.mark if entry.mark is None else entry.mark
+        marking = f"meta mark set meta mark & {_ALL_BITS & ~crypto.mask:#010x} | {mark:#010x}"
+        dropped = crypto.blocked or entry.blocked
+        table.chain(f"{there}/permit").append(f"{blocked} drop" if dropped else f"{encrypt} {marking} accept")
         # A full set refuses the element and ends its rule: the drop is another one.
         sample = f"add @{samples} {{ ip saddr . ip daddr . meta l4proto }}"
         table.chain(f"{back}/permit").extend((sample, f"{clear} drop"))
+    if crypto.guarded:
+        table.chain(chosen).append(f"iif != 0 {table.counter(guarded_counter(crypto.name))} drop")
     table.chain(chosen).append("accept")
     unrouted = table.counter(unrouted_counter(crypto.name))
-    marked = f"meta mark & {crypto.mask:#010x} == {crypto.mark:#010x}"
-    table.chain("left", "filter hook postrouting priority mangle").append(
-        f"{marked} oifname != {device(crypto.tunnel)} {unrouted} drop"
-    )
+    for tunnel, mark in crypto.tunnels().items():
+        marked = f"meta mark & {crypto.mask:#010x} == {mark:#010x}"
+        table.chain("left", "filter hook postrouting priority mangle").append(
+            f"{marked} oifname != {device(tunnel)} {unrouted} drop"
+        )
     return samples, crypto.name
 
 

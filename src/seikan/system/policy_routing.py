@@ -26,6 +26,8 @@ from seikan.system.ledger import Entry, Ledger
 CRYPTO_ROUTE = "crypto-route"
 MOST_MAPS = 31
 _MASK_SHIFT = 24
+#: The bits of packet marks that all maps share.
+MARK_MASK = MOST_MAPS << _MASK_SHIFT
 _FIRST_TABLE = 500450000
 _PRIORITY = 200
 _PROTOCOL = 94  # rtnetlink(7): none of those that FRR and the system take for their own
@@ -50,7 +52,7 @@ class CryptoRouting:
         """Those of the map `number`, from 1. Raises `AdapterError` where there are no more."""
         if not 1 <= number <= MOST_MAPS:
             raise AdapterError(f"crypto maps can be on {MOST_MAPS} interfaces at most")
-        return cls(number << _MASK_SHIFT, MOST_MAPS << _MASK_SHIFT, _FIRST_TABLE + number)
+        return cls(number << _MASK_SHIFT, MARK_MASK, _FIRST_TABLE + number)
 
 
 class PolicyRouting:

@@ -16,6 +16,8 @@ from seikan.wire.selector import Selector
 
 #: Packets that an access group refused; each also counts at its line.
 PROHIBITED = "access-group prohibited"
+#: How the counters of packets end that a crypto map kept from leaving in clear.
+KEPT_IN = (" blocked", " guarded", " unrouted")
 #: RFC 2408 section 2.5.1 and RFC 3948 section 2.1
 IKE_PORTS = (500, 4500)
 
@@ -32,6 +34,11 @@ def crypto_counter(interface: str, sequence: int, what: str) -> str:
     because it should have arrived encrypted.
     """
     return f"crypto {interface} {sequence} {what}"
+
+
+def guarded_counter(interface: str) -> str:
+    """Packets dropped because a line of the configuration that was not understood may have had them encrypted."""
+    return f"crypto {interface} guarded"
 
 
 def unrouted_counter(interface: str) -> str:
@@ -125,10 +132,17 @@ class MapLine:
 
 @dataclass(frozen=True, slots=True)
 class MapEntry:
-    """The first line that has a packet decides: permit is for the map, deny goes on with the next entry."""
+    """The first line that has a packet decides: permit is for the map, deny goes on with the next entry.
+
+    `tunnel` and `mark` are those of the interface where they are None: an entry may have a device of its own. What a
+    `blocked` one permits is dropped, a mark of 0 is none. Several may have one number, as those of a dynamic map.
+    """
 
     sequence: int
     lines: tuple[MapLine, ...]
+    blocked: bool = False
+    tunnel: str | None = None
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +152,7 @@ class CryptoInterface:
     What leaves by `device` and is for the map gets `mark` in the bits of `mask`, so that policy routing sends it to
     `tunnel`, the map's own device; where the map is `blocked` it is dropped. What arrives on `device` in clear though
     the map would have it encrypted is dropped. The router's own ESP, AH and IKE (UDP `ike_ports`) are never the map's.
+    With `guarded` nothing that the entries do not name is forwarded out there either.
     """
 
     name: str  # in IOS words, for counters
@@ -148,6 +163,12 @@ class CryptoInterface:
     entries: tuple[MapEntry, ...]
     blocked: bool = False
     ike_ports: tuple[int, ...] = IKE_PORTS
+    guarded: bool = False
+
+    def tunnels(self) -> dict[str, int]:
+        """Every device that the map has, and its mark."""
+        own = [(entry.tunnel, entry.mark) for entry in self.entries]
+        return {tunnel: mark for tunnel, mark in ((self.tunnel, self.mark), *own) if tunnel is not None and mark}
 
 
 @dataclass(frozen=True, slots=True)

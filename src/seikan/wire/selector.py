@@ -39,6 +39,24 @@ class Selector:
             and self.remote_port in (0, other.remote_port)
         )
 
+    def meets(self, other: Selector) -> bool:
+        """Whether a packet can be traffic of both."""
+        alike = (
+            (self.protocol, other.protocol),
+            (self.local_port, other.local_port),
+            (self.remote_port, other.remote_port),
+        )
+        return (
+            overlap(self.local, other.local)
+            and overlap(self.remote, other.remote)
+            and all(0 in pair or pair[0] == pair[1] for pair in alike)
+        )
+
+
+def overlap(one: Network, other: Network) -> bool:
+    """Whether an address can be in both; never of two IP versions."""
+    return _within(one, other) or _within(other, one)
+
 
 def _within(inner: Network, outer: Network) -> bool:
     if isinstance(inner, IPv4Network) and isinstance(outer, IPv4Network):

@@ -103,6 +103,7 @@ class MainMode(Phase1):
         sa.publics, sa.nonces = (peer, public), (nonce, own_nonce)
         self.derive(sa)
         sa.advance(Event.RECEIVE_MM3)
+        sa.reached_at = path.remote
         self.tunnels.admission.proven(sa)
         self._send_clear(sa, path, self._key_payloads(sa, public, own_nonce, path), data)
 

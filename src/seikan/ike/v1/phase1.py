@@ -332,6 +332,7 @@ class Phase1:
             text = f"peer {remote} does not answer ({self.name}, {sa.state.value})"
         self.tunnels.failed(sa.tunnel, text)
         self.fail(sa, text, waited=True)
+        self.tunnels.sessions.silent(sa.tunnel, sa.created, f"peer {remote} does not answer")
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
