@@ -118,7 +118,8 @@ class Protected:
 def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings, ...]:
     """One for each pair of ends: whatever is protected between the same two addresses shares a phase 1.
 
-    A session is called after its first owner, tunnels before crypto maps, which have their peer's address behind.
+    A session is called after its first owner, tunnels before those that have no name of their own: a crypto map's,
+    which has its peer's address behind, and what shared GRE tunnels are called together, which has it already.
     """
     by_ends: dict[tuple[Address, Address], list[Protected]] = {}
     for row in flows:
@@ -127,9 +128,10 @@ def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings
     found = []
     for (local, remote), rows in by_ends.items():
         tunnels = sorted(row.flow.owner for row in rows if is_tunnel(row.flow.owner))
+        behind = f" {remote}"
         found.append(
             TunnelSettings(
-                name=tunnels[0] if tunnels else f"{rows[0].interface or rows[0].flow.owner} {remote}",
+                name=tunnels[0] if tunnels else (rows[0].interface or rows[0].flow.owner).removesuffix(behind) + behind,
                 local=local,
                 remote=remote,
                 flows=tuple(row.flow for row in rows),

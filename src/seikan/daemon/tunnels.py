@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from seikan.config.access import crypto_lines
 from seikan.config.model import Config, Interface, Tunnel
 from seikan.config.names import is_access, is_tunnel
-from seikan.config.validate import tunnel_problems
+from seikan.config.validate import meets_neighbors, tunnel_problems
 from seikan.daemon import settings
 from seikan.daemon.keepalives import GreKeepalives
 from seikan.daemon.settings import Protected
@@ -106,7 +106,7 @@ class TunnelState:
     def owner(self) -> str:
         """Whose SAs this tunnel uses: its own, or those of all tunnels of one profile between the same two ends."""
         if self.tunnel.shared and not self.tunnel.mode.ipsec:
-            return f"{self.tunnel.protection} {self.local} {self.remote}"
+            return f"GRE with profile {self.tunnel.protection}, {self.local} to {self.remote}"
         return self.name
 
 
@@ -575,7 +575,7 @@ class Tunnels:
                 state.keep_until = self._around.now() + EXCHANGE_HOLD
                 self._around.at(state.keep_until, self.refresh)
             self._plane.update_tunnel(parameters)
-        if state.carrier and parameters.mtu != state.parameters.mtu:
+        if state.carrier and parameters.mtu != state.parameters.mtu and meets_neighbors(self._config, state.interface):
             text = (
                 f"{state.interface.name}: the IP MTU is now {parameters.mtu} octets, not {state.parameters.mtu}; "
                 "OSPF forms its adjacencies anew, and the other end must have the same"
