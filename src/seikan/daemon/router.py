@@ -152,7 +152,7 @@ class Router:
         events = NetlinkEvents(self._surroundings_changed)
         events.open()
         stack.callback(events.close)
-        netlink.enable_forwarding(ipv6=False)
+        netlink.enable_forwarding()
         frr = Frr(
             self._directory.path / "frr",
             "seikan-" + re.sub(r"[^A-Za-z0-9_-]", "-", self.name),
