@@ -162,6 +162,9 @@ class FakeNetlink:
     def loosen_reverse_path(self, interface: str) -> None:
         """Nothing to keep."""
 
+    def forward_ipv6(self, forward: bool) -> None:
+        """Nothing to keep."""
+
     def accept_own_sources(self, interface: str, accept: bool) -> None:
         """Nothing to keep."""
 

@@ -125,10 +125,6 @@ def test_behind_a_nat_transport_mode_is_in_udp(sites: Sites) -> None:
     assert "in use settings ={Transport UDP-Encaps, }" in sites.r1.exec("show crypto ipsec sa")
 
 
-IPV6_WAN = """\
-interface eth0
- ipv6 address {own}/64
-"""
 IPV6_GRE = """\
 crypto isakmp key {key} address ipv6 {far}/128
 interface Tunnel0
@@ -138,22 +134,23 @@ interface Tunnel0
 """
 
 
-@pytest.mark.parametrize("transport", [True, False], ids=["transport", "tunnel"])
-def test_over_ipv6(sites: Sites, transport: bool) -> None:
+def over_ipv6(sites: Sites, *parts: str) -> None:
+    """Configure both with these parts and an IPv6 way between them, which Tunnel0 takes instead of the IPv4 one."""
     sites.provider.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.all.forwarding=1")
     ends = {"r1": "2001:db8:12::1", "r3": "2001:db8:23::3"}
     for router, own, far in ((sites.r1, ends["r1"], ends["r3"]), (sites.r3, ends["r3"], ends["r1"])):
         gateway = own[: own.rindex(":")] + ":2"
-        values = {"{own}": own, "{far}": far}
-        parts = [CRYPTO, TRANSPORT if transport else "", GRE, KEY, OSPF, IPV6_GRE]
-        for place, value in values.items():
-            parts = [part.replace(place, value) for part in parts]
-        configure(router, *parts)
+        configure(router, *parts, IPV6_GRE.replace("{own}", own).replace("{far}", far))
         router.text = router.text.replace(f" tunnel source eth0\n tunnel destination {router.peer}\n", "")
         wire = "to-" + router.name[-2:]
         sites.provider.ip("-6", "address", "add", f"{gateway}/64", "dev", wire, "nodad")
         router.host.ip("-6", "address", "add", f"{own}/64", "dev", "eth0", "nodad")
         router.host.ip("-6", "route", "add", "default", "via", gateway)
+
+
+@pytest.mark.parametrize("transport", [True, False], ids=["transport", "tunnel"])
+def test_over_ipv6(sites: Sites, transport: bool) -> None:
+    over_ipv6(sites, CRYPTO, TRANSPORT if transport else "", GRE, KEY, OSPF)
     sites.start()
     until(lambda: full(sites.r1) and full(sites.r3), 40, what=sites.r1.log)
     fits = tunnel_mtu(1500, outer_ipv6=True, gre=True, key=True, encryption=AES, integrity=SHA1, transport=transport)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.daemon.routers import CRYPTO, Sites, until
-from tests.daemon.test_gre import KEY, TRANSPORT, both
+from tests.daemon.routers import CRYPTO, Sites, type_lines, until
+from tests.daemon.test_gre import KEY, TRANSPORT, both, over_ipv6
 
 pytestmark = pytest.mark.netns
 
@@ -49,6 +49,18 @@ def test_a_silent_peer_takes_the_tunnel_down_and_up_again(sites: Sites, protecte
     assert r1.host.answers("10.0.0.3")
     assert r1.stop() == 0
     until(lambda: not r3.tunnel_up(), 15)
+
+
+def test_over_ipv6_they_come_back_where_both_ends_route_it(sites: Sites) -> None:
+    over_ipv6(sites, CRYPTO, TRANSPORT, GRE, PROTECTION, "ipv6 unicast-routing\n")
+    r1, r3 = sites.r1, sites.r3
+    sites.start()
+    until(lambda: r1.tunnel_up() and r3.tunnel_up() and r1.host.answers("10.0.0.3"), what=r1.log)
+    type_lines(r3, "conf t", "no ipv6 unicast-routing", "end")
+    until(lambda: not r1.tunnel_up(), 15, what=r1.log)
+    assert "GRE keepalives did not come back" in r1.reason()
+    type_lines(r3, "conf t", "ipv6 unicast-routing", "end")
+    until(r1.tunnel_up, 15, what=r1.log)
 
 
 def sent(sites: Sites) -> int:

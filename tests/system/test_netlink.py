@@ -50,6 +50,17 @@ def host(namespace: Callable[[], Namespace], tmp_path: Path) -> Iterator[Host]:
     made.inside.run(made.netlink.close())
 
 
+def test_ipv6_is_routed_on_request_alone(host: Host) -> None:
+    path = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+    seen = []
+    for forward in (False, True, False, True):
+        host.inside.call(lambda forward=forward: host.netlink.forward_ipv6(forward))  # type: ignore[misc]
+        seen.append(host.inside.call(path.read_text).strip())
+    assert seen == ["0", "1", "0", "1"]
+    host.inside.run(host.netlink.close())
+    assert host.inside.call(path.read_text).strip() == "0"
+
+
 def test_own_sources_are_accepted_on_request_alone(host: Host) -> None:
     path = Path("/proc/sys/net/ipv4/conf/eth0/accept_local")
     seen = []

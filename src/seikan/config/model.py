@@ -510,6 +510,7 @@ class Config:
     nat_statics: tuple[NatStatic, ...] = ()
     logging: Logging = Logging()
     banners: tuple[Banner, ...] = ()
+    ipv6_unicast_routing: bool = False
     stored: tuple[StoredLine, ...] = ()
 
     @property

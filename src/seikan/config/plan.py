@@ -19,6 +19,7 @@ class ActionKind(Enum):
     """What an action is about."""
 
     HOSTNAME = "hostname"
+    FORWARDING = "forwarding"
     LOGGING = "logging"
     BANNER = "banner"
     STORED = "stored"
@@ -52,6 +53,7 @@ class Action:
     | INTERFACE | its name | `Interface` without what has an action of its own: its tunnel, OSPF and those below |
     | TUNNEL | its name | `Tunnel` |
     | TEMPLATE | its name, `Virtual-Template1` | the whole `Interface`; it has no device, and no other action |
+    | FORWARDING | `ipv6` | whether IPv6 is routed |
     | CRYPTO_MAP | an interface's name | the name of the crypto map on it |
     | FILTER | `access-list N` | `AccessList`; whatever names it is changed by this too |
     | | an interface's name | `AccessGroups` |
@@ -94,6 +96,7 @@ def inverse(actions: Iterable[Action]) -> tuple[Action, ...]:
 
 _DEPTH = {
     ActionKind.HOSTNAME: 0,
+    ActionKind.FORWARDING: 0,
     ActionKind.LOGGING: 0,
     ActionKind.BANNER: 0,
     ActionKind.STORED: 0,
@@ -124,6 +127,7 @@ def _depth(action: Action) -> int:
 def _differences(old: Config, new: Config) -> Iterator[Action]:
     yield from _value(ActionKind.HOSTNAME, "hostname", old.hostname, new.hostname)
     yield from _value(ActionKind.HOSTNAME, "domain name", old.domain_name, new.domain_name)
+    yield from _value(ActionKind.FORWARDING, "ipv6", old.ipv6_unicast_routing, new.ipv6_unicast_routing)
     yield from _value(ActionKind.LOGGING, "logging", old.logging, new.logging)
     yield from _mapping(
         ActionKind.BANNER, str, {held.kind: held for held in old.banners}, {held.kind: held for held in new.banners}

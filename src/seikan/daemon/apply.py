@@ -124,6 +124,8 @@ class Applier:
         match action.kind:
             case ActionKind.HOSTNAME:
                 router.journal.hostname = config.hostname
+            case ActionKind.FORWARDING:
+                router.netlink.forward_ipv6(config.ipv6_unicast_routing)
             case ActionKind.LOGGING:
                 router.journal.configure(journal_settings(config))
             case ActionKind.TUNNEL:

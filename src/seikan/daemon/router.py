@@ -297,7 +297,7 @@ class Router:
         """Route between interfaces, once crypto maps can hold back what must not leave in clear."""
         if self.applier.leaks:
             raise AdapterError("no packets are forwarded, because nothing enforces the crypto maps: install nftables")
-        self.netlink.enable_forwarding(ipv6=False)
+        self.netlink.enable_forwarding()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -462,11 +462,16 @@ class Netlink:
 
     # --- the kernel's switches
 
-    def enable_forwarding(self, *, ipv6: bool = False) -> None:
-        """Route between interfaces. IPv6 only on request: it makes the host ignore router advertisements."""
+    def enable_forwarding(self) -> None:
+        """Route IPv4 between interfaces."""
         self._set_sysctl("ipv4/ip_forward", "1")
-        if ipv6:
-            self._set_sysctl("ipv6/conf/all/forwarding", "1")
+
+    def forward_ipv6(self, forward: bool) -> None:
+        """Route IPv6 too, or no longer; only on request, because it makes the host ignore router advertisements.
+
+        Raises `AdapterError`.
+        """
+        self._switch("ipv6/conf/all/forwarding", forward)
 
     def loosen_reverse_path(self, interface: str) -> None:
         """Accept what comes out of a tunnel though the way back may be another, or none at the moment: a neighbour's
@@ -482,11 +487,14 @@ class Netlink:
 
         Raises `AdapterError`.
         """
-        name = f"ipv4/conf/{interface}/accept_local"
-        if accept:
-            self._set_sysctl(name, "1", interface)
+        self._switch(f"ipv4/conf/{interface}/accept_local", accept, interface)
+
+    def _switch(self, name: str, on: bool, device: str = "") -> None:
+        """Turn it on, or set it back to what it was before this router turned it on."""
+        if on:
+            self._set_sysctl(name, "1", device)
             return
-        entry = self._ledger.find("sysctl", interface, name)
+        entry = self._ledger.find("sysctl", device, name) if device else self._ledger.find("sysctl", name)
         if entry is not None:
             self._write_sysctl(name, entry.before)
             self._ledger.forget(entry)

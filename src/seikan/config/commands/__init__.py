@@ -9,7 +9,7 @@ from seikan.config.commands.isakmp_profile import ISAKMP_PROFILES
 from seikan.config.commands.nat import NAT
 from seikan.config.commands.routing import OSPF, ROUTES
 from seikan.config.commands.stored import LINES, PREAMBLE, STORED_GLOBAL, STORED_INTERFACE, STORED_OTHER, UNSUPPORTED
-from seikan.config.commands.system import BANNERS, DOMAIN_NAME, HOSTNAME, LEAVE, LOGGING
+from seikan.config.commands.system import BANNERS, DOMAIN_NAME, HOSTNAME, IPV6_ROUTING, LEAVE, LOGGING
 from seikan.config.commands.tunnel import ISAKMP_PROFILE, TUNNEL
 from seikan.config.grammar import Table
 
@@ -19,6 +19,7 @@ TABLE = Table(
         HOSTNAME,
         *LOGGING,
         *DOMAIN_NAME,
+        IPV6_ROUTING,
         *STORED_GLOBAL,
         *ISAKMP_COMMANDS,
         *ISAKMP_PROFILES,

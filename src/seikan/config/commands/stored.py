@@ -33,7 +33,7 @@ _GLOBAL_ONE = """
     logging source-interface <words:rest>; logging facility <words:rest>; logging origin-id <words:rest>;
     logging rate-limit <words:rest>; logging count; logging userinfo; logging queue-limit <words:rest>;
     logging history <words:rest>; logging persistent <words:rest>; logging discriminator <words:rest>;
-    logging delimiter tcp; ipv6 unicast-routing; ipv6 cef; ip routing; ip cef; mpls label protocol <words:rest>;
+    logging delimiter tcp; ipv6 cef; ip routing; ip cef; mpls label protocol <words:rest>;
     parser <words:rest>; crypto isakmp invalid-spi-notify;
     crypto ipsec fragmentation (before-encryption|after-encryption);
     crypto ipsec security-association idle-time <words:rest>;

@@ -37,6 +37,13 @@ HOSTNAME = Command(
     negatable=True,
 )
 
+IPV6_ROUTING = setting(
+    CONFIG,
+    "ipv6 unicast-routing",
+    "ipv6_unicast_routing",
+    {"ipv6": "Global IPv6 configuration commands", "unicast-routing": "Enable unicast routing"},
+)
+
 # --- domain name -----------------------------------------------------------------------------------
 
 _DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*\Z")
