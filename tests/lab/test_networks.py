@@ -75,6 +75,24 @@ def frames_of_a_batch(lab: Lab, router: str) -> int:
     return seen()
 
 
+def frames_to_the_old_address(lab: Lab) -> list[str]:
+    """What is on R5's wire of one packet to the address it had, while the provider has not noticed yet."""
+    address = subprocess.run(
+        inside(lab.namespace("R5"), "cat", "/sys/class/net/wan0/address"), capture_output=True, text=True, check=True
+    ).stdout.strip()
+    neighbor = ("neigh", "replace", "10.1.25.5", "lladdr", address, "dev", "to-r5", "nud", "permanent")
+    subprocess.run(inside(lab.namespace(PROVIDER), "ip", *neighbor), check=True, timeout=20)
+    wire = Capture(lab.namespace(PROVIDER), "to-r5", lab.directory / "old.pcap")
+    reader = Reader(wire.path)
+    try:
+        wire.wait_listening()
+        assert not ping(lab, "R1", "10.1.25.5")
+        assert wait_until(lambda: len([row for row in reader.read() if row.kind.startswith("ICMP")]) >= 2, 5)
+    finally:
+        wire.stop()
+    return [f"to {row.destination}" for row in reader.read() if row.kind.startswith("ICMP")]
+
+
 @pytest.mark.netns
 def test_the_hubs_network_translates_and_lets_an_address_change(names: Callable[[], str]) -> None:
     name = names()
@@ -110,6 +128,7 @@ def test_the_hubs_network_translates_and_lets_an_address_change(names: Callable[
     leased(lab, "10.1.25.5", "10.1.55.5", "10.1.55.2")
     assert ping(lab, "R5", "10.1.12.1")
     assert wait_until(lambda: MOVED_TO in execute(lab, "R5", "show ip interface brief"), 10)
+    assert frames_to_the_old_address(lab) == ["to 10.1.25.5", "to 10.1.25.5"]
 
     down, _ = lab_command("down", "--name", name).communicate(timeout=60)
     assert f"lab {name}: taken down" in down
