@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -217,3 +218,37 @@ def test_rekeys_of_both_phases_cost_no_packet_and_no_number(hub: Ground) -> None
     assert received(output) == 2000, output
     assert list(hub.brief()) == ["Virtual-Access1"]
     assert router.log().count("Line protocol on Interface Virtual-Access1, changed state to") == 2
+
+
+def test_nothing_leaves_in_clear_while_sessions_end_and_begin(hub: Ground) -> None:
+    """Each end has a floating route to Null0 for what the other has: it must take over without a gap."""
+    router = hub.start_hub("ip route 3.3.3.1 255.255.255.255 Null0 250\n")
+    spoke = hub.start("s1", "ip route 1.1.1.1 255.255.255.255 Null0 250\n")
+    hub.joined("s1")
+    capture = hub.directory / "capture"
+    watching = hub.provider.start("tcpdump", "-lnqi", "any", "icmp", log=capture)
+    until(lambda: "listening" in capture.read_text())
+    streams = [
+        host.start("ping", "-n", "-q", "-i", "0.002", "-I", source, target)
+        for host, source, target in ((spoke.host, "3.3.3.1", "1.1.1.1"), (router.host, "1.1.1.1", "3.3.3.1"))
+    ]
+    for _ in range(2):
+        router.exec("clear crypto session")
+        until(lambda: not hub.full(), what=hub.explain)
+        hub.joined("s1")
+        type_lines(spoke, "conf t", "interface Tunnel0", "shutdown")
+        until(lambda: not hub.devices(), what=hub.explain)
+        type_lines(spoke, "conf t", "interface Tunnel0", "no shutdown")
+        hub.joined("s1")
+    until(lambda: spoke.host.answers("1.1.1.1", "3.3.3.1"), what=hub.explain)
+    for stream in streams:
+        stream.send_signal(signal.SIGINT)
+        output, _ = stream.communicate(timeout=10)
+        sent = re.search(r"(\d+) packets transmitted", output)
+        assert sent
+        assert 0 < received(output) < int(sent[1]), output
+    hub.provider.ping("10.1.12.1", count=1)  # the capture sees what is in clear
+    until(lambda: "10.1.12.1: ICMP" in capture.read_text())
+    watching.terminate()
+    watching.wait(10)
+    assert not [line for line in capture.read_text().splitlines() if "1.1.1.1" in line], capture.read_text()

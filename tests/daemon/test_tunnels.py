@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.daemon.fakes import Bench
 from tests.daemon.test_rollback import GRE, LOOP, VTI, WAN
 
 from seikan.daemon.settings import sessions
-from seikan.plane.base import PlaneError
+from seikan.plane.base import EventKind, PlaneError, PlaneEvent
 from seikan.system.netlink_events import Change
 
 GRE_SITE = LOOP + WAN + GRE
@@ -273,3 +274,17 @@ def test_gre_tunnels_whose_ends_are_not_known_yet_are_not_the_same(tmp_path: Pat
         assert bench.memory.carrier("Tunnel1")
 
     on_bench(tmp_path, "", story)
+
+
+def test_forged_esp_fills_no_log(tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        here, there = IPv4Address("10.0.0.1"), IPv4Address("203.0.113.66")
+        for spi in range(1000, 1500):
+            for kind in (EventKind.UNKNOWN_SPI, EventKind.AUTHENTICATION_FAILURE, EventKind.REPLAY):
+                bench.memory.inject(PlaneEvent(kind, None, spi, remote=there, local=here))
+        while bench.memory._notices:
+            bench.router.crypto._plane_ready()
+        for mnemonic in ("RECVD_PKT_INV_SPI", "RECVD_PKT_MAC_ERR", "PKT_REPLAY_ERR"):
+            assert 1 <= sum(mnemonic in line for line in bench.lines) <= 20, mnemonic
+
+    on_bench(tmp_path, LOOP + WAN + VTI, story)

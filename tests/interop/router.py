@@ -121,14 +121,14 @@ class Seikan:
             route=self.route,
         )
 
-    def start(self) -> None:
+    def start(self, limit: float = daemons.READY_SECONDS) -> None:
         """Start it and return once it is ready."""
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / "startup-config"
         if not path.exists():
             path.touch(mode=0o600)
             path.write_text(self.config)
-        self._daemon = daemons.launch(self.site.host.name, path, self.name, self.site.host.runtime)
+        self._daemon = daemons.launch(self.site.host.name, path, self.name, self.site.host.runtime, limit)
 
     @property
     def pid(self) -> int:
@@ -154,7 +154,7 @@ class Seikan:
             env=environment(self.site.host.runtime),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=True,
         )
         return done.stdout

@@ -194,15 +194,19 @@ def test_rekeys_by_the_spoke_behind_the_nat_lose_nothing(net: Network, tmp_path:
 
 
 def test_rekeys_by_the_hub_lose_nothing(net: Network, tmp_path: Path) -> None:
-    """2560 kilobytes is the least IOS takes; 2,400 echo requests of 1,300 octets exceed it."""
+    """By volume: 2560 kilobytes is the least IOS takes, and the hub begins anew at 0.92 to 0.96 of them.
+
+    charon's ESP in user space sends on the old pair until it is deleted, so the stream is slow enough for the rest.
+    """
     ground = make(net, tmp_path, profile=" set security-association lifetime kilobytes 2560")
     charon = ground.charon(ground.direct)
     charon.initiate()
     ground.reach(charon, DIRECT_ID)
     name, before = ground.accesses()[DIRECT_ID], charon.spis()
-    stream = ground.hub.site.host.start(*ping_command(charon.site.inner, 2400, 0.005, INNER), "-s", "1300")
-    assert_counted(stream, 2400, ground.hub.log())
-    assert wait_until(lambda: charon.spis() and not charon.spis() & before, 10)
+    for count, interval in ((1750, 0.002), (200, 0.15)):
+        command = (*ping_command(charon.site.inner, count, interval, INNER), "-s", "1300")
+        assert_counted(ground.hub.site.host.start(*command), count, ground.hub.log())
+    assert wait_until(lambda: charon.spis() and not charon.spis() & before, 15)
     assert ground.accesses() == {DIRECT_ID: name}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
 
 import pytest
@@ -275,6 +275,29 @@ def test_a_syn_that_crosses_the_router_is_clamped(host: Host, namespace: Callabl
         # Less the option for time stamps (RFC 7323 appendix A).
         assert int(process.stdout.readline()) in (1111, 1099)
         assert int(size) in (1111, 1099)
+
+
+def test_what_is_to_be_dropped_is_dropped_when_its_route_goes_with_a_device(host: Host) -> None:
+    run, netlink = host.inside.run, host.netlink
+    before, target = host.state(), IPv4Address("198.51.100.7")
+    networks = [IPv4Network("198.51.100.0/24"), IPv4Network("203.0.113.9/32")]
+    host.ip("route", "add", "default", "via", "192.0.2.2")
+    host.ip("route", "add", "198.51.100.0/24", "dev", "Tunnel0")
+    run(netlink.set_backstops(networks))
+    lookup = run(netlink.route_to(target))
+    assert lookup is not None
+    assert lookup.interface == "Tunnel0"
+    host.ip("link", "set", "Tunnel0", "down")
+    assert run(netlink.route_to(target)) is None
+    run(netlink.set_backstops(networks[1:]))
+    lookup = run(netlink.route_to(target))
+    assert lookup is not None
+    assert lookup.interface == "eth0"
+    run(netlink.close())
+    host.ip("link", "set", "Tunnel0", "up")
+    host.ip("route", "del", "default")
+    assert host.state() == before
+    assert host.ledger.read_text() == ""
 
 
 def test_what_is_set_on_a_tunnel_goes_with_it(host: Host) -> None:

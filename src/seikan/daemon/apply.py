@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seikan.config.model import Config, Interface
 from seikan.config.names import is_access, is_tunnel
 from seikan.config.plan import Action, ActionKind, inverse, plan
-from seikan.daemon.filters import ruleset
+from seikan.daemon.filters import holding, ruleset
 from seikan.daemon.settings import engine_settings
 from seikan.daemon.view import View, look
 from seikan.plane.base import PlaneError
@@ -48,6 +48,8 @@ class Applier:
         self._untold = False  # FRR has not taken the last configuration that it was given
         self._again = False  # the last look at the surroundings did not come to its end
         self._unfiltered: str | None = None  # why the last ruleset is not in force
+        self._filtered = False  # the packet filter has been what a configuration says
+        self.leaks = False  # nothing keeps what crypto maps should encrypt from being forwarded in clear
 
     async def apply(self, old: Config, new: Config) -> None:
         """All of it or nothing; raises `AdapterError` or `PlaneError` with the system as it was under `old`."""
@@ -69,9 +71,26 @@ class Applier:
             await self._guarded(old, inverse(done))
             raise
 
-    async def load(self, config: Config) -> list[str]:
-        """Bring up as much of a start-up configuration as can be; one line for each part that cannot."""
-        return await self._guarded(config, plan(Config(), config), tolerant=True)
+    async def load(self, config: Config, *, kept: bool = False) -> list[str]:
+        """Bring up as much of a start-up configuration as can be; one line for each part that cannot.
+
+        From before the first interface is up until the packet filter is complete, and for good where it cannot be had,
+        nothing is forwarded by an interface with a crypto map. `kept`: the filter of a killed router sees to that.
+        """
+        problems: list[str] = []
+        if not kept:
+            await self._try(self._hold(config), problems)
+        problems += await self._guarded(config, plan(Config(), config), tolerant=True)
+        if kept and not self._filtered:
+            await self._try(self._hold(config), problems)
+        return problems
+
+    async def _hold(self, config: Config) -> None:
+        wanted = holding(config, self._router.interfaces.linux_name)
+        self.leaks = bool(wanted.crypto)
+        if wanted.crypto:
+            await self._router.firewall.set(wanted)
+            self.leaks = False
 
     async def follow(self, old: Config, new: Config) -> None:
         """What the router adds itself has changed: every step, whatever becomes of the others."""
@@ -163,10 +182,13 @@ class Applier:
             self._unfiltered = str(error)
             raise
         self._unfiltered = None
+        self._filtered, self.leaks = True, False
 
     async def _route(self, config: Config) -> None:
         interfaces = self._router.interfaces
         self._untold = True
+        dropped = [route.network for route in config.routes if route.interface == "Null0"]
+        await self._router.netlink.set_backstops(dropped)
         await self._router.frr.apply(config, interfaces.linux_names(config), interfaces.foreign_addresses(config))
         self._untold = False
 

@@ -324,9 +324,9 @@ class Collector:
         """What came in clear against a crypto map, by interface."""
         found: dict[str, int] = {}
         for state in self._router.maps.states.values():
-            name = state.interface
-            came = sum(counted.get(crypto_counter(name, number, "clear"), 0) for number in state.crypto_map.entries)
-            found[name] = found.get(name, 0) + came
+            for name in state.interfaces:
+                came = sum(counted.get(crypto_counter(name, number, "clear"), 0) for number in state.crypto_map.entries)
+                found[name] = found.get(name, 0) + came
         return found
 
     def _tunnel(self, state: TunnelState, engine: TunnelStatus | None, now: datetime) -> CryptoTunnel:

@@ -91,6 +91,7 @@ def phase_two(config: Config, holder: IpsecProfile | CryptoMapEntry, name: str) 
             holder.lifetime_kilobytes, ipsec.lifetime_kilobytes, default=Ipsec.DEFAULT_LIFETIME_KILOBYTES
         ),
         replay_window=_first(holder.replay_window, ipsec.replay_window, default=Ipsec.DEFAULT_REPLAY_WINDOW),
+        idle_seconds=holder.idle_time if isinstance(holder, CryptoMapEntry) else None,
     )
 
 
@@ -102,12 +103,16 @@ def profile_phase_two(config: Config, name: str | None) -> PhaseTwo | None:
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """One flow with the ends that its SAs have: what `sessions` puts together by peer."""
+    """One flow with the ends that its SAs have: what `sessions` puts together by peer.
+
+    `interface` is that of a crypto map, which names the session; a tunnel's is the owner.
+    """
 
     local: Address
     remote: Address
     flow: FlowSettings
     isakmp_profile: str | None = None
+    interface: str | None = None
 
 
 def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings, ...]:
@@ -126,7 +131,7 @@ def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings
         behind = f" {remote}"
         found.append(
             TunnelSettings(
-                name=tunnels[0] if tunnels else rows[0].flow.owner.removesuffix(behind) + behind,
+                name=tunnels[0] if tunnels else (rows[0].interface or rows[0].flow.owner).removesuffix(behind) + behind,
                 local=local,
                 remote=remote,
                 flows=tuple(row.flow for row in rows),

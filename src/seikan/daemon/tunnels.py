@@ -31,6 +31,7 @@ NONE_YET = IPv4Address(0)  # an end that is not configured or not known
 RECURSION_HOLD = 10.0  # seconds that a recursive tunnel stays down the first time; doubles up to the limit
 RECURSION_HOLD_LIMIT = 60.0
 RECURSION_FORGET = 120.0  # seconds of peace after a hold, after which a recursion counts as the first again
+EXCHANGE_HOLD = 60.0  # seconds for which a tunnel stays up whose pairs an edit takes away, until others are there
 PATH_MTU_AGE = 600.0  # seconds after which a learnt path MTU is tried anew (IOS; RFC 1191 section 6.3)
 NEGOTIATING = "negotiating"
 NO_POLICY = "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
@@ -52,7 +53,11 @@ class SaState:
 
 @dataclass(slots=True)
 class TunnelState:
-    """One tunnel interface as it runs; `reason` is why its line protocol is down, None while it is up."""
+    """One tunnel interface as it runs; `reason` is why its line protocol is down, None while it is up.
+
+    Until `keep_until` it stays up without SAs and drops what is sent: an edit has changed what they are for, and routes
+    that went with it would let the traffic leave in clear by others.
+    """
 
     interface: Interface
     device: str
@@ -73,6 +78,7 @@ class TunnelState:
     counted_from: TunnelCounters = NOTHING_COUNTED  # the device's counters when its mode was set, or cleared
     transitions: int = 0
     held_until: float = 0.0
+    keep_until: float = 0.0
     recursive: bool = False  # the route to the destination goes through the tunnel itself
     recursions: int = 0
     ready: bool = False  # a spoke's: its addresses, filters and routing are there
@@ -320,6 +326,8 @@ class Tunnels:
         sas = self._sas_of(owner)
         sas.up, sas.reason = up, None if up else reason
         for state in self.owned(owner):
+            if up:
+                state.keep_until = 0.0
             self._refresh_one(state)
 
     def agreed(self, owner: str, udp: bool, transport: bool) -> None:
@@ -401,10 +409,12 @@ class Tunnels:
             self._set_carrier(state, False)
             if not state.protected:
                 self._change_device(state, _idle(state.device, state.parameters.mtu))
+        kept = False
         if state.protected:
             if obstacle is None:
                 if not state.sas.up:
                     obstacle = self._negotiate(state)
+                    kept = state.carrier and self._around.now() < state.keep_until
             elif not state.recursive:  # else the peer could not be told now
                 self._stop(state, obstacle)
         if obstacle is None:
@@ -412,7 +422,7 @@ class Tunnels:
         else:
             self.keepalives.forget(state)
         state.reason = obstacle
-        self._set_carrier(state, obstacle is None)
+        self._set_carrier(state, kept or obstacle is None)
 
     def make_ready(self, config: Config, problem: str | None) -> None:
         """Everything that `config` says of the spokes' interfaces is done, and they may carry packets, unless there is
@@ -561,6 +571,9 @@ class Tunnels:
                 # what crosses the device changes its meaning: nobody may see one carrier over both
                 self._set_carrier(state, False)
                 state.counted_from = self._plane.tunnel_counters(state.device)
+            elif state.carrier and self._exchanged(state, parameters):
+                state.keep_until = self._around.now() + EXCHANGE_HOLD
+                self._around.at(state.keep_until, self.refresh)
             self._plane.update_tunnel(parameters)
         if state.carrier and parameters.mtu != state.parameters.mtu and meets_neighbors(self._config, state.interface):
             text = (
@@ -569,6 +582,12 @@ class Tunnels:
             )
             self._around.log("TUN", 5, "MTU", text)
         state.parameters = parameters
+
+    @staticmethod
+    def _exchanged(state: TunnelState, parameters: TunnelParameters) -> bool:
+        """Whether no pair outlives the change of what pairs are for."""
+        old, new = state.parameters.policies, parameters.policies
+        return old != new and not (state.sas.up and set(old) & set(new))
 
     def _set_carrier(self, state: TunnelState, up: bool) -> None:
         """The line protocol is what the device's carrier was set to. Raises `PlaneError`, and then it is down."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
 
 MAX_SESSIONS = 8192
+MAX_SESSIONS_OF_SOURCE = 1024  # behind one NAT; whoever has a key can have as many identities as it likes
 _JUDGED = (State.MM_KEY_EXCH, State.AG_NO_STATE, State.AG_INIT_EXCH)
 
 
@@ -172,8 +173,9 @@ class Peers:
         text = self._wrong_identity(sa)
         if text is None:
             go_on()
-        else:
-            refuse(text)
+            return
+        refuse(text)
+        self.tunnels.sessions.end_unless_alive(sa.tunnel, text)
 
     def _wrong_identity(self, sa: IkeSa) -> str | None:
         session = sa.tunnel.session
@@ -203,17 +205,22 @@ class Peers:
         if place is None:
             self.refuse(sa, path, f"isakmp profile {found[0]} has neither a virtual-template nor a dynamic map here")
             return
-        if self._name_of_another(identity, key):
+        if self._is_anothers(identity, key):
             self.core.counters["identity_theft"] += 1
-            self.refuse(sa, path, "there is another key for the name that it gives")
+            self.refuse(sa, path, "there is another key for the name or address that it gives")
             return
         _Claim(self, sa, path, identity, key, place, found[0], go_on).settle()
 
-    def _name_of_another(self, identity: Identity, key: Key) -> bool:
-        """Whether a name has a key of its own that this peer has not proved."""
-        if identity.kind not in (IdentityType.FQDN, IdentityType.USER_FQDN):
-            return False
-        own = self.core.keys.of_name(identity.name)
+    def _is_anothers(self, identity: Identity, key: Key) -> bool:
+        """Whether a name, or an address, has a key of its own that this peer has not proved.
+
+        An address counts in the peer's own keyring only: behind a NAT it is a private one, and may be anybody's.
+        """
+        own: list[Key] = []
+        if identity.address is not None:
+            own = self.core.keys.of_host(identity.address, key.keyring)
+        elif identity.kind in (IdentityType.FQDN, IdentityType.USER_FQDN):
+            own = self.core.keys.of_name(identity.name)
         return bool(own) and all(row.secret != key.secret for row in own)
 
     def refuse(self, sa: IkeSa, path: Path, why: str) -> None:
@@ -334,9 +341,24 @@ class _Claim:
         self.go_on()
 
     def _begin(self) -> None:
-        if len(self.sessions) >= MAX_SESSIONS:
-            self.peers.core.counters["session_limit"] += 1
-            self.peers.refuse(self.sa, self.path, f"there are {MAX_SESSIONS} sessions")
-            return
+        for count, most, where in (
+            (len(self.sessions), MAX_SESSIONS, ""),
+            (self.sessions.from_source(self.path), MAX_SESSIONS_OF_SOURCE, f" with {self.path.remote}"),
+        ):
+            if count >= most:
+                self.peers.core.counters["session_limit"] += 1
+                self.peers.refuse(self.sa, self.path, f"there are {most} sessions{where}")
+                return
         self.sessions.begin(self.sa, self.path, self.identity, self.key, self.place, self.profile)
+        self._relieve()
         self.go_on()
+
+    def _relieve(self) -> None:
+        """Whoever was at this very end before has another name now: what it had under the old one goes unless it lives.
+        A delete that comes with the new name says nothing of the old one's SAs.
+        """
+        here = (self.path.remote, self.path.remote_port)
+        for other in list(self.peers.core.by_remote.get(self.path.remote, ())):
+            if other is not self.sa.tunnel and other.session is not None and self._at(other) == here:
+                text = f"the peer at {self.path.remote} has another identity now: {self.sa.peer_identity}"
+                self.sessions.end_unless_alive(other, text)

@@ -7,13 +7,15 @@ side never begins one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seikan.ike.core import Core
 from seikan.ike.effects import Address, CreateAccess, MoveAccess, Path, RemoveAccess, Usage
 from seikan.ike.identity import Identity
+from seikan.ike.limits import source
 from seikan.ike.numbers import Numbers
 from seikan.ike.preshared import Key
 from seikan.ike.sa import IkeSa, Place, Session, Tunnel
@@ -39,6 +41,7 @@ class Sessions:
         self._known: dict[_Known, list[Tunnel]] = {}
         self._paths: dict[tuple[Address, Address, int], Tunnel] = {}
         self._all: dict[Tunnel, None] = {}
+        self._from: Counter[Hashable] = Counter()
         self._names = 0
 
     def __len__(self) -> int:
@@ -54,6 +57,10 @@ class Sessions:
     def at(self, path: Path) -> Tunnel | None:
         """The session whose peer is at the far end of `path`."""
         return self._paths.get(_end(path))
+
+    def from_source(self, path: Path) -> int:
+        """How many peers are where `path` leads."""
+        return self._from[source(path.remote)]
 
     # -- beginning and joining ---------------------------------------------------------------------------------------
 
@@ -119,13 +126,20 @@ class Sessions:
 
     def _enter(self, tunnel: Tunnel, path: Path) -> None:
         self._paths.setdefault(_end(path), tunnel)
+        self._from[source(path.remote)] += 1
         self.core.by_remote.setdefault(path.remote, {})[tunnel] = None
 
     def _leave(self, tunnel: Tunnel, path: Path) -> None:
-        if self._paths.get(_end(path)) is tunnel:
-            del self._paths[_end(path)]
+        self._from[source(path.remote)] -= 1
+        if not self._from[source(path.remote)]:
+            del self._from[source(path.remote)]
         members = self.core.by_remote.get(path.remote, {})
         members.pop(tunnel, None)
+        if self._paths.get(_end(path)) is tunnel:
+            del self._paths[_end(path)]
+            for other in members:  # two identities of one peer
+                if other.session is not None and _end(other.session.path) == _end(path):
+                    self._paths[_end(path)] = other
         if not members:
             self.core.by_remote.pop(path.remote, None)
 
@@ -155,6 +169,11 @@ class Sessions:
         session.questions.append(done)
         if len(session.questions) == 1:
             self._ask(tunnel, session, self.core.now, 0)
+
+    def end_unless_alive(self, tunnel: Tunnel, reason: str) -> None:
+        """There is a sign that the peer of a session is not there any more; of a configured one nothing follows."""
+        if tunnel.session is not None:
+            self.ask(tunnel, lambda alive: None if alive else self.end(tunnel, reason))
 
     def _ask(self, tunnel: Tunnel, session: Session, since: float, tries: int) -> None:
         core = self.core

@@ -122,11 +122,7 @@ def render(
 
 def _zebra(config: Config, names: Mapping[str, str]) -> DaemonConfig:
     # As in IOS, a static route's next hop may itself be reached by the default route.
-    # The kernel drops a nexthop object, and the routes with it, the moment its device loses its carrier: until zebra
-    # has put the next best route in their place, a floating one to Null0 maybe, packets would leave by the default
-    # route, in clear. Routes with next hops of their own stay, and drop what they are asked for.
-    lines = ("ip nht resolve-via-default", "no zebra nexthop kernel enable")
-    sections: dict[str, tuple[str, ...]] = {GLOBAL: lines}
+    sections: dict[str, tuple[str, ...]] = {GLOBAL: ("ip nht resolve-via-default",)}
     for name in config.interfaces:
         if not is_template(name):
             sections[f"interface {names.get(name, name)}"] = ("link-detect",)

@@ -13,7 +13,7 @@ import struct
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,10 @@ _REVERSE_PATH_OFF = "0"
 _REVERSE_PATH_LOOSE = "2"
 _LOST = ("lost-address", "lost-route")
 _REMOVED_GROUP = 0x5E000000  # of devices (IFLA_GROUP) that go together; the process is in it
+_BACKSTOP = "backstop"
+_PROTOCOL = 94  # rtnetlink(7): none of those that FRR and the system take for their own
+_BLACKHOLE = 6  # RTN_BLACKHOLE
+_BACKSTOP_METRIC = 0xFF000000  # behind every other route; zebra takes the first octet for a distance: unusable
 _SYSTEM_PROTOCOLS = (3, 4, 16)  # rtnetlink(7): boot (`ip route add`), static, DHCP; FRR and the kernel renew their own
 _GONE = {errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENOENT, errno.ESRCH, errno.ENXIO}
 
@@ -134,6 +138,7 @@ class Netlink:
         self._ipr: Any = None
         self._asking: Rtnetlink
         self._policy: PolicyRouting
+        self._backstops: set[str] = set()
 
     async def open(self) -> None:
         self._asking = Rtnetlink()
@@ -422,6 +427,25 @@ class Netlink:
         for entry in self._ledger.of(name):
             self._ledger.forget(entry)
 
+    # --- backstops
+
+    async def set_backstops(self, networks: Iterable[IPv4Network]) -> None:
+        """Have packets for these networks dropped where the kernel has no other route for them.
+
+        A routing daemon puts its route to Null0 there when it learns that a better one is gone: the kernel takes routes
+        away with a device or its carrier at once, and what leaves until then would leave in clear.
+        """
+        wanted = {str(network) for network in networks}
+        held = {entry.target for entry in self._ledger.entries() if entry.kind == _BACKSTOP}
+        for target in sorted(held - wanted):
+            await self._undo(Entry(_BACKSTOP, target))
+        for target in sorted(wanted):
+            self._ledger.record(Entry(_BACKSTOP, target))
+            if target not in self._backstops:
+                async with _named(f"a route to Null0 for {target} cannot be set"):
+                    await self._ipr.route("replace", **_backstop(target))
+        self._backstops = wanted
+
     # --- policy routing
 
     async def set_crypto_route(self, routing: CryptoRouting, device: str, *, ipv6: bool = False) -> bool:
@@ -502,6 +526,8 @@ class Netlink:
         try:
             if entry.kind == CRYPTO_ROUTE:
                 await self._policy.undo(entry)
+            elif entry.kind == _BACKSTOP:
+                await self._ipr.route("del", **_backstop(entry.target))
             elif entry.kind == "sysctl":
                 (_SYSCTL / (entry.detail or entry.target)).write_text(entry.before)
             else:
@@ -542,6 +568,10 @@ class Netlink:
 
     async def _index(self, interface: str) -> int:
         return (await self._link(interface)).index
+
+
+def _backstop(target: str) -> dict[str, Any]:
+    return {"dst": target, "type": _BLACKHOLE, "priority": _BACKSTOP_METRIC, "proto": _PROTOCOL}
 
 
 @asynccontextmanager

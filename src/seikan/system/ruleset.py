@@ -44,8 +44,9 @@ def guarded_counter(interface: str) -> str:
 def unrouted_counter(interface: str) -> str:
     """Packets for a crypto map that were about to leave by another device than the map's, and were dropped.
 
-    That is so where a program binds its socket to the outside interface, or another one has removed the rule of
-    policy routing.
+    That is so where a program binds its socket to the outside interface, where another one has removed the rule of
+    policy routing or the packet's mark, and where rules for the interface that a packet came by, or one of several
+    next hops, send it another way than the routes to its destination tell.
     """
     return f"crypto {interface} unrouted"
 

@@ -1,0 +1,196 @@
+"""A virtual machine with Debian's kernel, for peers that need what this machine's kernel lacks: ESP and GRE.
+
+Software emulation, so it runs wherever qemu does and computes some ten times slower. Its root is this machine's file
+system, read-only under an overlay in memory: whatever is installed here is there, and what is written there is gone.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.conftest import find_tool, lacking
+from tests.interop.network import run
+
+KERNEL_PACKAGE = "linux-image-6.12-amd64"
+_MODULES = (
+    *(
+        "virtio_pci",
+        "9pnet_virtio",
+        "9p",
+        "overlay",
+        "veth",
+        "tun",
+        "dummy",
+        "nf_tables",
+        "nft_nat",
+        "nft_masq",
+        "nft_ct",
+    ),
+    *("xfrm_user", "xfrm4_tunnel", "esp4", "esp6", "ip_gre", "ip6_gre", "aesni_intel", "authenc", "authencesn"),
+    *("echainiv", "seqiv", "cbc", "ctr", "gcm", "hmac", "sha1_generic", "sha256_generic"),
+)
+_INIT = """\
+#!/busybox sh
+/busybox mount -t proc proc /proc
+/busybox mount -t devtmpfs dev /dev
+while read module; do /busybox insmod /modules/$module; done </modules/list
+/busybox mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000 root /lower
+/busybox mount -t tmpfs memory /upper
+/busybox mkdir /upper/files /upper/work
+/busybox mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work root /new
+/busybox mount --move /proc /new/proc
+/busybox mount --move /dev /new/dev
+/busybox cp /job /new/.job
+exec /busybox switch_root /new /bin/bash /.job
+"""
+_JOB = """\
+mount -t sysfs sys /sys
+mkdir -p /dev/pts /dev/shm
+for place in /run /tmp /dev/shm; do mount -t tmpfs memory $place; done
+mount -t devpts devpts /dev/pts
+mkdir -p /run/netns
+ip link set lo up
+export PATH={path} HOME={home}
+cd {directory}
+{command}
+echo "{mark}$?"
+echo o >/proc/sysrq-trigger
+read forever </dev/zero
+"""
+_MARK = "machine-exit-status:"
+
+
+def run_in_machine(command: Sequence[str], limit: float) -> tuple[int, str]:
+    """Run a command as root in the machine: its exit status, 125 where the machine did not come to it, and the console.
+
+    Skips, or fails, the test where the machine cannot be had. `limit` in seconds, of emulation.
+    """
+    for tool in ("qemu-system-x86_64", "busybox", "depmod", "modprobe"):
+        if find_tool(tool) is None:
+            lacking(f"{tool} is not installed: make test installs it")
+    kernel = _kernel()
+    with tempfile.TemporaryDirectory() as made:
+        initramfs = Path(made) / "initramfs"
+        job = _JOB.format(
+            path=shlex.quote(os.environ.get("PATH", os.defpath)),
+            home=shlex.quote(str(Path.home())),
+            directory=shlex.quote(str(Path.cwd())),
+            command=shlex.join(command),
+            mark=_MARK,
+        )
+        initramfs.write_bytes(_archive(kernel, job))
+        console = _boot(kernel, initramfs, limit)
+    found = re.findall(rf"^{_MARK}(\d+)$", console, re.MULTILINE)
+    return (int(found[-1]) if found else 125), console
+
+
+def _boot(kernel: Path, initramfs: Path, limit: float) -> str:
+    """What the machine wrote on its console until it was off, or `limit` seconds had passed."""
+    console = initramfs.with_name("console")
+    with console.open("wb") as output:
+        machine = subprocess.Popen(
+            [
+                *(find_tool("qemu-system-x86_64") or "", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"),
+                *("-m", "2048", "-nographic", "-no-reboot", "-nic", "none"),
+                *("-kernel", str(next((kernel / "boot").glob("vmlinuz-*"))), "-initrd", str(initramfs)),
+                *("-append", "console=ttyS0 quiet panic=-1 mitigations=off"),
+                *("-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"),
+                *("-device", "virtio-9p-pci,fsdev=root,mount_tag=root"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            machine.wait(limit)
+        except subprocess.TimeoutExpired:
+            output.write(f"\nended after {limit:.0f} s\n".encode())
+        finally:
+            machine.kill()
+            machine.wait()
+    return console.read_text(errors="replace").replace("\r", "")
+
+
+def _kernel() -> Path:
+    """The unpacked kernel package, fetched once; skips or fails the test where apt has none."""
+    place = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "seikan-tests" / KERNEL_PACKAGE
+    if (place / "ready").exists():
+        return place
+    if find_tool("apt-get") is None:
+        lacking(f"the kernel {KERNEL_PACKAGE} is a Debian package, and there is no apt-get here")
+    found = _newest_kernel()
+    if found is None:  # lists that were never fetched
+        run("apt-get", "update", "-q", limit=300, check=False)
+        found = _newest_kernel()
+    if found is None:
+        lacking(f"apt knows no {KERNEL_PACKAGE}")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    fetched = subprocess.run(
+        ["apt-get", "download", "-q", str(found)], cwd=place, capture_output=True, text=True, timeout=300, check=False
+    )
+    if fetched.returncode != 0:
+        lacking(f"{found} could not be fetched: {(fetched.stderr.strip().splitlines() or ['?'])[-1]}")
+    package = next(place.glob("*.deb"))
+    run("dpkg", "-x", str(package), str(place), limit=120)
+    package.unlink()
+    run(find_tool("depmod") or "", "-b", str(place), _version(place), limit=120)
+    (place / "ready").touch()
+    return place
+
+
+def _newest_kernel() -> str | None:
+    """The package that KERNEL_PACKAGE stands for, where apt knows it."""
+    found = re.search(r"Depends: (linux-image-\S+)", run("apt-cache", "depends", KERNEL_PACKAGE, check=False))
+    return None if found is None else found[1]
+
+
+def _version(kernel: Path) -> str:
+    return next((kernel / "lib" / "modules").iterdir()).name
+
+
+def _modules(kernel: Path) -> dict[str, bytes]:
+    """The modules and what they need, in the order in which they are to be loaded."""
+    found: dict[str, bytes] = {}
+    for module in _MODULES:
+        command = (find_tool("modprobe") or "", "-d", str(kernel), "-S", _version(kernel), "--show-depends", module)
+        for line in run(*command, check=False).splitlines():
+            if line.startswith("insmod "):
+                path = Path(line.split()[1])
+                octets = path.read_bytes()
+                found.setdefault(
+                    path.name.removesuffix(".xz"), lzma.decompress(octets) if path.suffix == ".xz" else octets
+                )
+    return found
+
+
+def _archive(kernel: Path, job: str) -> bytes:
+    """An initramfs: the modules, a shell, and the job."""
+    modules = _modules(kernel)
+    files = {
+        "init": _INIT.encode(),
+        "job": job.encode(),
+        "busybox": Path(find_tool("busybox") or "").read_bytes(),
+        "modules/list": "".join(f"{name}\n" for name in modules).encode(),
+        **{f"modules/{name}": octets for name, octets in modules.items()},
+    }
+    folders = ("modules", "proc", "sys", "dev", "lower", "upper", "new")
+    return b"".join(_entries(folders, files))
+
+
+def _entries(folders: Sequence[str], files: dict[str, bytes]) -> Iterator[bytes]:
+    """The "new ASCII" format of cpio(5), uncompressed."""
+    rows = [(name, 0o040755, b"") for name in folders]
+    rows += [(name, 0o100755, octets) for name, octets in files.items()]
+    for number, (name, mode, octets) in enumerate((*rows, ("TRAILER!!!", 0, b"")), 1):
+        fields = (number, mode, 0, 0, 1, 0, len(octets), 0, 0, 0, 0, len(name) + 1, 0)
+        head = b"070701" + "".join(f"{field:08X}" for field in fields).encode() + name.encode() + b"\0"
+        yield head + bytes(-len(head) % 4) + octets + bytes(-len(octets) % 4)
