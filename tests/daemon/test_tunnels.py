@@ -252,12 +252,28 @@ def test_without_tun_the_tunnel_waits_and_comes_by_itself(tmp_path: Path) -> Non
     asyncio.run(play())
 
 
-def test_a_plane_error_while_typing_refuses_the_line(tmp_path: Path) -> None:
+def test_a_second_tunnel_between_the_same_ends_waits_for_its_key(tmp_path: Path) -> None:
+    """Source, destination and key are typed one after the other, as everybody does."""
+
     async def story(bench: Bench) -> None:
         same = GRE.replace("Tunnel0", "Tunnel1").replace("10.9.9.1", "10.9.7.1")
-        refused = await bench.change(GRE_SITE + same)
-        assert len(refused) == 1
-        assert "give one a key" in refused[0]
+        assert await bench.change(GRE_SITE + same) == []
+        states = bench.router.tunnels.states
+        assert states["Tunnel0"].carrier
+        assert not states["Tunnel1"].carrier
+        assert "give one a key" in (states["Tunnel1"].reason or "")
+        assert await bench.change(GRE_SITE + same + " tunnel key 7\n") == []
+        assert states["Tunnel1"].carrier
+        assert await bench.change(GRE_SITE + same) == []
+        assert await bench.change(LOOP + WAN + same) == []
+        assert states["Tunnel1"].carrier
+
+
+def test_a_plane_error_while_typing_refuses_the_line(tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        bench.faults.fail_only("MemoryPlane.create_tunnel")
+        other = GRE.replace("Tunnel0", "Tunnel1").replace("192.0.2.3", "192.0.2.9").replace("10.9.9.1", "10.9.7.1")
+        assert await bench.change(GRE_SITE + other) == ["MemoryPlane.create_tunnel does not work today"]
         assert "Tunnel1" not in bench.memory.devices
         with pytest.raises(PlaneError):
             bench.memory.carrier("Tunnel1")

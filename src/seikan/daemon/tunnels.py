@@ -473,6 +473,9 @@ class Tunnels:
             return f"the tunnel source {tunnel.source} has no address"
         if state.local.version != state.remote.version:
             return f"the tunnel source {state.local} and destination {state.remote} are of different IP versions"
+        twin = self._twin(state)
+        if twin is not None:
+            return f"{twin} has the same GRE source, destination and key as {state.name}: give one a key (tunnel key N)"
         if not isinstance(tunnel.source, str):
             if not self._view.has(state.local):
                 return f"source {state.local} is no address of this router"
@@ -488,6 +491,17 @@ class Tunnels:
         if own is not None and not own.admin_up:
             return f"the device {state.device} was set down: ip link set {state.device} up"
         return self._route_obstacle(state, state.remote)
+
+    def _twin(self, state: TunnelState) -> str | None:
+        """An earlier GRE tunnel that received packets could be meant for as well."""
+        for other in self._states.values():
+            if other is state or state.tunnel.mode.ipsec:
+                break
+            alike = (other.local, other.remote, other.tunnel.key) == (state.local, state.remote, state.tunnel.key)
+            together = other.owner == state.owner if state.protected else not other.protected
+            if alike and together and not other.tunnel.mode.ipsec and not other.interface.shutdown:
+                return other.name
+        return None
 
     def _route_obstacle(self, state: TunnelState, remote: Address) -> str | None:
         route = self._view.routes.get(remote)
