@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from bench import negotiation
+from bench import negotiation, spokes
 from bench.contenders import CONTENDERS, running
 from bench.traffic import Sample
 
@@ -33,6 +33,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=4, help="of each throughput test (default: %(default)s)")
     parser.add_argument("--only", action="append", metavar="TEXT", help="contenders whose name contains TEXT")
     parser.add_argument("--negotiations", type=int, default=400, metavar="N", help="of each kind; 0 for none")
+    parser.add_argument("--spokes", type=int, nargs="*", default=[200, 1000], help="of a hub; none: no hub")
     parser.add_argument("--json", type=Path, help="where the figures go (default: standard output, after the table)")
     return parser.parse_args()
 
@@ -85,6 +86,27 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
 
 
+def _hubs(counts: Sequence[int], directory: Path) -> dict[str, list[spokes.Spokes]]:
+    """Each hub with so many spokes, one after the other."""
+    found: dict[str, list[spokes.Spokes]] = {}
+    for count in counts:
+        for name, measure in spokes.HUBS.items():
+            print(f"hub: {name}, {count} spokes", file=sys.stderr, flush=True)
+            found.setdefault(name, []).append(measure(count, directory / f"hub-{count}-{len(found)}-{name[:6]}"))
+    return found
+
+
+def _hub_table(hubs: Mapping[str, Sequence[spokes.Spokes]]) -> str:
+    heads = ["SAs, s", "line protocols, s", "CPU ms", "of FRR", "memory kB", "of FRR"]
+    rows = [["hub", "spokes", *heads]]
+    for name, results in hubs.items():
+        for result in results:
+            up = "-" if result.up is None else f"{result.up:.1f}"
+            each = (result.cpu, result.routing_cpu, result.memory, result.routing_memory)
+            rows.append([name, str(result.count), f"{result.negotiated:.1f}", up, *(f"{value:.1f}" for value in each)])
+    return _table(rows)
+
+
 def main() -> int:
     """Measure and print; returns 0."""
     options = _options()
@@ -98,6 +120,7 @@ def main() -> int:
                 where = directory / f"{responder}-{group}"
                 result = negotiation.measure(responder, group, options.negotiations, where)
                 negotiated.setdefault(responder, {})[group] = result
+        hubs = _hubs(options.spokes, directory)
     print(
         _table(
             [["", *_COLUMNS.values(), "TCP 1 ratio", "TCP 4 ratio"]]
@@ -124,6 +147,9 @@ def main() -> int:
                 ]
             )
         )
+    if hubs:
+        print()
+        print(_hub_table(hubs))
     figures = json.dumps(
         {
             "machine": machine(),
@@ -134,6 +160,7 @@ def main() -> int:
                 name: {str(group): result.as_dict() for group, result in groups.items()}
                 for name, groups in negotiated.items()
             },
+            "hubs": {name: [result.as_dict() for result in results] for name, results in hubs.items()},
         },
         indent=1,
     )

@@ -6,9 +6,10 @@ Seikan makes an interface for each, with an address, a line protocol and OSPF on
 
 from __future__ import annotations
 
-import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.hub.ground import HUB, KEY, Fleet, fleet, ground, resident_kilobytes, wire
@@ -19,6 +20,7 @@ from bench.traffic import cpu_seconds
 from seikan.lab.wait import wait_until
 
 GROUPS = {14: "aes128-sha1-modp2048", 19: "aes128-sha1-ecp256"}
+GROUP = 19
 LIMIT = 300.0  # seconds
 
 
@@ -50,21 +52,17 @@ def _begin(simulated: Fleet, count: int) -> float:
     return began
 
 
-def seikan(count: int, group: int, directory: Path, *, ospf: bool = True, profile: Path | None = None) -> Spokes:
-    """`profile`: where a sampling profiler of the hub's daemon writes, if it is installed (py-spy)."""
+def seikan(count: int, directory: Path, *, group: int = GROUP, ospf: bool = True) -> Spokes:
+    """A hub with a Virtual-Template, `ospf` on it."""
     with ground(directory, count, group=group, ospf=ospf) as hub:
         routing = hub.routing()
         before = (hub.resident_kilobytes(), sum(map(resident_kilobytes, routing)))
         used = (cpu_seconds([hub.daemon.pid]), cpu_seconds(routing))
-        sampler = _sample(hub.daemon.pid, profile) if profile is not None else None
         began = _begin(hub.fleet, count)
         negotiated = time.monotonic() - began
         if not wait_until(lambda: hub.up() == count, LIMIT):
             raise RuntimeError(f"{count - hub.up()} of {count} line protocols stayed down")
         up = time.monotonic() - began
-        if sampler is not None:
-            sampler.terminate()
-            sampler.wait()
         routing = hub.routing()
         return Spokes(
             count,
@@ -77,11 +75,8 @@ def seikan(count: int, group: int, directory: Path, *, ospf: bool = True, profil
         )
 
 
-def _sample(pid: int, path: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(["py-spy", "record", "-p", str(pid), "-o", str(path), "-f", "raw", "-d", "600"])
-
-
-def charon(count: int, group: int, directory: Path) -> Spokes:
+def charon(count: int, directory: Path, *, group: int = GROUP) -> Spokes:
+    """A responder that takes whoever has the key; ESP in user space, one device for all."""
     with network() as net:
         host, spokes = wire(net, directory, count)
         host.ip("route", "add", "10.65.0.0/16", "via", "10.64.0.2")
@@ -125,3 +120,10 @@ def charon(count: int, group: int, directory: Path) -> Spokes:
             )
         responder.stop()
         return made
+
+
+HUBS: dict[str, Callable[[int, Path], Spokes]] = {
+    "charon": charon,
+    "Seikan": seikan,
+    "Seikan without OSPF": partial(seikan, ospf=False),
+}

@@ -369,9 +369,13 @@ def test_no_removes_the_key_that_is_typed_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", ["fa1/0", "eth0", "ens3", "Gi0/1"])
-def test_a_port_cannot_be_removed(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"^Removal of physical interfaces is not permitted$"):
-        typed(f"interface {name}", f"no interface {name}")
+def test_a_port_can_be_removed_only_when_nothing_is_configured_on_it(name: str) -> None:
+    port = (f"interface {name}", "description typed by mistake")
+    with pytest.raises(ConfigError, match=r"^Removal of physical interfaces is not permitted while they are "):
+        typed(*port, f"no interface {name}")
+    assert typed(*port, f"default interface {name}", f"no interface {name}").config.interfaces == {}
+    with pytest.raises(ConfigError, match=r"is not configured$"):
+        typed(f"no interface {name}")
 
 
 @pytest.mark.parametrize("name", ["lo0", "tu0", "Gi0/1.10", "Vlan1"])

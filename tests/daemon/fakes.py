@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import Any, cast
 
@@ -166,6 +166,12 @@ class FakeNetlink:
         """Nothing to keep."""
 
     def accept_own_sources(self, interface: str, accept: bool) -> None:
+        """Nothing to keep."""
+
+    async def set_backstops(self, networks: Iterable[IPv4Network]) -> None:
+        """Nothing to keep."""
+
+    def set_ipv6(self, interface: str, wanted: bool) -> None:
         """Nothing to keep."""
 
     async def set_crypto_route(self, routing: CryptoRouting, device: str, *, ipv6: bool = False) -> bool:

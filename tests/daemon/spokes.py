@@ -174,12 +174,12 @@ class Ground:
         return self.hub.exec("show crypto session detail") + self.hub.exec("show ip ospf neighbor") + "\n".join(logs)
 
 
-def masquerade(host: Host) -> None:
+def masquerade(host: Host, how: str = "masquerade") -> None:
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
     host.run(
         "nft",
         "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; "
-        'add rule ip nat post oifname "outside" masquerade',
+        f'add rule ip nat post oifname "outside" meta l4proto udp {how}',
     )
 
 

@@ -57,3 +57,13 @@ def test_each_line_has_its_own_pair_when_traffic_asks_for_it(sites: Sites) -> No
     assert session.count("Active SAs: 2") == 2
     assert session.count("IKEv1 SA") == 1
     assert not r1.host.answers("10.30.2.1", "10.10.1.1")  # no line has both, and the provider knows neither
+
+
+def test_a_filter_that_others_flush_is_back_at_once(sites: Sites) -> None:
+    r1 = sites.r1
+    r1.configure(CRYPTO, MAP, lines("r1", "r3"))
+    r1.start()
+    for _ in range(3):
+        assert "table inet seikan_" in r1.host.run("nft", "list", "tables")
+        r1.host.run("nft", "flush", "ruleset")
+        until(lambda: "table inet seikan_" in r1.host.run("nft", "list", "tables"), 2.0, what=r1.log)

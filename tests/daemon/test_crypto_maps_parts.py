@@ -75,8 +75,7 @@ def test_a_line_that_comes_leaves_the_numbers_of_the_others_alone() -> None:
 
 
 def state(made: Config, **more: object) -> MapState:
-    held = MapState("eth0", "eth0", 1, made.crypto_maps["M"], **more)  # type: ignore[arg-type]
-    held.linux_name = "eth0"
+    held = MapState("eth0", {"eth0": "eth0"}, 1, made.crypto_maps["M"], **more)  # type: ignore[arg-type]
     held.made = True
     return held
 

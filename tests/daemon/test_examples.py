@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from tests.daemon.routers import Router, cable, until
+from tests.daemon.routers import Router, cable, type_lines, until
 from tests.interop.network import Host, Network, network
 
 from seikan.config.parse import parse
@@ -128,10 +130,10 @@ def made_ground(directory: Path) -> Iterator[Ground]:
                 capture.stop()
 
 
-def only_ciphertext(ground: Ground) -> None:
+def only_ciphertext(ground: Ground, *besides: str) -> None:
     ground.check_secrecy()
     kinds = {packet.kind for packet in ground.seen()}
-    assert kinds <= VISIBLE, summary(ground.seen())
+    assert kinds <= {*VISIBLE, *besides}, summary(ground.seen())
 
 
 def static_vti(ground: Ground) -> None:
@@ -191,7 +193,15 @@ def gre_over_ipsec(ground: Ground) -> None:
     sas = a.exec("show crypto ipsec sa")
     assert "in use settings ={Transport" in sas
     assert len(set(re.findall(r"spi: (0x[0-9A-F]+)", sas))) == 2, sas  # one pair, and both tunnels show it
-    only_ciphertext(ground)
+    for command, up in (("shutdown", False), ("no shutdown", True)):  # the keepalive sees it, the SAs stay
+        type_lines(b, "configure terminal", "interface Tunnel1", command, "end")
+        until(lambda up=up: a.tunnel_up(1) is up, 30, what=lambda: a.exec("show interfaces tunnel 1") + ground.logs())
+        assert a.tunnel_up(0)
+    ground.reaches(a_hosts["eth2"], "10.2.8.10", 10)
+    only_ciphertext(ground, "GRE")
+    answers = [packet.frame for packet in ground.seen() if packet.kind == "GRE"]
+    assert answers
+    assert all(frame[36:38] == bytes(2) and len(frame) <= 60 for frame in answers)  # keepalives' answers, empty
 
 
 def crypto_map_with_nat_and_a_backup_peer(ground: Ground) -> None:
@@ -220,10 +230,47 @@ def crypto_map_for_unknown_peers(ground: Ground) -> None:
     ground.link(hub.host, "eth0", "192.0.2.10", "192.0.2.1")
     behind(ground, c.host)
     ground.start()
+    assert not hub_hosts["eth1"].answers("10.3.0.10")  # dropped: only the branch can begin, and nothing goes in clear
     ground.reaches(c_hosts["eth1"], "10.1.0.10")
     ground.reaches(hub_hosts["eth1"], "10.3.0.10", 5)
     assert re.search(r"^S +10\.3\.0\.0/24 ", hub.exec("show ip route"), re.MULTILINE)  # reverse-route
     ground.check_secrecy()
+
+
+def one_end_migrated(ground: Ground) -> None:
+    a, a_hosts = ground.router("migration/before/site-a", eth1="10.1.0")
+    _, b_hosts = ground.router("migration/before/site-b", eth1="10.2.0", eth2="10.2.8")
+    ground.link(a.host, "eth0", "", "192.0.2.1", route=False)
+    ground.link(ground.routers[1].host, "eth0", "", "198.51.100.1", route=False)
+    ground.start()
+    for migrated in (False, True):
+        if migrated:
+            a.stop()
+            a.startup.write_text((EXAMPLES / "migration/after/site-a/startup-config").read_text())
+            a.start()
+            until(a.tunnel_up, what=lambda: a.reason() + ground.logs())
+        ground.reaches(a_hosts["eth1"], "10.2.0.10")
+        ground.reaches(a_hosts["eth1"], "10.2.8.10")
+        ground.reaches(b_hosts["eth2"], "10.1.0.10", 5)
+        ground.reaches(a_hosts["eth1"], INTERNET, 5)
+        assert set(
+            re.findall(r"remote ident \(addr/mask/prot/port\): \((\S+)/255", a.exec("show crypto ipsec sa"))
+        ) == {
+            "10.2.0.0",
+            "10.2.8.0",
+        }
+    ground.check_secrecy()
+
+
+def test_the_migrated_end_is_what_seikan_migrate_writes(tmp_path: Path) -> None:
+    before, after = (EXAMPLES / "migration" / stage / "site-a" for stage in ("before", "after"))
+    outcome = {name: tmp_path / name for name in ("startup-config", "report")}
+    command = [sys.executable, "-m", "seikan", "migrate", str(before / "startup-config"), "--clean"]
+    command += ["--output", str(outcome["startup-config"]), "--report", str(outcome["report"])]
+    subprocess.run(command, capture_output=True, timeout=30, check=True)
+    assert {name: path.read_text() for name, path in outcome.items()} == {
+        name: (after / name).read_text() for name in outcome
+    }
 
 
 WAYS: dict[str, Callable[[Ground], None]] = {
@@ -232,6 +279,7 @@ WAYS: dict[str, Callable[[Ground], None]] = {
     "gre-ipsec": gre_over_ipsec,
     "crypto-map": crypto_map_with_nat_and_a_backup_peer,
     "crypto-map-dynamic": crypto_map_for_unknown_peers,
+    "migration": one_end_migrated,
 }
 
 

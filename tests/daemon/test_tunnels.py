@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 from tests.daemon.fakes import Bench
 from tests.daemon.test_rollback import GRE, LOOP, VTI, WAN
 
-from seikan.plane.base import PlaneError
+from seikan.daemon.settings import sessions
+from seikan.plane.base import EventKind, PlaneError, PlaneEvent
 from seikan.system.netlink_events import Change
 
 GRE_SITE = LOOP + WAN + GRE
@@ -55,6 +57,37 @@ def test_up_is_logged_only_when_the_device_took_its_carrier(tmp_path: Path) -> N
         assert line_protocol(bench)[-1] == "Tunnel0 up"
 
     on_bench(tmp_path, GRE_SITE, story)
+
+
+def test_another_mtu_is_told_where_ospf_neighbors_mind(tmp_path: Path) -> None:
+    keyed, area = GRE_SITE + " tunnel key 10\n", "router ospf 1\n network 10.9.9.0 0.0.0.255 area 0\n"
+
+    async def story(bench: Bench) -> None:
+        assert await bench.change(keyed) == []
+        assert not [line for line in bench.lines if "TUN-5-MTU" in line]
+        assert await bench.change(GRE_SITE + area) == []
+        assert await bench.change(keyed + area) == []
+        (told,) = [line for line in bench.lines if "TUN-5-MTU" in line and "1472 octets, not 1476" in line]
+        assert "OSPF forms its adjacencies anew" in told
+
+    on_bench(tmp_path, GRE_SITE, story)
+
+
+def test_shared_gre_tunnels_are_called_by_profile_and_ends(tmp_path: Path) -> None:
+    shared = (
+        "crypto isakmp policy 1\n authentication pre-share\n group 14\n encr aes\n"
+        "crypto isakmp key K address 192.0.2.3\n"
+        "crypto ipsec transform-set T esp-gcm\n mode transport\n"
+        "crypto ipsec profile P\n set transform-set T\n"
+        + GRE_SITE
+        + " tunnel key 10\n tunnel protection ipsec profile P shared\n"
+    )
+
+    async def story(bench: Bench) -> None:
+        (session,) = sessions(bench.router.running, bench.router.tunnels.protected())
+        assert session.name == session.flows[0].owner == "GRE with profile P, 10.0.0.1 to 192.0.2.3"
+
+    on_bench(tmp_path, shared, story)
 
 
 def test_a_tunnel_that_the_plane_refuses_does_not_take_others_along(tmp_path: Path) -> None:
@@ -241,3 +274,17 @@ def test_gre_tunnels_whose_ends_are_not_known_yet_are_not_the_same(tmp_path: Pat
         assert bench.memory.carrier("Tunnel1")
 
     on_bench(tmp_path, "", story)
+
+
+def test_forged_esp_fills_no_log(tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        here, there = IPv4Address("10.0.0.1"), IPv4Address("203.0.113.66")
+        for spi in range(1000, 1500):
+            for kind in (EventKind.UNKNOWN_SPI, EventKind.AUTHENTICATION_FAILURE, EventKind.REPLAY):
+                bench.memory.inject(PlaneEvent(kind, None, spi, remote=there, local=here))
+        while bench.memory._notices:
+            bench.router.crypto._plane_ready()
+        for mnemonic in ("RECVD_PKT_INV_SPI", "RECVD_PKT_MAC_ERR", "PKT_REPLAY_ERR"):
+            assert 1 <= sum(mnemonic in line for line in bench.lines) <= 20, mnemonic
+
+    on_bench(tmp_path, LOOP + WAN + VTI, story)

@@ -194,6 +194,35 @@ def test_a_wrong_key_is_named_once_on_both_sides_and_never_shown() -> None:
     assert not any("SomethingElse" in line or "LoopedBack" in line for line in (*lines, *world.ladder))
 
 
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (lambda data: True, f"peer {B} does not answer (Main mode, MM_NO_STATE)"),
+        (
+            lambda data: pull_header(data).encrypted,
+            f"peer {B} does not answer message 5: its pre-shared key probably differs, or it does not accept our "
+            "identity; its own log knows",
+        ),
+    ],
+    ids=["nobody there", "refused in silence"],
+)
+def test_a_silent_peer_is_told_long_before_it_is_given_up(lost: Callable[[bytes], bool], told: str) -> None:
+    world = World(9, change_b=passive)
+    world.forward = lambda side, path, data: not (side is world.b and lost(data))
+    world.a.initiate()
+    world.b.initiate()
+    world.run(10.0)
+    assert state_of(world.a)[0] is None
+    world.run(5.0)
+    assert state_of(world.a)[0] == told
+    assert "phase1_failed" not in world.a.engine.status(world.now).counters
+    world.run(240.0)
+    assert world.a.engine.status(world.now).counters["phase1_failed"] >= 2
+    assert [line for line in world.a.logs if "IKMP_NO_ANSWER" in line] == [
+        f"%CRYPTO-4-IKMP_NO_ANSWER: {TUNNEL}: {told}"
+    ]
+
+
 def test_a_mismatch_of_phase_1_names_the_attributes_and_both_offers() -> None:
     other = replace(POLICY, priority=5, encryption="aes-cbc-256", group=19)
     world = World(10, change_b=lambda base: passive(policies(other)(base)))

@@ -248,6 +248,41 @@ def test_traffic_of_a_peer_that_lives_is_not_given_to_another() -> None:
     assert "198.51.100.66 asks for traffic that 198.51.100.1 has" in "\n".join(world.hub.logs)
 
 
+@pytest.mark.parametrize("asked", ["10.1.1.7/32", "10.0.0.0/8"])
+def test_traffic_that_overlaps_with_that_of_a_peer_that_lives_is_not_given_to_another(asked: str) -> None:
+    """Neither a part of it, nor more than it."""
+    world = HubWorld(24, configured=map_settings())
+    holder, thief = spoke(world, 1), spoke(world, 66, (asked, "10.9.0.0/16"))
+    connect(world, holder)
+    connect(world, thief, seconds=30.0)
+    assert {row.remote for row in world.hub.dynamic.values()} == {IPv4Address("198.51.100.1")}
+    assert holder.up
+    assert not thief.up
+    neighbour = spoke(world, 2, ("10.1.2.0/24", "10.9.0.0/16"))
+    connect(world, neighbour)
+    assert neighbour.up
+
+
+def test_no_part_of_a_configured_peers_traffic_goes_to_another() -> None:
+    """In no part of the map, and what it may not have it cannot pretend to have sent either."""
+    selector = Selector(IPv4Network("10.9.0.0/16"), IPv4Network("10.1.0.0/16"))
+    owner = f"{WAN} 20"
+    flows = (FlowSettings(owner, 7, selector, PHASE_TWO),)
+    static = TunnelSettings("static", HUB, IPv4Address("198.51.100.200"), flows)
+    world = HubWorld(25, configured=map_settings(tunnels=(static,)))
+    thief = spoke(world, 1)
+    connect(world, thief, seconds=20.0)
+    assert not thief.up
+    assert world.hub.dynamic == {}
+
+
+def test_half_of_the_world_is_too_much_without_an_access_list() -> None:
+    world = HubWorld(26, configured=map_settings())
+    greedy = spoke(world, 1, ("0.0.0.0/1", "10.9.0.0/16"), ("128.0.0.0/1", "10.9.0.0/16"))
+    connect(world, greedy, seconds=20.0)
+    assert world.hub.dynamic == {}
+
+
 def test_traffic_of_a_peer_that_is_gone_goes_to_the_next() -> None:
     """A site whose address has changed, and whose address is its identity."""
     world = HubWorld(21, configured=map_settings())

@@ -371,6 +371,33 @@ def test_one_that_is_used_only_late_in_its_life_is_replaced_too() -> None:
     assert world.a.downs == 0
 
 
+def test_an_idle_pair_goes_and_traffic_brings_it_back() -> None:
+    def change(base: EngineSettings) -> EngineSettings:
+        return with_tunnel(lines(2, on_demand=True)(base), idle_seconds=60)
+
+    world = start(maps(26, change, mirrored(lines(2, on_demand=True))), 1.0)
+    for number in (1, 2):
+        world.send_packet(world.a, MAP, number)
+    world.run(5.0)
+
+    def use() -> None:
+        world.send_packet(world.b, MAP, 1)  # what arrives is use, too
+        world.at(world.now + 50.0, use)
+
+    use()
+    world.run(50.0)
+    assert up(world.a) == up(world.b) == {1, 2}
+    world.run(15.0)
+    assert up(world.a) == up(world.b) == {1}
+    world.run(600.0)
+    assert up(world.a) == up(world.b) == {1}
+    assert count(world.a, "idle_pairs") == 1
+    assert world.lost_at_peer == []
+    world.send_packet(world.a, MAP, 2)
+    world.run(2.0)
+    assert up(world.a) == up(world.b) == {1, 2}
+
+
 def test_phase_1_of_an_idle_peer_ends_with_its_pairs() -> None:
     def change(base: EngineSettings) -> EngineSettings:
         return replace(short(base), policies=(replace(base.policies[0], lifetime=300),))
@@ -455,6 +482,22 @@ def test_one_flow_goes_and_another_comes_while_the_others_carry_on() -> None:
     assert {number: spis(world.a, number) for number in (1, 3)} == kept
     assert world.a.downs == world.b.downs == 0
     assert all(any(f"{spi:08x}" in text for spi in gone) for text in world.lost_at_peer)
+
+
+def test_another_name_for_the_same_peer_costs_nothing() -> None:
+    world = start(maps(39, lines(2)))
+    before = spis(world.a, 1) | spis(world.a, 2)
+
+    def renamed(base: EngineSettings) -> EngineSettings:
+        return with_tunnel(base, name="Tunnel0")
+
+    world.a.engine.configure(renamed(world.a.settings), world.now)
+    world.a.drain()
+    world.run(5.0)
+    assert spis(world.a, 1) | spis(world.a, 2) == before
+    assert world.a.downs == world.b.downs == 0
+    assert [row.name for row in world.a.engine.status(world.now).tunnels] == ["Tunnel0"]
+    assert len(world.a.engine.status(world.now).isakmp_sas) == 1
 
 
 def test_a_changed_selector_replaces_only_its_own_pair() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface
 
 import pytest
 
@@ -14,13 +14,13 @@ from seikan.ike.effects import Path, Send
 from seikan.ike.engine import ClearTarget, Engine
 from seikan.ike.numbers import LowestFree, Numbers
 from seikan.ike.v1.phase1 import Phase1
-from seikan.wire.constants import IdentityType
+from seikan.wire.constants import ExchangeType, IdentityType
 from seikan.wire.header import NO_COOKIE, pull_header
 from seikan.wire.payloads import Identification
 from seikan.wire.secret import Secret
 
 from .pair.hub import DOMAIN, GROUP_KEY, HUB, PROFILE, HubWorld, hub_settings, ring
-from .pair.world import TUNNEL, A, Side, settings, with_tunnel
+from .pair.world import KEY, TUNNEL, A, Side, settings, with_tunnel
 
 
 def first_message(number: int = 1, *, aggressive: str | None = None) -> bytes:
@@ -134,6 +134,59 @@ def test_half_open_exchanges_of_one_address_are_bounded() -> None:
     world.assert_empty()
 
 
+def test_an_ipv6_network_is_one_source() -> None:
+    """Whoever has one address has 2^64 of them."""
+    key = PreSharedKey(KEY, ipv6_address=IPv6Interface("::/0"))
+    world = HubWorld(34, configured=hub_settings(keyrings=(ring(key),)))
+    data, core = first_message(), world.hub.engine._core
+    for number in range(1, 400):
+        world.now += 0.2
+        path = Path(IPv6Address("2001:db8::1"), 500, IPv6Address("2001:db8:66::") + number, 500)
+        world.hub.engine.handle_datagram(number.to_bytes(8, "big") + data[8:], path, world.now)
+    assert 0 < len(core.half_open) <= admission.MAX_HALF_OPEN_OF_ADDRESS
+    for number in range(1, 100):
+        path = Path(IPv6Address("2001:db8::1"), 500, IPv6Address("2001:db8:67::") + number, 500)
+        world.hub.engine.handle_datagram((1000 + number).to_bytes(8, "big") + data[8:], path, world.now)
+    assert core.counters["first_messages_limited"] == 59
+
+
+@pytest.mark.parametrize("limits", [{"max_negotiating": 10}, {"max_sas": 10}])
+def test_one_real_address_does_not_keep_the_others_out(limits: dict[str, int]) -> None:
+    """A stranger without the key that goes on to message 5 again and again, as many at a time as it can."""
+    world = HubWorld(35, configured=hub_settings(**limits))
+    nat = world.nat("203.0.113.66")
+    rogues = [world.spoke(f"192.168.1.{n}", nat=nat, key=Secret(b"guessed")) for n in range(1, 31)]
+    world.connect(*rogues, seconds=6.0)
+    core = world.hub.engine._core
+    assert len(core.half_open) >= 10
+    spokes = [world.spoke(f"198.51.100.{number}") for number in (1, 2, 3)]
+    world.connect(*spokes, seconds=6.0)
+    assert all(spoke.up for spoke in spokes)
+    assert len(world.hub.access) == 3
+    assert "max_sas" in limits or len(core.half_open) <= 10
+
+
+def test_messages_that_are_not_encrypted_fill_no_log() -> None:
+    world = HubWorld(36)
+    nat = world.nat("203.0.113.66")
+    rogues = [world.spoke(f"192.168.1.{n}", nat=nat) for n in range(1, 41)]
+
+    def clear(side: Side, path: Path, data: bytes) -> bool:
+        if side in rogues and pull_header(data).encrypted:
+            plain = data[:19] + bytes((data[19] & 0xFE,)) + data[20:]
+            receiver, seen = world.translate(side, path)
+            assert receiver is world.hub
+            world.at(world.now, lambda: world.hub.engine.handle_datagram(plain, seen, world.now))
+            return False
+        return True
+
+    world.forward = clear
+    world.connect(*rogues, seconds=5.0)
+    assert world.counted("not_encrypted") >= 30
+    world.hub.drain()
+    assert 0 < sum("IKMP_NOT_ENCRYPTED" in line for line in world.hub.logs) <= 20
+
+
 def test_the_limit_of_exchanges_under_way_is_kept_and_logged() -> None:
     """Two whose peers are real and slow fill it; the third has to wait, and the operator is told."""
     world = HubWorld(5, configured=hub_settings(max_negotiating=2))
@@ -200,6 +253,84 @@ def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     world.connect(*rogues, seconds=20.0)
     assert len(world.hub.access) == 5
     assert world.counted("session_limit") >= 3
+
+
+def test_phase_1_sas_of_one_spoke_are_bounded() -> None:
+    """They count for `crypto call admission limit ike sa`, and a spoke that has one may always renew it."""
+    world = HubWorld(39, configured=hub_settings(max_sas=20))
+    greedy = world.spoke("198.51.100.1")
+    world.connect(greedy)
+    (tunnel,) = greedy.engine._core.tunnels.values()
+    greedy.engine._tunnels.evaluate = lambda tunnel: None  # type: ignore[method-assign]
+    for _ in range(40):
+        greedy.engine._core.now = world.now
+        greedy.engine._tunnels.main.start(tunnel)
+        greedy.drain()
+        world.run(0.3)
+    assert len(world.hub.engine._core.established) <= 8
+    assert world.counted("surplus_ike_sas") >= 20
+    other = world.spoke("198.51.100.2")
+    world.connect(other)
+    assert other.up
+    assert world.hub.downs == 0
+
+
+def test_quick_modes_of_one_spoke_leave_time_for_others() -> None:
+    world = HubWorld(40)
+    greedy = world.spoke("198.51.100.1")
+    world.connect(greedy)
+    (tunnel,) = greedy.engine._core.tunnels.values()
+    (flow,) = tunnel.flows.values()
+    begun = world.counted("quick_modes_completed")
+    for _ in range(200):
+        (sa,) = tunnel.established()
+        greedy.engine._core.now = world.now
+        for _ in range(4):
+            greedy.engine._tunnels.quick.start(sa, flow, flow.settings.selector)
+        greedy.drain()
+        world.run(0.05)
+    assert world.counted("quick_modes_completed") - begun <= 500 + 20 * 10 + 20
+    assert world.counted("quick_modes_limited") > 0
+    world.run(120.0)
+    world.assert_exactly([greedy])
+
+
+def test_sessions_of_one_address_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it takes only so many of the sessions that there may be."""
+    monkeypatch.setattr(peers, "MAX_SESSIONS_OF_SOURCE", 3)
+    world = HubWorld(37)
+    nat = world.nat("203.0.113.1")
+    rogues = [world.spoke(f"192.168.1.{n}", nat=nat, identity=f"x{n}.{DOMAIN}") for n in range(1, 9)]
+    world.connect(*rogues, seconds=20.0)
+    assert len(world.hub.access) == 3
+    assert world.counted("session_limit") >= 5
+    others = [world.spoke(f"198.51.100.{n}") for n in (1, 2)]
+    world.connect(*others)
+    assert all(spoke.up for spoke in others)
+    for spoke in (*rogues, *others):
+        spoke.leave()
+    world.run(60.0)
+    world.assert_empty()
+
+
+@pytest.mark.parametrize("nat", [False, True])
+def test_an_address_with_a_key_of_its_own_cannot_be_claimed_with_another_key(nat: bool) -> None:
+    """Identities may lead to other profiles, with other access lists, than the peer's own."""
+    own, others = Secret(b"of the office"), Secret(b"of everybody")
+    office = PreSharedKey(own, IPv4Network("198.51.100.1/32"))
+    world = HubWorld(
+        38, configured=hub_settings(keyrings=(ring(office, PreSharedKey(others, IPv4Network("0.0.0.0/0"))),))
+    )
+    where = world.nat("203.0.113.66") if nat else None
+    thief = world.spoke("198.51.100.66", nat=where, key=others)
+    claimed = Identification(IdentityType.IPV4_ADDR, 17, 0, IPv4Address("198.51.100.1").packed)
+    thief.engine._tunnels.main.identity = lambda sa: claimed  # type: ignore[method-assign]
+    world.connect(thief, seconds=10.0)
+    assert world.hub.access == {}
+    assert world.counted("identity_theft") >= 1
+    right = world.spoke("198.51.100.1", key=own)
+    world.connect(right)
+    assert right.up
 
 
 @pytest.mark.parametrize(
@@ -309,6 +440,37 @@ def test_forged_esp_and_unknown_spis_move_nobody() -> None:
     world.run(10.0)
     world.assert_exactly([spoke])
     assert world.hub.moves == []
+
+
+def test_a_spoke_cannot_take_a_session_by_forging_where_it_is() -> None:
+    """All have one key. Behind a NAT message 5 may come from elsewhere: one that says it comes from where the holder of
+    an identity is proves nothing, since message 6 would go there and nobody would miss it.
+    """
+    world = HubWorld(31)
+    name = f"a.{DOMAIN}"
+    holder = world.spoke("198.51.100.1", identity=name)
+    world.connect(holder)
+    (access,) = world.hub.access
+    thief = world.spoke("192.168.1.66", nat=world.nat("203.0.113.66"), identity=name)
+    forged = Path(HUB, 4500, holder.address, 500)
+
+    def forge(side: Side, path: Path, data: bytes) -> bool:
+        header = pull_header(data)
+        if side is not thief or not header.encrypted or header.exchange is not ExchangeType.MAIN:
+            return True
+        world.at(world.now, lambda: world.hub.engine.handle_datagram(data, forged, world.now))
+        return False
+
+    world.forward = forge
+    world.connect(thief, seconds=20.0)
+    assert world.counted("sessions_joined") == 0
+    assert [sa.tunnel for sa in world.hub.engine.status(world.now).isakmp_sas].count(access) == 1
+    world.traffic(0.5, world.now + 5.0)
+    world.run(6.0)
+    assert world.access_of(holder) == access
+    assert world.hub.downs == 0
+    assert world.counted("identity_theft") >= 1
+    world.assert_exactly([holder])
 
 
 def test_a_spoke_whose_first_message_is_copied_elsewhere() -> None:

@@ -260,19 +260,17 @@ def test_self_identity_and_aggressive_mode_of_a_hub() -> None:
     assert heard == []
 
 
-def test_a_key_that_is_taken_away_renews_nothing() -> None:
-    """Live pairs go on; neither side gets phase 1 with it again, and the session ends with its lifetimes."""
-    short = replace(TEMPLATE, phase_two=replace(PHASE_TWO, lifetime_seconds=300))
-    policies = (replace(POLICY, lifetime=120),)
-    world = HubWorld(60, configured=hub_settings(policies=policies, templates=(short,)))
+def test_a_key_that_is_taken_away_ends_the_session_for_good() -> None:
+    """A spoke whose key is gone is not let in any more, and what it has goes with it."""
+    world = HubWorld(60, configured=hub_settings())
     spoke = world.spoke("198.51.100.1")
     world.connect(spoke)
     other = PreSharedKey(Secret(b"of somebody else"), IPv4Network("203.0.113.0/24"))
     world.hub.engine.configure(replace(world.hub.settings, keyrings=(ring(other),)), world.now)
     world.hub.drain()
-    world.run(60.0)
-    assert set(world.hub.access) == {"Virtual-Access1"}
-    world.run(400.0)
+    assert world.hub.access == {}
+    assert world.hub.gone[0].reason == "its pre-shared key has been removed"
+    world.run(120.0)
     assert world.counted("phase1_completed") == 1
     assert not spoke.up
     world.assert_empty()

@@ -241,6 +241,21 @@ def test_a_spoke_that_connects_twice_has_one_interface() -> None:
     assert world.hub.downs == 0
 
 
+def test_a_spoke_that_comes_back_with_another_identity_leaves_nothing_behind() -> None:
+    world = HubWorld(49)
+    spoke, other = world.spoke("198.51.100.1", identity=f"a.{DOMAIN}"), world.spoke("198.51.100.2")
+    world.connect(spoke, other)
+    before = world.access_of(spoke)
+    spoke.identity = None
+    spoke.settings = spoke._configured(spoke.address)
+    world.restart(spoke)
+    world.run(20.0)
+    world.assert_exactly([spoke, other])
+    assert world.access_of(spoke) != before
+    reason = "the peer at 198.51.100.1 has another identity now: 198.51.100.1"
+    assert [(row.name, row.reason) for row in world.hub.gone] == [(before, reason)]
+
+
 @pytest.mark.parametrize("contact", [True, False])
 def test_a_restart_without_goodbye(contact: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """With INITIAL-CONTACT or without: the same session, and the old pair goes when the new one is in."""

@@ -160,6 +160,18 @@ def test_later_fragments_take_a_policy_without_ports(pair: Pair) -> None:
     assert pair.b.counters().drops == {}
 
 
+def test_without_such_a_policy_they_go_with_the_packet_they_are_of(pair: Pair) -> None:
+    sites(pair)
+    for name, peer in pair.peers.items():
+        parameters = pair.parameters(name, TunnelMode.IPSEC, policies=policies(name)[:2])
+        peer.call("update_tunnel", replace(parameters, destination=ip_address("0.0.0.0")))
+    spis = pair.associate(policy=WEB)
+    send_udp(pair.a, "10.1.0.1", "10.2.0.1", 80, octets=3000)
+    wait_until(lambda: policy(pair.b, WEB).packets_in == 3, "b has the whole datagram")
+    assert pair.a.sa(Direction.OUT, spis[0]).packets == 3
+    assert "selector-mismatch" not in pair.b.counters().drops
+
+
 def raw_sa(pair: Pair, number: int, spi: int) -> None:
     """One direction, a to b, of which a says it is for everything, and b that it is for policy `number`."""
     cipher = ENCRYPTION_BY_NAME["aes-gcm-16-128"]

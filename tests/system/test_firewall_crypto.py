@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from tests.system.support import Namespace
 from seikan.config.access import Rule
 from seikan.system.errors import AdapterError
 from seikan.system.netlink import Netlink
+from seikan.system.nft_events import NftEvents
 from seikan.system.nft_rules import render
 from seikan.system.policy_routing import CryptoRouting
 from seikan.system.ruleset import (
@@ -272,6 +274,72 @@ def test_without_its_rule_what_is_marked_does_not_leave_in_clear(router: MapRout
     assert router.way(Ip("10.1.0.5", "10.3.0.9")) == "wan0"
     assert router.counters()["crypto FastEthernet0/0 unrouted"] == 1
     assert router.inside.run(router.netlink.set_crypto_route(FIRST, "cm0"))
+    assert router.way(Ip("10.1.0.5", "10.2.0.9")) == "cm0"
+
+
+def test_what_leaves_by_another_way_than_the_routes_tell_does_not_leave_in_clear(router: MapRouter) -> None:
+    """nftables asks for the route to a destination; rules that look at where a packet came from say another."""
+    router.set(Ruleset(crypto=(a_map(f"deny ip host 10.1.0.7 any\n{SITE}"),)))
+    router.inside.ip("route", "add", "10.2.0.0/16", "via", "203.0.113.254", "dev", "wan1", "onlink")
+    assert router.way(Ip("10.1.0.5", "10.2.0.9")) == "wan1"
+    router.inside.ip("route", "add", "default", "via", "192.0.2.254", "dev", "wan0", "onlink", "table", "77")
+    router.inside.ip("rule", "add", "pref", "300", "iif", "lan0", "lookup", "77")
+    assert router.way(Ip("10.1.0.5", "10.2.0.9")) == ""
+    assert router.way(Ip("10.1.0.7", "10.2.0.9")) == "wan0"
+    assert router.way(Ip("10.1.0.5", "10.3.0.9")) == "wan0"
+    assert router.counters()["crypto FastEthernet0/0 unrouted"] == 1
+
+
+def test_what_loses_its_mark_to_another_program_does_not_leave_in_clear(router: MapRouter) -> None:
+    router.set(Ruleset(crypto=(a_map(SITE),)))
+    router.inside.sh(
+        "nft",
+        "add table ip other; add chain ip other own { type route hook output priority 0; };"
+        "add rule ip other own meta mark set 7;"
+        "add chain ip other before { type filter hook prerouting priority -50; };"
+        "add rule ip other before meta mark set 7",
+    )
+    assert router.way(Ip("10.1.0.5", "10.2.0.9")) == ""
+    with pytest.raises(PermissionError):
+        router.send(b"mine", "10.2.0.9", 53, ("10.1.0.1", 0))
+    assert router.leaving() == []
+    assert router.way(Ip("10.1.0.5", "10.3.0.9")) == "wan0"
+    assert router.counters()["crypto FastEthernet0/0 unrouted"] == 2
+
+
+def test_translated_packets_may_leave_by_another_way_too(router: MapRouter) -> None:
+    everything = SourceTranslation("wan0", (NatClause(True, access("permit ip host 10.1.0.5 any", "NAT")),))
+    router.set(Ruleset(nat=Nat(("lan0",), ("wan0",), (everything,)), crypto=(a_map(SITE),)))
+    router.inside.ip("route", "add", "10.2.0.0/16", "via", "203.0.113.254", "dev", "wan1", "onlink")
+    router.inside.ip("route", "add", "default", "via", "192.0.2.254", "dev", "wan0", "onlink", "table", "77")
+    router.inside.ip("rule", "add", "pref", "300", "iif", "lan0", "lookup", "77")
+    for _ in range(2):
+        ((name, out),) = router.arrive("lan0", Ip("10.1.0.5", "10.2.0.9"))
+        assert (name, out.source) == ("wan0", "192.0.2.1")
+    assert router.way(Ip("10.1.0.6", "10.2.0.9")) == ""
+
+
+def test_a_table_that_others_flush_is_missed_at_once(router: MapRouter) -> None:
+    """Until it is back everything leaves in clear, so nobody may wait for the next look at the counters."""
+
+    async def flushed() -> None:
+        lost = asyncio.Event()
+        events = NftEvents(lost.set)
+        assert events.open()
+        try:
+            await router.firewall.set(Ruleset(crypto=(a_map(SITE),)))
+            lost.clear()
+            await router.firewall.set(Ruleset(crypto=(a_map(SITE, "permit gre any any"),)))
+            await asyncio.sleep(0)
+            assert not lost.is_set(), "a change is no loss"
+            await asyncio.to_thread(router.inside.sh, "nft", "flush", "ruleset")
+            await asyncio.wait_for(lost.wait(), 10)
+            await router.firewall.counters()
+        finally:
+            events.close()
+
+    router.inside.run(flushed())
+    assert router.firewall.restored == 1
     assert router.way(Ip("10.1.0.5", "10.2.0.9")) == "cm0"
 
 

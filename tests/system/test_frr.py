@@ -112,9 +112,6 @@ def routers(namespace: Callable[[], Namespace], tmp_path: Path) -> Iterator[tupl
     left, right = namespace(), namespace()
     veth(left, right)
     wire(left, right)
-    # FRR's own user must be able to pass through.
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
     pair = Router(left, 1, tmp_path / "r1"), Router(right, 2, tmp_path / "r2")
     yield pair
     for router in pair:

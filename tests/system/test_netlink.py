@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
 
 import pytest
@@ -155,6 +155,11 @@ def test_errors_are_one_line(host: Host) -> None:
     assert run(netlink.link("Loopback7")) is not None
 
 
+@pytest.mark.parametrize("name", ["GigabitEthernet0/0", "GigabitEthernet0/0/1.100", "Ethernet0/0"])
+def test_a_name_of_ios_is_no_device_however_long_it_is(host: Host, name: str) -> None:
+    assert host.inside.run(host.netlink.link(name)) is None
+
+
 def test_after_a_kill_what_is_still_wanted_does_not_flap(host: Host) -> None:
     run, first = host.inside.run, host.netlink
     run(first.create_loopback("Loopback0"))
@@ -281,3 +286,50 @@ def test_a_syn_that_crosses_the_router_is_clamped(host: Host, namespace: Callabl
         # Less the option for time stamps (RFC 7323 appendix A).
         assert int(process.stdout.readline()) in (1111, 1099)
         assert int(size) in (1111, 1099)
+
+
+def test_what_is_to_be_dropped_is_dropped_when_its_route_goes_with_a_device(host: Host) -> None:
+    run, netlink = host.inside.run, host.netlink
+    before, target = host.state(), IPv4Address("198.51.100.7")
+    networks = [IPv4Network("198.51.100.0/24"), IPv4Network("203.0.113.9/32")]
+    host.ip("route", "add", "default", "via", "192.0.2.2")
+    host.ip("route", "add", "198.51.100.0/24", "dev", "Tunnel0")
+    run(netlink.set_backstops(networks))
+    lookup = run(netlink.route_to(target))
+    assert lookup is not None
+    assert lookup.interface == "Tunnel0"
+    host.ip("link", "set", "Tunnel0", "down")
+    assert run(netlink.route_to(target)) is None
+    run(netlink.set_backstops(networks[1:]))
+    lookup = run(netlink.route_to(target))
+    assert lookup is not None
+    assert lookup.interface == "eth0"
+    run(netlink.close())
+    host.ip("link", "set", "Tunnel0", "up")
+    host.ip("route", "del", "default")
+    assert host.state() == before
+    assert host.ledger.read_text() == ""
+
+
+def test_what_is_set_on_a_tunnel_goes_with_it(host: Host) -> None:
+    netlink = host.netlink
+
+    def sysctl(name: str, value: str | None = None) -> str:
+        path = Path("/proc/sys/net") / name
+        if value is not None:
+            host.inside.call(lambda: path.write_text(value))
+        return host.inside.call(lambda: path.read_text().strip())
+
+    sysctl("ipv4/conf/Tunnel0/rp_filter", "1")
+    for everywhere, expected in (("1", "2"), ("0", "0")):
+        sysctl("ipv4/conf/all/rp_filter", everywhere)
+        host.inside.call(lambda: netlink.loosen_reverse_path("Tunnel0"))
+        assert sysctl("ipv4/conf/Tunnel0/rp_filter") == expected
+    for wanted, expected in ((True, "0"), (False, "1")):
+        host.inside.call(lambda wanted=wanted: netlink.set_ipv6("Tunnel0", wanted))  # type: ignore[misc]
+        assert sysctl("ipv6/conf/Tunnel0/disable_ipv6") == expected
+    assert "Tunnel0" in host.ledger.read_text()
+    netlink.forget_device("Tunnel0")
+    host.inside.run(netlink.close())
+    assert host.ledger.read_text() == ""
+    assert sysctl("ipv4/conf/Tunnel0/rp_filter") == "0"  # whoever made the device has it

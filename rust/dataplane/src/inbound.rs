@@ -256,8 +256,7 @@ fn esp_packet(
         }
     };
     if let Some(policy) = policy
-        && !ip::View::new(&buffer[inner.clone()])
-            .is_some_and(|view| policy.selector.contains(&Traffic::received(&view)))
+        && !ip::View::new(&buffer[inner.clone()]).is_some_and(|view| policy.selector.admits(&Traffic::received(&view)))
     {
         return drop(Drop::SelectorMismatch);
     }

@@ -70,16 +70,26 @@ pub struct Selector {
 impl Selector {
     /// Whether a packet is traffic of this selector. One that does not tell its protocol, or its ports, has none.
     pub fn contains(&self, traffic: &Traffic) -> bool {
+        self.between(traffic) && self.carries(traffic, false)
+    }
+
+    /// As `contains`, and later fragments whatever their ports were: what came with them decides what becomes of them.
+    pub fn admits(&self, traffic: &Traffic) -> bool {
+        self.between(traffic) && self.carries(traffic, true)
+    }
+
+    /// Addresses alone.
+    fn between(&self, traffic: &Traffic) -> bool {
         traffic.version == self.local.version
             && traffic.version == self.remote.version
             && traffic.local & self.local.mask == self.local.network
             && traffic.remote & self.remote.mask == self.remote.network
-            && self.carries(traffic)
     }
 
-    /// Protocol and ports alone.
-    fn carries(&self, traffic: &Traffic) -> bool {
-        let port = |wanted: u16, found: Option<u16>| wanted == 0 || found == Some(wanted);
+    /// Protocol and ports alone; `loose` lets later fragments have any.
+    fn carries(&self, traffic: &Traffic, loose: bool) -> bool {
+        let port =
+            |wanted: u16, found: Option<u16>| wanted == 0 || found == Some(wanted) || (loose && traffic.later_fragment);
         (self.protocol == 0 || traffic.protocol == Some(self.protocol))
             && port(self.local_port, traffic.ports.map(|(local, _)| local))
             && port(self.remote_port, traffic.ports.map(|(_, remote)| remote))
@@ -95,6 +105,8 @@ pub struct Traffic {
     protocol: Option<u8>,
     /// This side's and the other's. A later fragment has none.
     ports: Option<(u16, u16)>,
+    /// Of a protocol with ports, which only the first fragment has.
+    later_fragment: bool,
 }
 
 impl Traffic {
@@ -111,13 +123,15 @@ impl Traffic {
             remote: octets_left_aligned(destination),
             protocol: next.protocol,
             ports,
+            later_fragment: with_ports && next.header.is_none(),
         }
     }
 
     /// Of a packet that has arrived: its destination is on this side.
     pub fn received(packet: &View<'_>) -> Self {
-        let Self { version, local, remote, protocol, ports } = Self::sent(packet);
-        Self { version, local: remote, remote: local, protocol, ports: ports.map(|(source, here)| (here, source)) }
+        let sent = Self::sent(packet);
+        let ports = sent.ports.map(|(source, here)| (here, source));
+        Self { local: sent.remote, remote: sent.local, ports, ..sent }
     }
 }
 
@@ -165,10 +179,14 @@ impl Selectors {
         Self { ordered, classes }
     }
 
-    /// The place of the first selector that has the packet.
+    /// The place of the first selector that has the packet; of those with ports for a later fragment, if no other does.
     pub fn find(&self, traffic: &Traffic) -> Option<usize> {
+        self.first(traffic, false).or_else(|| traffic.later_fragment.then(|| self.first(traffic, true)).flatten())
+    }
+
+    fn first(&self, traffic: &Traffic, loose: bool) -> Option<usize> {
         if self.classes.is_empty() {
-            return self.ordered.iter().position(|selector| selector.contains(traffic));
+            return self.ordered.iter().position(|held| held.between(traffic) && held.carries(traffic, loose));
         }
         let mut best: Option<usize> = None;
         for class in &self.classes {
@@ -180,7 +198,7 @@ impl Selectors {
             }
             let networks = (traffic.local & class.local, traffic.remote & class.remote);
             let members = class.members.get(&networks).map_or(&[][..], Vec::as_slice);
-            let found = members.iter().find(|index| self.ordered[**index].carries(traffic)).copied();
+            let found = members.iter().find(|index| self.ordered[**index].carries(traffic, loose)).copied();
             best = best.into_iter().chain(found).min();
         }
         best

@@ -87,7 +87,27 @@ fn a_later_fragment_has_no_ports() {
     let any = selector("10.1.0.0/16", "10.2.0.0/16");
     assert!(any.contains(&traffic));
     assert!(Selector { protocol: 17, ..any }.contains(&traffic));
-    assert!(!Selector { protocol: 17, remote_port: 53, ..any }.contains(&traffic));
+    let dns = Selector { protocol: 17, remote_port: 53, ..any };
+    assert!(!dns.contains(&traffic));
+    assert!(dns.admits(&traffic), "its ports may have been these");
+    assert!(!Selector { protocol: 6, ..dns }.admits(&traffic));
+    assert!(!Selector { remote: prefix("10.3.0.0/16"), ..dns }.admits(&traffic));
+    assert!(!dns.admits(&sent(&packet("10.1.0.5", "10.2.0.6", 17, (1234, 54)))), "a whole packet tells its ports");
+}
+
+#[test]
+fn a_later_fragment_is_of_a_selector_with_ports_if_no_other_has_it() {
+    let mut fragment = packet("10.1.0.5", "10.2.0.6", 17, (1234, 53));
+    fragment[7] = 1;
+    let dns = Selector { protocol: 17, remote_port: 53, ..selector("10.1.0.0/16", "10.2.0.0/16") };
+    let web = Selector { protocol: 6, remote_port: 80, ..dns };
+    for copies in [1, 40] {
+        let mut list = vec![web; copies];
+        list.extend(vec![dns; copies]);
+        assert_eq!(Selectors::new(list.clone()).find(&sent(&fragment)), Some(copies));
+        list.push(selector("10.1.0.0/16", "10.2.0.0/16"));
+        assert_eq!(Selectors::new(list).find(&sent(&fragment)), Some(2 * copies));
+    }
 }
 
 #[test]
@@ -152,7 +172,8 @@ fn any_traffic() -> impl Strategy<Value = Traffic> {
             }
         };
         let version = if six { 6 } else { 4 };
-        Traffic { version, local: left_aligned(address(local)), remote: left_aligned(address(remote)), protocol, ports }
+        let (local, remote) = (left_aligned(address(local)), left_aligned(address(remote)));
+        Traffic { version, local, remote, protocol, ports, later_fragment: protocol.is_some() && ports.is_none() }
     })
 }
 
@@ -165,7 +186,8 @@ proptest! {
     ) {
         let selectors = Selectors::new(list.clone());
         for packet in &traffic {
-            let expected = list.iter().position(|selector| selector.contains(packet));
+            let place = |has: fn(&Selector, &Traffic) -> bool| list.iter().position(|held| has(held, packet));
+            let expected = place(Selector::contains).or_else(|| place(Selector::admits));
             prop_assert_eq!(selectors.find(packet), expected);
         }
     }

@@ -94,12 +94,12 @@ def mtu_warnings(before: Interface, config: Config, name: str) -> tuple[str, ...
     """What to know where the MTU of a tunnel with OSPF neighbors has changed (RFC 2328 section 10.6)."""
     interface = config.interfaces[name]
     changed = (before.mtu, before.ip_mtu) != (interface.mtu, interface.ip_mtu)
-    if not changed or interface.tunnel is None or interface.ospf.mtu_ignore or not _meets_neighbors(config, interface):
+    if not changed or interface.tunnel is None or interface.ospf.mtu_ignore or not meets_neighbors(config, interface):
         return ()
     return (f"{name} runs OSPF: both ends must have the same MTU, or neighbors stay in EXSTART (ip ospf mtu-ignore)",)
 
 
-def _meets_neighbors(config: Config, interface: Interface) -> bool:
+def meets_neighbors(config: Config, interface: Interface) -> bool:
     """Whether the interface is in an area of some process and not passive there."""
     lender = config.interfaces.get(interface.unnumbered or "", interface)
     held = [address for address in (lender.address, *lender.secondary) if address is not None]

@@ -2,6 +2,10 @@
 
 The engine says when one comes, moves and goes. What it is made of is the template as it was at that moment: editing
 the template reaches the spokes that come after, and those that are there keep what they were made from.
+
+An interface whose spoke has gone stays for a moment without its line protocol. Routing takes its routes away meanwhile
+and puts others in their place; were the device gone first, packets would follow the default route, in clear. A spoke
+that is back by then gets the same device.
 """
 
 from __future__ import annotations
@@ -18,11 +22,12 @@ from seikan.ike.settings import TemplateSettings
 from seikan.wire.selector import ANY_IPV4, ANY_IPV6
 
 _NAMED = 3  # how many interfaces a log line names
+LEAVE = 1.0  # seconds that an interface without a spoke stays
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One spoke's interface; `since` in seconds of the router's clock."""
+    """One spoke's interface; `since` in seconds of the router's clock. `left` is why its spoke has gone."""
 
     name: str
     template: int
@@ -31,6 +36,7 @@ class Access:
     identity: str
     path: Path
     since: float
+    left: str | None = None
 
     @property
     def interface(self) -> Interface:
@@ -72,12 +78,19 @@ def templates(config: Config, address_of: Callable[[str], Address | None]) -> tu
 
 
 class Accesses:
-    """The book of them. `changed` is called when the derived configuration is to be worked out again."""
+    """The book of them. `changed` is called when the derived configuration is to be worked out again; `at` calls back
+    at a time of `now`'s clock.
+    """
 
     def __init__(
-        self, now: Callable[[], float], log: Callable[[str, int, str, str], object], changed: Callable[[], None]
+        self,
+        now: Callable[[], float],
+        at: Callable[[float, Callable[[], None]], None],
+        log: Callable[[str, int, str, str], object],
+        changed: Callable[[], None],
     ) -> None:
         self._now = now
+        self._at = at
         self._log = log
         self._changed = changed
         self._held: dict[str, Access] = {}
@@ -93,9 +106,10 @@ class Accesses:
                 cloned_from = config.interfaces.get(template_name(template))
                 if cloned_from is None or cloned_from.tunnel is None:
                     return None  # removed at this very moment: the engine is told next, and ends the session
+                if name not in self._held:
+                    self._log("LINK", 3, "UPDOWN", f"Interface {name}, changed state to up")
                 access = Access(name, template, cloned_from, profile, identity, path, self._now())
                 self._held[name] = access
-                self._log("LINK", 3, "UPDOWN", f"Interface {name}, changed state to up")
                 self._changed()
                 return access
             case MoveAccess(name, path):
@@ -103,10 +117,16 @@ class Accesses:
                     self._held[name] = replace(self._held[name], path=path)
                     self._changed()
             case RemoveAccess(name, reason):
-                if self._held.pop(name, None) is not None:
-                    self._log("LINK", 3, "UPDOWN", f"Interface {name}, changed state to down ({reason})")
-                    self._changed()
+                if name in self._held:
+                    leaving = self._held[name] = replace(self._held[name], left=reason)
+                    self._at(self._now() + LEAVE, lambda: self._gone(leaving))
         return None
+
+    def _gone(self, access: Access) -> None:
+        if self._held.get(access.name) is access:
+            del self._held[access.name]
+            self._log("LINK", 3, "UPDOWN", f"Interface {access.name}, changed state to down ({access.left})")
+            self._changed()
 
     def derive(self, config: Config) -> Config:
         """`config` with the Virtual-Access interfaces that run, as if they had been typed."""
@@ -130,6 +150,6 @@ class Accesses:
         found: dict[str, tuple[str, ...]] = {}
         for access in self._held.values():
             template = template_name(access.template)
-            if config.interfaces.get(template) != access.cloned_from:
+            if access.left is None and config.interfaces.get(template) != access.cloned_from:
                 found[template] = (*found.get(template, ()), access.name)
         return found

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from seikan.config.model import Config, Interface
-from seikan.config.names import is_tunnel
+from seikan.config.names import is_access, is_tunnel
 from seikan.config.plan import Action, ActionKind, inverse, plan
-from seikan.daemon.filters import ruleset
+from seikan.daemon.filters import holding, ruleset
 from seikan.daemon.settings import engine_settings
 from seikan.daemon.view import View, look
 from seikan.plane.base import PlaneError
@@ -25,6 +25,7 @@ _TUNNELLED = {
     ActionKind.CRYPTO_MAP,
     ActionKind.FILTER,  # an access list may be a crypto map's
     ActionKind.INTERFACE,
+    ActionKind.STORED,  # a line that was not understood may have kept a tunnel or a map from working
     ActionKind.TEMPLATE,
     ActionKind.TUNNEL,
 }
@@ -46,6 +47,9 @@ class Applier:
         self._acted_on = View()
         self._untold = False  # FRR has not taken the last configuration that it was given
         self._again = False  # the last look at the surroundings did not come to its end
+        self._unfiltered: str | None = None  # why the last ruleset is not in force
+        self._filtered = False  # the packet filter has been what a configuration says
+        self.leaks = False  # nothing keeps what crypto maps should encrypt from being forwarded in clear
 
     async def apply(self, old: Config, new: Config) -> None:
         """All of it or nothing; raises `AdapterError` or `PlaneError` with the system as it was under `old`."""
@@ -53,6 +57,8 @@ class Applier:
         done: list[Action] = []
         refused = self._router.tunnels.refusals()
         try:
+            if any(is_access(name) for name in new.interfaces.keys() - old.interfaces.keys()):
+                await self._filter(new)  # its spoke may be sending already
             for action in actions:
                 done.append(action)
                 await self._one(new, action)
@@ -65,9 +71,26 @@ class Applier:
             await self._guarded(old, inverse(done))
             raise
 
-    async def load(self, config: Config) -> list[str]:
-        """Bring up as much of a start-up configuration as can be; one line for each part that cannot."""
-        return await self._guarded(config, plan(Config(), config), tolerant=True)
+    async def load(self, config: Config, *, kept: bool = False) -> list[str]:
+        """Bring up as much of a start-up configuration as can be; one line for each part that cannot.
+
+        From before the first interface is up until the packet filter is complete, and for good where it cannot be had,
+        nothing is forwarded by an interface with a crypto map. `kept`: the filter of a killed router sees to that.
+        """
+        problems: list[str] = []
+        if not kept:
+            await self._try(self._hold(config), problems)
+        problems += await self._guarded(config, plan(Config(), config), tolerant=True)
+        if kept and not self._filtered:
+            await self._try(self._hold(config), problems)
+        return problems
+
+    async def _hold(self, config: Config) -> None:
+        wanted = holding(config, self._router.interfaces.linux_name)
+        self.leaks = bool(wanted.crypto)
+        if wanted.crypto:
+            await self._router.firewall.set(wanted)
+            self.leaks = False
 
     async def follow(self, old: Config, new: Config) -> None:
         """What the router adds itself has changed: every step, whatever becomes of the others."""
@@ -75,8 +98,9 @@ class Applier:
         if len(gone) >= _TOGETHER:
             removing = self._router.netlink.remove_devices(map(self._router.tunnels.device_of, gone))
             await self._try(removing, [])
-        problems = await self._guarded(new, plan(old, new), tolerant=True)
-        await self._try(self._filter(new), problems)  # flows of dynamic maps are in no configuration
+        # First: an interface comes with its filters, and flows of dynamic maps are in no configuration.
+        await self._try(self._filter(new), [])
+        await self._guarded(new, plan(old, new), tolerant=True)
 
     async def _guarded(self, config: Config, actions: tuple[Action, ...], *, tolerant: bool = False) -> list[str]:
         """Every step, whatever becomes of the others; each failure is logged."""
@@ -154,11 +178,19 @@ class Applier:
     async def _filter(self, config: Config) -> None:
         """Access groups, translation, crypto maps and MSS, as one table of the kernel's packet filter."""
         router = self._router
-        await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps.states.values()))
+        try:
+            await router.firewall.set(ruleset(config, router.interfaces.linux_name, router.maps.states.values()))
+        except AdapterError as error:
+            self._unfiltered = str(error)
+            raise
+        self._unfiltered = None
+        self._filtered, self.leaks = True, False
 
     async def _route(self, config: Config) -> None:
         interfaces = self._router.interfaces
         self._untold = True
+        dropped = [route.network for route in config.routes if route.interface == "Null0"]
+        await self._router.netlink.set_backstops(dropped)
         await self._router.frr.apply(config, interfaces.linux_names(config), interfaces.foreign_addresses(config))
         self._untold = False
 
@@ -168,6 +200,7 @@ class Applier:
         router.links.update(config, router.interfaces.view.links)
         router.crypto.configure(engine_settings(config, router.negotiable(config), router.address_of))
         router.maps.set_going()
+        router.tunnels.make_ready(config, self._unfiltered)
         router.tunnels.refresh()
 
     async def surroundings_changed(self, config: Config) -> None:
@@ -198,6 +231,9 @@ class Applier:
             await self._try(self._filter(config), problems)
         if await router.frr.retry() or self._untold:
             await self._route(config)
+        if self._unfiltered is not None:
+            await self._filter(config)
+            await self._work_out(config)
 
 
 def journal_settings(config: Config) -> JournalSettings:

@@ -45,7 +45,7 @@ from seikan.plane.base import Direction, Plane, PlaneError, SaCounters, TunnelCo
 from seikan.system.errors import AdapterError
 from seikan.system.journal import clock_synchronized
 from seikan.system.netlink import Link
-from seikan.system.ruleset import access_list_counter, crypto_counter
+from seikan.system.ruleset import KEPT_IN, access_list_counter, crypto_counter
 
 if TYPE_CHECKING:
     from seikan.daemon.router import Router
@@ -309,25 +309,24 @@ class Collector:
         for held in router.maps.states.values():
             tunnels += self._map(held, by_ends, now)
         counters = {**engine.counters, **router.crypto.counters}
+        filtered = await self._filtered() if router.maps.states else {}
         return CryptoStatus(
             isakmp_enabled=router.crypto.listening,
             isakmp_sas=_isakmp_sas(engine),
             tunnels=tuple(tunnels),
             counters=counters,
-            drops=router.plane.drops() if router.plane is not None else {},
-            not_ipsec=await self._not_ipsec(),
+            drops={**(router.plane.drops() if router.plane is not None else {}), **_kept_in(filtered)},
+            not_ipsec=self._not_ipsec(filtered),
             admission=self._admission(engine),
         )
 
-    async def _not_ipsec(self) -> Mapping[str, int]:
+    def _not_ipsec(self, counted: Mapping[str, int]) -> Mapping[str, int]:
         """What came in clear against a crypto map, by interface."""
-        states = self._router.maps.states
-        counted = await self._filtered() if states else {}
         found: dict[str, int] = {}
-        for state in states.values():
-            name = state.interface
-            came = sum(counted.get(crypto_counter(name, number, "clear"), 0) for number in state.crypto_map.entries)
-            found[name] = found.get(name, 0) + came
+        for state in self._router.maps.states.values():
+            for name in state.interfaces:
+                came = sum(counted.get(crypto_counter(name, number, "clear"), 0) for number in state.crypto_map.entries)
+                found[name] = found.get(name, 0) + came
         return found
 
     def _tunnel(self, state: TunnelState, engine: TunnelStatus | None, now: datetime) -> CryptoTunnel:
@@ -453,7 +452,7 @@ class Collector:
             outgoing_refused=counted("outgoing_refused"),
             refused_sas=counted("refused_sas"),
             refused_negotiating=counted("refused_negotiating"),
-            refused_half_open=counted("half_open_limit", "first_messages_limited"),
+            refused_half_open=counted("refused_half_open", "first_messages_limited"),
         )
 
     def clear_admission(self) -> None:
@@ -521,6 +520,11 @@ class Collector:
             )
             for process in found
         )
+
+
+def _kept_in(counted: Mapping[str, int]) -> dict[str, int]:
+    """What the packet filter did not let leave in clear, by its counters' names."""
+    return {name: count for name, count in counted.items() if count and name.endswith(KEPT_IN)}
 
 
 def _listed(name: str) -> tuple[object, ...]:

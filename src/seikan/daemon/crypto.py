@@ -14,6 +14,7 @@ from seikan.config.names import is_access
 from seikan.daemon.faults import fault
 from seikan.ike import effects as fx
 from seikan.ike.engine import ClearTarget, Engine
+from seikan.ike.limits import RateLimit
 from seikan.ike.settings import EngineSettings
 from seikan.ike.status import TunnelStatus
 from seikan.plane.base import (
@@ -117,6 +118,8 @@ class CryptoDriver:
         self.problem: str | None = None
         self.counters: dict[str, int] = {}
         self._told: dict[str, float] = {}  # faults, and when they were last logged
+        # Anybody can send ESP: of each kind of trouble a burst is logged, then a line in a while; the plane counts all.
+        self._strangers = RateLimit(rate=0.2, burst=10)
         if plane is not None:
             asyncio.get_running_loop().add_reader(plane.fileno(), self._plane_ready)
 
@@ -322,18 +325,19 @@ class CryptoDriver:
                     hard = event.kind is not EventKind.SOFT_EXPIRE
                     self.engine.expire(owner, event.spi, fx.Direction(event.direction.value), hard, now)
             case EventKind.UNKNOWN_SPI:
-                self._journal.log(
-                    "CRYPTO",
-                    4,
-                    "RECVD_PKT_INV_SPI",
-                    f"decaps: rec'd IPSEC packet has invalid spi for destaddr={event.local}, prot=50, "
-                    f"spi=0x{event.spi or 0:08X}({event.spi or 0}), srcaddr={event.remote}",
-                )
+                if self._strangers.allow(event.kind, now):
+                    self._journal.log(
+                        "CRYPTO",
+                        4,
+                        "RECVD_PKT_INV_SPI",
+                        f"decaps: rec'd IPSEC packet has invalid spi for destaddr={event.local}, prot=50, "
+                        f"spi=0x{event.spi or 0:08X}({event.spi or 0}), srcaddr={event.remote}",
+                    )
                 if event.local is not None and event.remote is not None:
                     port = NAT_PORT if event.remote_port else IKE_PORT
                     path = fx.Path(event.local, port, event.remote, event.remote_port or IKE_PORT)
                     self.engine.unknown_spi(path, event.spi or 0, now)
-            case EventKind.REPLAY:
+            case EventKind.REPLAY if self._strangers.allow(event.kind, now):
                 self._journal.log(
                     "CRYPTO",
                     4,
@@ -341,7 +345,7 @@ class CryptoDriver:
                     f"decrypt: replay check failed connection id={self._connection(owner, event.spi)}, "
                     f"sequence number={event.sequence}",
                 )
-            case EventKind.AUTHENTICATION_FAILURE:
+            case EventKind.AUTHENTICATION_FAILURE if self._strangers.allow(event.kind, now):
                 self._journal.log(
                     "CRYPTO",
                     4,

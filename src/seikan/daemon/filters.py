@@ -8,7 +8,7 @@ from seikan.config.access import rules
 from seikan.config.model import Config, CryptoMapEntry, NatSource, NatStatic
 from seikan.config.names import is_template
 from seikan.config.route_maps import route_map_lists
-from seikan.daemon.map_state import MapState, belongs, enabled
+from seikan.daemon.map_state import MapState, belongs, enabled, maps_on
 from seikan.system.policy_routing import MARK_MASK
 from seikan.system.ruleset import (
     AccessGroup,
@@ -49,6 +49,18 @@ def ruleset(config: Config, linux_name: Names, maps: Iterable[MapState]) -> Rule
         ),
         nat=_nat(config, linux_name),
         crypto=tuple(_crypto(config, maps)),
+    )
+
+
+def holding(config: Config, linux_name: Names) -> Ruleset:
+    """Nothing is forwarded out of an interface with a crypto map: what holds while the whole cannot be had."""
+    return Ruleset(
+        crypto=tuple(
+            CryptoInterface(
+                interface.name, linux_name(interface.name), "", 0, MARK_MASK, (), blocked=True, guarded=True
+            )
+            for interface, _ in maps_on(config)
+        )
     )
 
 
@@ -100,14 +112,15 @@ def _static(static: NatStatic, linux_name: Names) -> StaticTranslation:
 
 def _crypto(config: Config, maps: Iterable[MapState]) -> Iterator[CryptoInterface]:
     """One for each interface, with the entries of all parts of its map."""
-    by_interface: dict[str, list[MapState]] = {}
+    by_interface: dict[tuple[str, str], list[MapState]] = {}
     for state in maps:
-        by_interface.setdefault(state.interface, []).append(state)
-    for name, states in by_interface.items():
+        for interface in state.interfaces.items():
+            by_interface.setdefault(interface, []).append(state)
+    for (name, device), states in by_interface.items():
         first = states[0]
         yield CryptoInterface(
             name=name,
-            device=first.linux_name,
+            device=device,
             tunnel=first.device,
             mark=first.mark,
             mask=MARK_MASK,

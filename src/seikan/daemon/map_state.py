@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
+from seikan.config import misread
 from seikan.config.access import crypto_lines
-from seikan.config.model import Config, CryptoMap, CryptoMapEntry, ReverseRoute, StaticRoute
+from seikan.config.model import Config, CryptoMap, CryptoMapEntry, Interface, ReverseRoute, StaticRoute
 from seikan.daemon import settings
 from seikan.plane.base import TunnelParameters
 from seikan.system.policy_routing import CryptoRouting
@@ -32,18 +33,18 @@ class DynamicFlow:
 class MapState:
     """The crypto map of one interface, or a part of it, with a device of its own in the plane.
 
-    `owner` is the part's name to the engine, `crypto_map` has the part's entries. `current` is the peer in use by
-    sequence number, `up` the remote by flow. `guarded`: a line that was not understood may have named traffic, so
-    that nothing else is forwarded out there either.
+    `owner` is the part's name to the engine, `crypto_map` has the part's entries. `interfaces` are several where a map
+    with a `local-address` is on them: as in IOS they share its SAs. `current` is the peer in use by sequence number,
+    `up` the remote by flow. `guarded`: a line that was not understood may have named traffic, so that nothing else is
+    forwarded out there either.
     """
 
     owner: str
-    interface: str
+    interfaces: dict[str, str]  # Linux names by IOS names
     number: int
     crypto_map: CryptoMap
     local: Address | None = None
     link_mtu: int = settings.DEFAULT_LINK_MTU
-    linux_name: str = ""
     parameters: TunnelParameters | None = None
     made: bool = False
     refusal: str | None = None
@@ -53,6 +54,11 @@ class MapState:
     current: dict[int, Address] = field(default_factory=dict)
     up: dict[int, Address] = field(default_factory=dict)
     dynamic: dict[int, DynamicFlow] = field(default_factory=dict)
+
+    @property
+    def interface(self) -> str:
+        """The first."""
+        return next(iter(self.interfaces))
 
     @property
     def device(self) -> str:
@@ -79,6 +85,19 @@ class MapState:
 
     def up_flows(self, sequence: int) -> list[int]:
         return [number for number in self.up if belongs(number, sequence)]
+
+
+def maps_on(config: Config) -> Iterator[tuple[Interface, CryptoMap]]:
+    """Every interface with a crypto map, and those that may have been given one in a line that was not understood."""
+    for interface in config.interfaces.values():
+        if interface.tunnel is not None:
+            continue
+        name = interface.crypto_map or ""
+        crypto_map = config.crypto_maps.get(name)
+        if crypto_map is not None:
+            yield interface, crypto_map
+        elif misread.about_map(config, interface):
+            yield interface, CryptoMap(name)
 
 
 def belongs(number: int, sequence: int) -> bool:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
 from seikan.config import misread
 from seikan.config.access import crypto_lines
-from seikan.config.model import Config, CryptoMap, CryptoMapEntry, Interface, StaticRoute
+from seikan.config.model import Config, CryptoMap, CryptoMapEntry, StaticRoute
 from seikan.config.validate import map_problems
 from seikan.daemon import settings
 from seikan.daemon.map_state import (
@@ -21,6 +21,7 @@ from seikan.daemon.map_state import (
     belongs,
     default_peer,
     lines,
+    maps_on,
     parts,
     reverse,
     sequence_of,
@@ -81,42 +82,52 @@ class CryptoMaps:
         """Make, change and remove devices until they are as `config` wants them. Raises `AdapterError`, `PlaneError`.
 
         A device is made before anything is sent to it, and goes after that. What cannot be made keeps its place, so
-        that its traffic is dropped; the others are made all the same.
+        that its traffic is dropped, and so does what cannot be removed; the others are made all the same.
         """
         self._config, self._view = config, view
-        wanted = dict(self._wanted(config))
-        for owner in [owner for owner in self._states if owner not in wanted]:
-            await self._remove(self._states[owner])
+        wanted = self._wanted(config)
         problem: AdapterError | PlaneError | None = None
-        for owner, (interface, crypto_map) in wanted.items():
+        for leaving in [state for owner, state in self._states.items() if owner not in wanted]:
+            try:
+                await self._remove(leaving)
+            except (AdapterError, PlaneError) as error:
+                leaving.refusal = str(error)
+                problem = problem or error
+        for owner, (names, crypto_map) in wanted.items():
+            interfaces = {name: self._around.linux_name(name) for name in names}
             state = self._states.get(owner)
             if state is None:
-                state = self._states[owner] = MapState(owner, interface.name, self._free_number(), crypto_map)
-            state.crypto_map = crypto_map
+                state = self._states[owner] = MapState(owner, interfaces, self._free_number(), crypto_map)
+            state.interfaces, state.crypto_map = interfaces, crypto_map
             self._look(state)
+            known = state.refusal
             try:
                 await self._make(state)
             except (AdapterError, PlaneError) as error:
                 state.refusal = str(error)
-                problem = problem or error
-        self._states = {owner: self._states[owner] for owner in wanted}
+                if state.refusal != known:  # told once
+                    problem = problem or error
+        staying = [owner for owner in self._states if owner not in wanted]
+        self._states = {owner: self._states[owner] for owner in (*wanted, *staying)}
         if problem is not None:
             raise problem
 
-    def _wanted(self, config: Config) -> Iterator[tuple[str, tuple[Interface, CryptoMap]]]:
-        """Every part of every map that is on an interface, by owner; and what may have been one."""
-        for interface in config.interfaces.values():
-            if interface.tunnel is not None:
+    def _wanted(self, config: Config) -> dict[str, tuple[list[str], CryptoMap]]:
+        """Every part of every map on interfaces, and what may have been one, with the interfaces, by owner."""
+        found: dict[str, tuple[list[str], CryptoMap]] = {}
+        shared: dict[str, list[str]] = {}
+        for interface, crypto_map in maps_on(config):
+            names = shared.get(crypto_map.name)
+            if names is not None:
+                names.append(interface.name)
                 continue
-            name = interface.crypto_map or ""
-            crypto_map = config.crypto_maps.get(name)
-            if crypto_map is None:
-                if not misread.about_map(config, interface):
-                    continue
-                crypto_map = CryptoMap(name)
+            names = [interface.name]
+            if crypto_map.local_address is not None:
+                shared[crypto_map.name] = names
             for place, part in enumerate(parts(config, crypto_map)):
                 owner = f"{interface.name} {next(iter(part.entries))}" if place else interface.name
-                yield owner, (interface, part)
+                found[owner] = (names, part)
+        return found
 
     def _free_number(self) -> int:
         """0 where there is none left."""
@@ -124,13 +135,12 @@ class CryptoMaps:
         return next((number for number in range(1, MOST_MAPS + 1) if number not in taken), 0)
 
     def _look(self, state: MapState) -> None:
-        state.linux_name = self._around.linux_name(state.interface)
-        source = state.crypto_map.local_address or state.interface
-        state.local = self._address(source)
-        link = self._view.links.get(state.linux_name)
-        state.link_mtu = link.mtu if link is not None else settings.DEFAULT_LINK_MTU
-        state.problems = map_problems(self._config, state.interface)
-        unknown = misread.about_map(self._config, self._config.interfaces[state.interface])
+        config = self._config
+        state.local = self._address(state.crypto_map.local_address or state.interface)
+        links = [self._view.links[device] for device in state.interfaces.values() if device in self._view.links]
+        state.link_mtu = min((link.mtu for link in links), default=settings.DEFAULT_LINK_MTU)
+        state.problems = tuple(problem for name in state.interfaces for problem in map_problems(config, name))
+        unknown = [line for name in state.interfaces for line in misread.about_map(config, config.interfaces[name])]
         state.guarded = any(misread.may_name_traffic(line) for line in unknown)
 
     def _address(self, interface: str) -> Address | None:
@@ -229,13 +239,13 @@ class CryptoMaps:
 
     async def _remove(self, state: MapState) -> None:
         self._around.stop(state.owner, "the crypto map is removed")
+        if state.number:
+            await self._netlink.remove_crypto_route(state.routing)
+            if self._plane is not None and state.made:
+                self._plane.remove_tunnel(state.device)
+                state.made = False
+            self._netlink.forget_device(state.device)
         del self._states[state.owner]
-        if not state.number:
-            return
-        await self._netlink.remove_crypto_route(state.routing)
-        if self._plane is not None and state.made:
-            self._plane.remove_tunnel(state.device)
-        self._netlink.forget_device(state.device)
 
     # -- for the engine ----------------------------------------------------------------------------------------------
 
@@ -262,7 +272,7 @@ class CryptoMaps:
                             on_demand=True,
                             initiate=peer == current,
                         )
-                        found.append(Protected(state.local, peer, flow, profile))
+                        found.append(Protected(state.local, peer, flow, profile, state.interface))
         return found
 
     def dynamic_maps(self) -> tuple[DynamicMapSettings, ...]:
@@ -360,6 +370,7 @@ class CryptoMaps:
                 self._around.log("CRYPTO", 5, "PEER_CHANGE", f"{name}: {failed} has failed ({reason}), now {chosen}")
         if changed:
             self._around.negotiate()
+            self._around.derive()
 
     def _back_to_default(self, state: MapState, sequence: int) -> None:
         """An entry that is idle begins with its default peer again; without one it stays where it was."""
@@ -368,6 +379,7 @@ class CryptoMaps:
         if default is not None and state.current.get(sequence) not in (None, default):
             del state.current[sequence]
             self._around.negotiate()
+            self._around.derive()
 
     def set_udp(self, owner: str, udp: bool) -> None:
         """A NAT is in the way of one of the map's peers: packets become smaller for all of them."""

@@ -45,6 +45,7 @@ from seikan.system.frr_log import AdjacencyChange
 from seikan.system.journal import Journal, Severity
 from seikan.system.netlink import Netlink
 from seikan.system.netlink_events import Change, NetlinkEvents
+from seikan.system.nft_events import NftEvents
 from seikan.system.notify import Notifier
 from seikan.system.process import harden
 from seikan.system.store import RuntimeDirectory, StartupStore, read_interface_map
@@ -111,13 +112,15 @@ class Router:
             # first: it knows what a killed router left, and undoes it even where this one does not start
             netlink = Netlink(self._directory.path / "ledger")
             await netlink.open()
-            stack.push_async_callback(netlink.close)
             firewall = Firewall(self.name)
+            # The filter goes last: it keeps things in while they are forwarded.
             stack.push_async_callback(firewall.remove, leftover=self._directory.crashed)
+            stack.push_async_callback(netlink.close)
             config = self._parse(text)
             await self._build(stack, netlink, firewall)
-            await self.load(config)
+            await self.load(config, kept=self._directory.crashed)
             await self._try("firewall", firewall.sweep())  # until now it has kept in what must not leave in clear
+            await self._try("forwarding", self._forward())
             await self._try("sweep", netlink.sweep())
             server = ControlServer(self._directory.path / "control.sock", self._serve)
             await server.open()
@@ -152,7 +155,6 @@ class Router:
         events = NetlinkEvents(self._surroundings_changed)
         events.open()
         stack.callback(events.close)
-        netlink.enable_forwarding()
         frr = Frr(
             self._directory.path / "frr",
             "seikan-" + re.sub(r"[^A-Za-z0-9_-]", "-", self.name),
@@ -164,6 +166,9 @@ class Router:
         self.compose(netlink, frr, self._make_plane(stack), firewall, names, watch=events.watch)
         stack.callback(self.crypto.close)
         stack.callback(self.route_debug.close)
+        filters = NftEvents(lambda: self._spawn(self._try("firewall", self.firewall.counters())))  # puts it back
+        filters.open()
+        stack.callback(filters.close)
 
     def compose(
         self,
@@ -182,7 +187,7 @@ class Router:
         self.interfaces = Interfaces(netlink, names, self.tunnels.device_of)
         self.links = LinkWatch(self.interfaces.linux_name, self.journal.log)
         self.firewall = firewall
-        self.accesses = Accesses(self.clock, self.journal.log, self._derive_soon)
+        self.accesses = Accesses(self.clock, self._later, self.journal.log, self._derive_soon)
         self.maps = CryptoMaps(plane, netlink, self._around_maps())
         self.crypto = CryptoDriver(
             engine_settings(self.running, Negotiable(), self.address_of),
@@ -276,13 +281,23 @@ class Router:
             self.journal.log("SYS", severity, "CONFIG", str(problem))
         return parsed.config
 
-    async def load(self, config: Config) -> None:
-        """Run the startup configuration as far as it goes: the daemon stays up where it can."""
+    async def load(self, config: Config, *, kept: bool = False) -> None:
+        """Run the startup configuration as far as it goes: the daemon stays up where it can.
+
+        `kept`: what a killed router left still keeps in what must not leave in clear.
+        """
         async with self._lock:
             derived = self._derived(config)
-            await self.applier.load(derived)
+            await self.applier.load(derived, kept=kept)
             self.running, self.effective = config, derived
             self.revision += 1
+            self._derive_if_new()
+
+    async def _forward(self) -> None:
+        """Route between interfaces, once crypto maps can hold back what must not leave in clear."""
+        if self.applier.leaks:
+            raise AdapterError("no packets are forwarded, because nothing enforces the crypto maps: install nftables")
+        self.netlink.enable_forwarding()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -325,6 +340,8 @@ class Router:
             self.tunnels.refresh()
         async with self._lock:
             await self.applier.retry(self.effective)
+            if "forwarding" in self._problems:
+                await self._try("forwarding", self._forward())
 
     # changes
 
@@ -356,6 +373,7 @@ class Router:
             self.running, self.effective = candidate, derived
             self.revision += 1
             self.changed_at, self.changed_by = stamp(), by
+            self._derive_if_new()
         return []
 
     def _tell_outdated(self, before: Mapping[str, tuple[str, ...]], after: Mapping[str, tuple[str, ...]]) -> None:
@@ -376,6 +394,11 @@ class Router:
         if access is not None:
             # Its SAs are installed next; addresses, routing and filters follow as soon as others let them.
             self.tunnels.add(access.name, access.interface, tolerant=True)
+
+    def _derive_if_new(self) -> None:
+        """Reverse routes follow from the maps as they run, which were not there or others before the change."""
+        if self._derived(self.running) != self.effective:
+            self._derive_soon()
 
     def _derive_soon(self) -> None:
         if self._deriving is None:

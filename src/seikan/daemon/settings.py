@@ -91,6 +91,7 @@ def phase_two(config: Config, holder: IpsecProfile | CryptoMapEntry, name: str) 
             holder.lifetime_kilobytes, ipsec.lifetime_kilobytes, default=Ipsec.DEFAULT_LIFETIME_KILOBYTES
         ),
         replay_window=_first(holder.replay_window, ipsec.replay_window, default=Ipsec.DEFAULT_REPLAY_WINDOW),
+        idle_seconds=holder.idle_time if isinstance(holder, CryptoMapEntry) else None,
     )
 
 
@@ -102,18 +103,23 @@ def profile_phase_two(config: Config, name: str | None) -> PhaseTwo | None:
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """One flow with the ends that its SAs have: what `sessions` puts together by peer."""
+    """One flow with the ends that its SAs have: what `sessions` puts together by peer.
+
+    `interface` is that of a crypto map, which names the session; a tunnel's is the owner.
+    """
 
     local: Address
     remote: Address
     flow: FlowSettings
     isakmp_profile: str | None = None
+    interface: str | None = None
 
 
 def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings, ...]:
     """One for each pair of ends: whatever is protected between the same two addresses shares a phase 1.
 
-    A session is called after its first owner, tunnels before crypto maps, which have their peer's address behind.
+    A session is called after its first owner, tunnels before those that have no name of their own: a crypto map's,
+    which has its peer's address behind, and what shared GRE tunnels are called together, which has it already.
     """
     by_ends: dict[tuple[Address, Address], list[Protected]] = {}
     for row in flows:
@@ -122,9 +128,10 @@ def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings
     found = []
     for (local, remote), rows in by_ends.items():
         tunnels = sorted(row.flow.owner for row in rows if is_tunnel(row.flow.owner))
+        behind = f" {remote}"
         found.append(
             TunnelSettings(
-                name=tunnels[0] if tunnels else f"{rows[0].flow.owner} {remote}",
+                name=tunnels[0] if tunnels else (rows[0].interface or rows[0].flow.owner).removesuffix(behind) + behind,
                 local=local,
                 remote=remote,
                 flows=tuple(row.flow for row in rows),

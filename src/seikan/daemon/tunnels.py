@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from seikan.config.access import crypto_lines
 from seikan.config.model import Config, Interface, Tunnel
 from seikan.config.names import is_access, is_tunnel
-from seikan.config.validate import tunnel_problems
+from seikan.config.validate import meets_neighbors, tunnel_problems
 from seikan.daemon import settings
 from seikan.daemon.keepalives import GreKeepalives
 from seikan.daemon.settings import Protected
@@ -31,6 +31,7 @@ NONE_YET = IPv4Address(0)  # an end that is not configured or not known
 RECURSION_HOLD = 10.0  # seconds that a recursive tunnel stays down the first time; doubles up to the limit
 RECURSION_HOLD_LIMIT = 60.0
 RECURSION_FORGET = 120.0  # seconds of peace after a hold, after which a recursion counts as the first again
+EXCHANGE_HOLD = 60.0  # seconds for which a tunnel stays up whose pairs an edit takes away, until others are there
 PATH_MTU_AGE = 600.0  # seconds after which a learnt path MTU is tried anew (IOS; RFC 1191 section 6.3)
 NEGOTIATING = "negotiating"
 NO_POLICY = "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
@@ -52,7 +53,11 @@ class SaState:
 
 @dataclass(slots=True)
 class TunnelState:
-    """One tunnel interface as it runs; `reason` is why its line protocol is down, None while it is up."""
+    """One tunnel interface as it runs; `reason` is why its line protocol is down, None while it is up.
+
+    Until `keep_until` it stays up without SAs and drops what is sent: an edit has changed what they are for, and routes
+    that went with it would let the traffic leave in clear by others.
+    """
 
     interface: Interface
     device: str
@@ -73,9 +78,11 @@ class TunnelState:
     counted_from: TunnelCounters = NOTHING_COUNTED  # the device's counters when its mode was set, or cleared
     transitions: int = 0
     held_until: float = 0.0
+    keep_until: float = 0.0
     recursive: bool = False  # the route to the destination goes through the tunnel itself
     recursions: int = 0
-    seen_up: bool = False  # a spoke's: the device was administratively up once
+    ready: bool = False  # a spoke's: its addresses, filters and routing are there
+    waits_for: str | None = None  # why they are not
 
     @property
     def name(self) -> str:
@@ -99,7 +106,7 @@ class TunnelState:
     def owner(self) -> str:
         """Whose SAs this tunnel uses: its own, or those of all tunnels of one profile between the same two ends."""
         if self.tunnel.shared and not self.tunnel.mode.ipsec:
-            return f"{self.tunnel.protection} {self.local} {self.remote}"
+            return f"GRE with profile {self.tunnel.protection}, {self.local} to {self.remote}"
         return self.name
 
 
@@ -162,12 +169,14 @@ class Tunnels:
             state.interface = config.interfaces.get(state.interface.name, state.interface)
 
     def add(self, name: str, interface: Interface, *, tolerant: bool = False) -> None:
-        """Create a tunnel's device, or take its new configuration.
+        """Create a tunnel's device, or take its new configuration. That of a spoke is to be made ready first.
 
         Raises `PlaneError` where the device cannot be made; `tolerant` keeps the tunnel then, for `retry`.
         """
         state = self._states.get(name)
         if state is not None:
+            if is_access(name) and state.interface != interface:
+                state.ready = False
             state.interface = interface
             return
         assert interface.tunnel is not None
@@ -317,6 +326,8 @@ class Tunnels:
         sas = self._sas_of(owner)
         sas.up, sas.reason = up, None if up else reason
         for state in self.owned(owner):
+            if up:
+                state.keep_until = 0.0
             self._refresh_one(state)
 
     def agreed(self, owner: str, udp: bool, transport: bool) -> None:
@@ -383,9 +394,12 @@ class Tunnels:
 
     def _work_out(self, state: TunnelState) -> None:
         state.tell = True
-        if is_access(state.name) and not self._arrived(state):
+        if is_access(state.name) and not (state.ready and state.remote in self._view.routes):
+            # It was made, or has moved, since the last look: what carries packets goes on doing so.
             state.tell = False
-            state.reason = NEGOTIATING
+            state.reason = state.waits_for or NEGOTIATING
+            if not state.sas.up:
+                self._set_carrier(state, False)
             return
         obstacle = self._obstacle(state)
         if obstacle is None:
@@ -395,10 +409,12 @@ class Tunnels:
             self._set_carrier(state, False)
             if not state.protected:
                 self._change_device(state, _idle(state.device, state.parameters.mtu))
+        kept = False
         if state.protected:
             if obstacle is None:
                 if not state.sas.up:
                     obstacle = self._negotiate(state)
+                    kept = state.carrier and self._around.now() < state.keep_until
             elif not state.recursive:  # else the peer could not be told now
                 self._stop(state, obstacle)
         if obstacle is None:
@@ -406,13 +422,17 @@ class Tunnels:
         else:
             self.keepalives.forget(state)
         state.reason = obstacle
-        self._set_carrier(state, obstacle is None)
+        self._set_carrier(state, kept or obstacle is None)
 
-    def _arrived(self, state: TunnelState) -> bool:
-        """Whether a spoke's interface, made between two looks, has been set up and seen with the way to its spoke."""
-        own = self._view.links.get(state.device)
-        state.seen_up = state.seen_up or (own is not None and own.admin_up)
-        return state.seen_up and state.remote in self._view.routes
+    def make_ready(self, config: Config, problem: str | None) -> None:
+        """Everything that `config` says of the spokes' interfaces is done, and they may carry packets, unless there is
+        a `problem`.
+        """
+        for state in self._states.values():
+            if not state.ready and is_access(state.name) and state.interface == config.interfaces.get(state.name):
+                own = self._view.links.get(state.device)
+                state.ready = problem is None and own is not None and own.admin_up
+                state.waits_for = problem
 
     def _stop(self, state: TunnelState, reason: str) -> None:
         """The tunnel can do without its SAs; those that others share stay while one of them can carry packets."""
@@ -551,14 +571,23 @@ class Tunnels:
                 # what crosses the device changes its meaning: nobody may see one carrier over both
                 self._set_carrier(state, False)
                 state.counted_from = self._plane.tunnel_counters(state.device)
+            elif state.carrier and self._exchanged(state, parameters):
+                state.keep_until = self._around.now() + EXCHANGE_HOLD
+                self._around.at(state.keep_until, self.refresh)
             self._plane.update_tunnel(parameters)
-        if state.carrier and parameters.mtu != state.parameters.mtu:
+        if state.carrier and parameters.mtu != state.parameters.mtu and meets_neighbors(self._config, state.interface):
             text = (
                 f"{state.interface.name}: the IP MTU is now {parameters.mtu} octets, not {state.parameters.mtu}; "
                 "OSPF forms its adjacencies anew, and the other end must have the same"
             )
             self._around.log("TUN", 5, "MTU", text)
         state.parameters = parameters
+
+    @staticmethod
+    def _exchanged(state: TunnelState, parameters: TunnelParameters) -> bool:
+        """Whether no pair outlives the change of what pairs are for."""
+        old, new = state.parameters.policies, parameters.policies
+        return old != new and not (state.sas.up and set(old) & set(new))
 
     def _set_carrier(self, state: TunnelState, up: bool) -> None:
         """The line protocol is what the device's carrier was set to. Raises `PlaneError`, and then it is down."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 from seikan.ike.core import Completion, Core
@@ -125,6 +126,7 @@ class Children:
         begin = child.completed
         core.timers.set(("soft", child), begin + soft, lambda: self._soft_due(child))
         core.timers.set(("hard", child), begin + child.lifetime_seconds, lambda: self.hard_expired(child))
+        self._watch(child, flow.settings.phase_two.idle_seconds)
         core.counters["child_sas_installed"] += 1
         core.debug("ipsec", "{}: pair {} to {} is in use", tunnel.name, child.conn_id, child.path.remote)
         flow.attempts = tunnel.attempts = 0
@@ -157,6 +159,31 @@ class Children:
         left = child.completed + child.lifetime_seconds - core.now
         if left > 2 * UNUSED_AGAIN:
             core.timers.set(("soft", child), core.now + left / 2, lambda: self._soft_due(child))
+        self.query(child, answered)
+
+    def _watch(self, child: ChildSa, seconds: int | None) -> None:
+        """`idle-time`: look whether the pair is used when it can have been idle for that long."""
+        if seconds is not None:
+            self.core.timers.set(("idle", child), self.core.now + seconds, lambda: self._idle_due(child))
+
+    def _idle_due(self, child: ChildSa) -> None:
+        limit = child.flow.settings.phase_two.idle_seconds
+        if limit is None:
+            return
+
+        def answered(result: str | Usage | None) -> None:
+            if child.removed:
+                return
+            used = (result.inbound_idle, result.outbound_idle) if isinstance(result, Usage) else ()
+            idle = min([self.core.now - child.completed, *(seconds for seconds in used if seconds is not None)])
+            if idle < limit:
+                self._watch(child, max(1, ceil(limit - idle)))
+                return
+            self.core.counters["idle_pairs"] += 1
+            child.flow.wanted_until = 0.0
+            self.delete_pair(child, f"no traffic for {limit} seconds")
+            self.tunnels.evaluate(child.tunnel)
+
         self.query(child, answered)
 
     def query(self, child: ChildSa, answered: Completion) -> None:
@@ -259,7 +286,7 @@ class Children:
         core, flow = self.core, child.flow
         was_inbound = child.inbound_installed
         child.removed = True
-        for purpose in ("soft", "hard", "retire", "stale", "outbound"):
+        for purpose in ("soft", "hard", "idle", "retire", "stale", "outbound"):
             core.timers.cancel((purpose, child))
         if child.outbound_installed:
             core.emit(RemoveSa(flow.owner.name, Direction.OUT, child.outbound_spi))

@@ -36,8 +36,8 @@ class Configuration:
                 if tunnel.session is None:
                     self.tear_down(tunnel, "crypto isakmp is disabled")
         self.set_tunnels(settings)
-        self.tunnels.sessions.reconfigured()
         phase1_changed = any(getattr(before, name) != getattr(settings, name) for name in _PHASE_1)
+        self.tunnels.sessions.reconfigured(who=phase1_changed)
         if phase1_changed:
             self._drop_strangers()
         for tunnel in list(core.tunnels.values()):
@@ -61,13 +61,11 @@ class Configuration:
     def set_tunnels(self, settings: EngineSettings) -> None:
         """Make the tables fit `settings`: first all that goes, then all that comes."""
         core = self.core
-        wanted = {row.name: row for row in settings.tunnels}
+        wanted = self._successors(settings)
         waiting: dict[tuple[str, int], float] = {}
-        for name, tunnel in list(core.tunnels.items()):
-            if tunnel.session is not None:
-                continue
-            row = wanted.get(name)
-            if row is None or ends_of(row) != ends_of(tunnel.settings):
+        for tunnel in [tunnel for tunnel in core.tunnels.values() if tunnel.session is None]:
+            row = wanted.get(tunnel)
+            if row is None:
                 self._note_waiting(waiting, list(tunnel.flows.values()))
                 self.remove(tunnel, "the tunnel's configuration has changed")
             else:
@@ -75,7 +73,11 @@ class Configuration:
                 self._note_waiting(waiting, gone)
                 for flow in gone:
                     self.tunnels.flows.remove(flow, "the configuration of its traffic has changed")
-                tunnel.settings = row
+        for tunnel in wanted:
+            del core.tunnels[tunnel.name]
+        for tunnel, row in wanted.items():
+            tunnel.settings = row
+            core.tunnels[row.name] = tunnel
         core.ends.clear()
         for row in settings.tunnels:
             tunnel = core.tunnels.setdefault(row.name, Tunnel(row))
@@ -92,6 +94,31 @@ class Configuration:
         for map_row in settings.dynamic_maps:
             self.tunnels.flows.owner(map_row.owner)
         self._forget_owners({row.owner for row in settings.dynamic_maps})
+
+    def _successors(self, settings: EngineSettings) -> dict[Tunnel, TunnelSettings]:
+        """What becomes of the tunnels that go on: the row of their name, or else of their ends.
+
+        A tunnel interface that comes beside a crypto map for the same peer gives their tunnel another name, and must
+        not cost the map its SAs.
+        """
+        found: dict[Tunnel, TunnelSettings] = {}
+        rows = {row.name: row for row in settings.tunnels}
+        renamed = []
+        for tunnel in self.core.tunnels.values():
+            if tunnel.session is None:
+                row = rows.get(tunnel.name)
+                if row is not None and ends_of(row) == ends_of(tunnel.settings):
+                    found[tunnel] = rows.pop(tunnel.name)
+                else:
+                    renamed.append(tunnel)
+        kept = {ends_of(row) for row in found.values()}
+        for tunnel in renamed:
+            ends = ends_of(tunnel.settings)
+            row = next((row for row in rows.values() if ends_of(row) == ends), None)
+            if row is not None and ends not in kept:
+                found[tunnel] = row
+                kept.add(ends)
+        return found
 
     @staticmethod
     def _gone(tunnel: Tunnel, row: TunnelSettings) -> list[Flow]:

@@ -21,6 +21,7 @@ MAX_FLOWS_OF_PEER = 64
 LIVED = 10.0  # seconds for which an answer that a peer lives is good
 _SHIFT = 16
 _MAX_NUMBER = 2**_SHIFT - 1
+_WIDEST = {4: 8, 6: 16}  # by IP version, the shortest prefix of what a peer may have behind it where no list says more
 
 
 class Postponed(Exception):
@@ -35,9 +36,9 @@ class DynamicMaps:
 
     @staticmethod
     def _permits(entry: DynamicEntrySettings, selector: Selector) -> bool:
-        """Without an access list whatever the peer asks for, but not that all the world is behind it."""
+        """Without an access list whatever the peer asks for, but not that all the world is behind it, or half of it."""
         if not entry.selectors:
-            return not selector.any and selector.remote.prefixlen > 0
+            return selector.remote.prefixlen >= _WIDEST[selector.remote.version]
         return any(row.contains(selector) for row in entry.selectors)
 
     def make_flow(self, sa: IkeSa, selector: Selector, fits: Callable[[PhaseTwo], bool]) -> Flow | None:
@@ -69,11 +70,29 @@ class DynamicMaps:
         flow.entry = entry.sequence
         return flow
 
-    def _taken(self, tunnel: Tunnel, selector: Selector) -> bool:
-        """Whether the same traffic is another peer's: a configured one's, or that of a session that lives."""
+    def _holder(self, tunnel: Tunnel, selector: Selector) -> Flow | None:
+        """Another peer's flow that has some of the same traffic, here or in another part of the map.
+
+        It need not have the same selector: of two that overlap only one can carry a packet, and what comes out of the
+        other's SAs would pass for what the first peer sent.
+        """
         owner = tunnel.session.place.owner if tunnel.session else ""
-        other = self.core.owners[owner].by_selector.get(selector)
-        if other is None or other.tunnel is tunnel:
+        same = self.core.owners[owner].by_selector.get(selector)
+        if same is not None and same.tunnel is not tunnel:
+            return same
+        for other in self.core.owners.values():
+            for flows in other.flows.values():
+                for flow in flows:
+                    if flow.tunnel is tunnel or flow.tunnel.settings.local != tunnel.settings.local:
+                        continue
+                    if not flow.settings.selector.any and flow.settings.selector.meets(selector):
+                        return flow
+        return None
+
+    def _taken(self, tunnel: Tunnel, selector: Selector) -> bool:
+        """Whether some of the traffic is another peer's: a configured one's, or that of a session that lives."""
+        other = self._holder(tunnel, selector)
+        if other is None:
             return False
         self.core.counters["flow_conflicts"] += 1
         holder, session = other.tunnel, other.tunnel.session

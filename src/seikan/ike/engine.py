@@ -10,6 +10,7 @@ from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
 from seikan.ike.configuration import Configuration
 from seikan.ike.core import Core
 from seikan.ike.effects import Address, Direction, Effect, Path, Usage
+from seikan.ike.limits import source
 from seikan.ike.report import engine_status
 from seikan.ike.settings import EngineSettings
 from seikan.ike.states import State
@@ -268,7 +269,7 @@ class Engine:
             else:
                 core.counters["unexpected_messages"] += 1
             return
-        if not core.first_message_rate.allow(path.remote, core.now):
+        if not core.first_message_rate.allow(source(path.remote), core.now):
             core.counters["first_messages_limited"] += 1
             return
         tunnel = core.ends.get((path.local, path.remote))
@@ -300,7 +301,7 @@ class Engine:
         if tunnel is None:
             return
         known = any(other.session for other in core.by_remote.get(path.remote, ()))
-        if self._tunnels.admission.admits(path, path.remote, MAX_HALF_OPEN_OF_ADDRESS, known=known):
+        if self._tunnels.admission.admits(path, source(path.remote), MAX_HALF_OPEN_OF_ADDRESS, known=known):
             core.debug("isakmp", "ISAKMP:(0): received packet from {} (N) NEW SA", path.remote)
             mode.respond(tunnel, header, data, path)
 

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from ipaddress import IPv4Address, IPv6Address
+
+_SITE_BITS = 64  # of an IPv6 address that its holder chooses (RFC 4291 section 2.5.1)
+
+
+def source(address: IPv4Address | IPv6Address) -> Hashable:
+    """Whom a bound for each source is about: an IPv4 address, or an IPv6 network that one host has whole."""
+    return address if isinstance(address, IPv4Address) else (6, int(address) >> _SITE_BITS)
 
 
 class RateLimit:

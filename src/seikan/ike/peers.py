@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
 
 MAX_SESSIONS = 8192
+MAX_SESSIONS_OF_SOURCE = 1024  # behind one NAT; whoever has a key can have as many identities as it likes
 _JUDGED = (State.MM_KEY_EXCH, State.AG_NO_STATE, State.AG_INIT_EXCH)
 
 
@@ -111,9 +112,19 @@ class Peers:
         if tunnel.provisional or tunnel.session is not None:
             rings = self._usable_rings(path.local)
         elif tunnel.settings.isakmp_profile is not None:
-            profile = self.core.profile_of(tunnel)
-            rings = frozenset(profile.keyrings or (GLOBAL,)) if profile else frozenset()
+            rings = self.rings_of(tunnel.settings.isakmp_profile)
         return self.core.keys.find(path.local, path.remote, host, rings)
+
+    def rings_of(self, profile: str | None) -> frozenset[str]:
+        """The keyrings of a profile, or those that peers without one may have a key of."""
+        if profile is None:
+            return frozenset(self._rings_without_profile())
+        found = self.core.profiles.get(profile)
+        return frozenset(found.keyrings or (GLOBAL,)) if found else frozenset()
+
+    def admits(self, identity: Identity, key: Key, local: Address) -> bool:
+        """Whether there is a profile for a peer with this identity and key, or it needs none."""
+        return self._profile(identity, key, local) is not None
 
     def guess(self, tunnel: Tunnel, identity: Identity | None, key: Key) -> None:
         """Aggressive mode tells this side's identity before the peer's is proved: that of the profile for which the
@@ -162,8 +173,9 @@ class Peers:
         text = self._wrong_identity(sa)
         if text is None:
             go_on()
-        else:
-            refuse(text)
+            return
+        refuse(text)
+        self.tunnels.sessions.end_unless_alive(sa.tunnel, text)
 
     def _wrong_identity(self, sa: IkeSa) -> str | None:
         session = sa.tunnel.session
@@ -193,17 +205,22 @@ class Peers:
         if place is None:
             self.refuse(sa, path, f"isakmp profile {found[0]} has neither a virtual-template nor a dynamic map here")
             return
-        if self._name_of_another(identity, key):
+        if self._is_anothers(identity, key):
             self.core.counters["identity_theft"] += 1
-            self.refuse(sa, path, "there is another key for the name that it gives")
+            self.refuse(sa, path, "there is another key for the name or address that it gives")
             return
         _Claim(self, sa, path, identity, key, place, found[0], go_on).settle()
 
-    def _name_of_another(self, identity: Identity, key: Key) -> bool:
-        """Whether a name has a key of its own that this peer has not proved."""
-        if identity.kind not in (IdentityType.FQDN, IdentityType.USER_FQDN):
-            return False
-        own = self.core.keys.of_name(identity.name)
+    def _is_anothers(self, identity: Identity, key: Key) -> bool:
+        """Whether a name, or an address, has a key of its own that this peer has not proved.
+
+        An address counts in the peer's own keyring only: behind a NAT it is a private one, and may be anybody's.
+        """
+        own: list[Key] = []
+        if identity.address is not None:
+            own = self.core.keys.of_host(identity.address, key.keyring)
+        elif identity.kind in (IdentityType.FQDN, IdentityType.USER_FQDN):
+            own = self.core.keys.of_name(identity.name)
         return bool(own) and all(row.secret != key.secret for row in own)
 
     def refuse(self, sa: IkeSa, path: Path, why: str) -> None:
@@ -243,10 +260,11 @@ class _Claim:
     def settle(self) -> None:
         """RFC 3947 section 6: behind a NAT the identity tells who it is, not the address."""
         known = self.sessions.of(self.place, self.identity)
-        for session in known:
-            if self._at(session) == (self.path.remote, self.path.remote_port):
-                self._join(session)
-                return
+        if self._is_there():
+            for session in known:
+                if self._at(session) == (self.path.remote, self.path.remote_port):
+                    self._join(session)
+                    return
         here = [session for session in known if self._at(session)[0] == self.path.remote]
         if self.identity.address is None:
             if not known:
@@ -261,6 +279,12 @@ class _Claim:
             self._ask(here)  # private addresses of two behind one NAT may be alike
         else:
             self._begin()
+
+    def _is_there(self) -> bool:
+        """Whether the peer got our answers where it says it is now. Behind a NAT the message that completes phase 1
+        may come from anywhere, and anybody who has a key can forge where it comes from.
+        """
+        return self.sa.reached_at == self.path.remote
 
     @staticmethod
     def _at(tunnel: Tunnel) -> tuple[Address, int]:
@@ -297,7 +321,8 @@ class _Claim:
             return
         sa.judged = False
         here = (self.path.remote, self.path.remote_port)
-        if any(self._at(session) == here for session in self.sessions.of(self.place, self.identity)):
+        known = self.sessions.of(self.place, self.identity)
+        if self._is_there() and any(self._at(session) == here for session in known):
             self.settle()  # one of them has moved to here: it is the same peer
             return
         gone = [other for other, alive in answers.items() if not alive and other.session and not other.session.ended]
@@ -316,9 +341,24 @@ class _Claim:
         self.go_on()
 
     def _begin(self) -> None:
-        if len(self.sessions) >= MAX_SESSIONS:
-            self.peers.core.counters["session_limit"] += 1
-            self.peers.refuse(self.sa, self.path, f"there are {MAX_SESSIONS} sessions")
-            return
+        for count, most, where in (
+            (len(self.sessions), MAX_SESSIONS, ""),
+            (self.sessions.from_source(self.path), MAX_SESSIONS_OF_SOURCE, f" with {self.path.remote}"),
+        ):
+            if count >= most:
+                self.peers.core.counters["session_limit"] += 1
+                self.peers.refuse(self.sa, self.path, f"there are {most} sessions{where}")
+                return
         self.sessions.begin(self.sa, self.path, self.identity, self.key, self.place, self.profile)
+        self._relieve()
         self.go_on()
+
+    def _relieve(self) -> None:
+        """Whoever was at this very end before has another name now: what it had under the old one goes unless it lives.
+        A delete that comes with the new name says nothing of the old one's SAs.
+        """
+        here = (self.path.remote, self.path.remote_port)
+        for other in list(self.peers.core.by_remote.get(self.path.remote, ())):
+            if other is not self.sa.tunnel and other.session is not None and self._at(other) == here:
+                text = f"the peer at {self.path.remote} has another identity now: {self.sa.peer_identity}"
+                self.sessions.end_unless_alive(other, text)

@@ -90,3 +90,8 @@ class KeyTable:
     def of_name(self, host: str) -> list[Key]:
         """The entries for a host name."""
         return self._hosts.get(host.lower(), [])
+
+    def of_host(self, address: Address, ring: str) -> list[Key]:
+        """The entries of a keyring for this very address."""
+        row = self._networks.get((address.version, address.max_prefixlen), {})
+        return [key for key in row.get(int(address), ()) if key.keyring == ring]

@@ -75,6 +75,7 @@ class IkeSa:
     peer_identity: str | None = None  # as the show commands print it
     identity: Identity | None = None  # None: of no kind that could be told from others
     judged: bool = False  # its identity is being looked into
+    reached_at: Address | None = None  # where the peer got our public value, of an exchange that it began
     heard_at: float = 0.0  # when a fresh message of the peer came last, phase 1 over
     expiring: bool = False
     held: bool = False  # its first message has waited for the peer's own exchange, and does so once

@@ -7,13 +7,15 @@ side never begins one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seikan.ike.core import Core
 from seikan.ike.effects import Address, CreateAccess, MoveAccess, Path, RemoveAccess, Usage
 from seikan.ike.identity import Identity
+from seikan.ike.limits import source
 from seikan.ike.numbers import Numbers
 from seikan.ike.preshared import Key
 from seikan.ike.sa import IkeSa, Place, Session, Tunnel
@@ -39,6 +41,7 @@ class Sessions:
         self._known: dict[_Known, list[Tunnel]] = {}
         self._paths: dict[tuple[Address, Address, int], Tunnel] = {}
         self._all: dict[Tunnel, None] = {}
+        self._from: Counter[Hashable] = Counter()
         self._names = 0
 
     def __len__(self) -> int:
@@ -54,6 +57,10 @@ class Sessions:
     def at(self, path: Path) -> Tunnel | None:
         """The session whose peer is at the far end of `path`."""
         return self._paths.get(_end(path))
+
+    def from_source(self, path: Path) -> int:
+        """How many peers are where `path` leads."""
+        return self._from[source(path.remote)]
 
     # -- beginning and joining ---------------------------------------------------------------------------------------
 
@@ -119,13 +126,20 @@ class Sessions:
 
     def _enter(self, tunnel: Tunnel, path: Path) -> None:
         self._paths.setdefault(_end(path), tunnel)
+        self._from[source(path.remote)] += 1
         self.core.by_remote.setdefault(path.remote, {})[tunnel] = None
 
     def _leave(self, tunnel: Tunnel, path: Path) -> None:
-        if self._paths.get(_end(path)) is tunnel:
-            del self._paths[_end(path)]
+        self._from[source(path.remote)] -= 1
+        if not self._from[source(path.remote)]:
+            del self._from[source(path.remote)]
         members = self.core.by_remote.get(path.remote, {})
         members.pop(tunnel, None)
+        if self._paths.get(_end(path)) is tunnel:
+            del self._paths[_end(path)]
+            for other in members:  # two identities of one peer
+                if other.session is not None and _end(other.session.path) == _end(path):
+                    self._paths[_end(path)] = other
         if not members:
             self.core.by_remote.pop(path.remote, None)
 
@@ -155,6 +169,11 @@ class Sessions:
         session.questions.append(done)
         if len(session.questions) == 1:
             self._ask(tunnel, session, self.core.now, 0)
+
+    def end_unless_alive(self, tunnel: Tunnel, reason: str) -> None:
+        """There is a sign that the peer of a session is not there any more; of a configured one nothing follows."""
+        if tunnel.session is not None:
+            self.ask(tunnel, lambda alive: None if alive else self.end(tunnel, reason))
 
     def _ask(self, tunnel: Tunnel, session: Session, since: float, tries: int) -> None:
         core = self.core
@@ -280,8 +299,10 @@ class Sessions:
         core.emit(RemoveAccess(tunnel.name, reason))
         self.numbers.give_back(self._holder(session), session.number, core.now)
 
-    def reconfigured(self) -> None:
-        """A session whose profile or template is gone ends; others take the new phase 2 for their next pair."""
+    def reconfigured(self, *, who: bool) -> None:
+        """A session whose profile or template is gone ends; others take the new phase 2 for their next pair. `who` may
+        have phase 1 has changed: a session whose key or identity is not let in any more ends too.
+        """
         core = self.core
         for tunnel in self.all():
             session = tunnel.session
@@ -293,16 +314,33 @@ class Sessions:
                 self.end(tunnel, "crypto isakmp is disabled")
             elif name is not None and profile is None:
                 self.end(tunnel, f"isakmp profile {name} has been removed")
+            elif who and not self._keep_key(tunnel, session):
+                self.end(tunnel, "its pre-shared key has been removed")
+            elif who and not self.tunnels.peers.admits(session.identity, session.key, session.path.local):
+                self.end(tunnel, "no isakmp profile matches its identity any more")
             elif session.place.template is None:
                 self.tunnels.dynamic.reconfigured(tunnel, session)
             else:
                 template = self._template(session.place)
                 fits = template is not None and template.local in (None, session.path.local)
                 if template is None or not fits or profile is None or profile.template != template.number:
-                    self.end(tunnel, f"the virtual-template of isakmp profile {name} has been removed or changed")
+                    self.end(tunnel, f"the virtual-template of isakmp profile {name} is not there any more")
                     continue
                 for flow in list(tunnel.flows.values()):
                     flow.settings = replace(flow.settings, phase_two=template.phase_two)
+
+    def _keep_key(self, tunnel: Tunnel, session: Session) -> bool:
+        """Whether a key for the peer is left; where its own has become another, that is for the next phase 1."""
+        keys = self.core.keys
+        if session.key not in keys:
+            by_name = session.aggressive and session.identity.address is None
+            host = session.identity.name if by_name else None
+            rings = self.tunnels.peers.rings_of(tunnel.settings.isakmp_profile)
+            found = keys.find(session.path.local, session.path.remote, host, rings)
+            if found is None:
+                return False
+            session.key = found
+        return True
 
     def close(self) -> None:
         for tunnel in self.all():

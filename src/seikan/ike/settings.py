@@ -33,6 +33,7 @@ class PhaseTwo:
     lifetime_seconds: int
     lifetime_kilobytes: int  # 0: no limit
     replay_window: int  # packets; 0: off
+    idle_seconds: int | None = None  # after which a pair that carries nothing is deleted (set … idle-time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from seikan.wire.selector import Selector
 
 RETIRE_IKE = 5.0  # seconds the side that began the winner keeps a phase 1 SA that lost
 RESPONDER_WAIT = 3.0  # seconds a phase 1 responder leaves quick mode to the initiator
+MAX_IKE_SAS = 8  # established ones of a peer, the winner among them
 LINGER = 2.0  # seconds
 HELD = 6.0  # seconds our first message waits while the winning peer's exchange runs
 HALF_OPEN_TRUST = 5.0  # seconds an unproven exchange of the peer's address keeps us from starting our own
@@ -276,6 +277,10 @@ class Tunnels:
             elif key not in self.core.timers and ike_sa_replaces(winner, sa):
                 delay = RETIRE_IKE if winner.initiator else RETIRE_LATER * (1 + self.core.fraction())
                 self._retire_later(sa, delay)
+        surplus = [sa for sa in established if sa is not winner]
+        for sa in surplus[: max(0, len(established) - MAX_IKE_SAS)]:
+            self.core.counters["surplus_ike_sas"] += 1
+            self.delete(sa)
 
     def _retire_later(self, sa: IkeSa, delay: float) -> None:
         self.core.timers.set(("retire", sa), self.core.now + delay, lambda: self._retire(sa))

@@ -47,7 +47,8 @@ class Policy:
     """Traffic that has SAs of its own; `number` is unique in its tunnel and names it to `add_sa` and in events.
 
     With another selector it is another policy, whatever its number: SAs negotiated for one are not for the other.
-    Fragments that do not have their ports any more are traffic only of policies without ports.
+    Fragments that do not have their ports any more are traffic of the first policy without ports that has them, else of
+    the first with ports that has the rest (IOS does so).
     """
 
     number: int

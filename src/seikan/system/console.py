@@ -32,18 +32,26 @@ async def run_exec(path: Path, command: str) -> int:
         writer.close()
 
 
+def _size() -> tuple[int, int]:
+    """Columns and rows as they are, whatever an exported COLUMNS says they were."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno())
+    except OSError:  # no terminal
+        return shutil.get_terminal_size()
+
+
 async def run_terminal(path: Path) -> int:
     """Put this terminal on the router's command line until that ends; lines piped in are typed for it.
 
     Returns the exit status. Raises `AdapterError` where no daemon listens. The terminal is set back whatever happens.
     """
-    columns, rows = shutil.get_terminal_size()
+    columns, rows = _size()
     reader, writer = await _connect(path, Hello("terminal", "", columns, rows, os.environ.get("TERM", "")))
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
 
     def resized() -> None:
-        writer.write(encode_resize(*shutil.get_terminal_size()))
+        writer.write(encode_resize(*_size()))
 
     with _raw(descriptor):
         if os.isatty(descriptor):

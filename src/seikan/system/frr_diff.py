@@ -24,6 +24,8 @@ _IDENTITY = (
     ("ip ospf authentication", 3),
     ("ip ospf message-digest-key", 4),
 )
+# These FRR does unasked, and has them off for a device that is gone where they are taken away.
+_DEFAULTS = ("link-detect",)
 # These FRR refuses to replace: the old line must go first.
 _NOT_REPLACED = ("ip ospf message-digest-key",)
 _SECRET = ("authentication-key", " md5 ")
@@ -77,7 +79,7 @@ def _negations(old: tuple[str, ...], new: tuple[str, ...]) -> Iterator[str]:
     """Last set, first taken away: the area leaves an interface before what shaped it does."""
     replaced = {identity(line) for line in new}
     for line in reversed(old):
-        if line in new:
+        if line in new or line in _DEFAULTS:
             continue
         name = identity(line)
         if name not in replaced or name.startswith(_NOT_REPLACED):

@@ -7,7 +7,7 @@ what differs is levelled here and nowhere else.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
@@ -150,7 +150,7 @@ def parse_routes(
         for entry in entries:
             if not entry.get("selected"):
                 continue
-            hops = tuple(_next_hop(hop, ios_names) for hop in entry.get("nexthops", ()) if hop.get("fib"))
+            hops = tuple(_next_hop(hop, ios_names) for hop in _shown(entry.get("nexthops", ())))
             code = _CODES.get(entry["protocol"], "?")
             if code == "C" and all(hop.interface in unnumbered for hop in hops):
                 continue
@@ -162,6 +162,12 @@ def parse_routes(
             age = _seconds(entry.get("uptime", ""))
             routes.append(Route(network, code, entry["distance"], entry["metric"], hops, age, source=source))
     return tuple(sorted(routes, key=lambda route: route.network))
+
+
+def _shown(hops: Iterable[Json]) -> list[Json]:
+    """The next hops as they were given; where one is looked up in the table, what was found there follows it in FRR."""
+    recursive = [hop for hop in hops if hop.get("recursive") and hop.get("active")]
+    return recursive or [hop for hop in hops if hop.get("fib")]
 
 
 def _next_hop(hop: Json, ios_names: Mapping[str, str]) -> NextHop:

@@ -12,8 +12,8 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,14 @@ _MAC_OCTETS = 6
 # A kernel may lack the first; an empty bridge keeps its carrier just as well.
 _LOOPBACK_KINDS = ("dummy", "bridge")
 _SYSCTL = Path("/proc/sys/net")
+_REVERSE_PATH_OFF = "0"
 _REVERSE_PATH_LOOSE = "2"
 _LOST = ("lost-address", "lost-route")
 _REMOVED_GROUP = 0x5E000000  # of devices (IFLA_GROUP) that go together; the process is in it
+_BACKSTOP = "backstop"
+_PROTOCOL = 94  # rtnetlink(7): none of those that FRR and the system take for their own
+_BLACKHOLE = 6  # RTN_BLACKHOLE
+_BACKSTOP_METRIC = 0xFF000000  # behind every other route; zebra takes the first octet for a distance: unusable
 _SYSTEM_PROTOCOLS = (3, 4, 16)  # rtnetlink(7): boot (`ip route add`), static, DHCP; FRR and the kernel renew their own
 _GONE = {errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENOENT, errno.ESRCH, errno.ENXIO}
 
@@ -133,6 +138,7 @@ class Netlink:
         self._ipr: Any = None
         self._asking: Rtnetlink
         self._policy: PolicyRouting
+        self._backstops: set[str] = set()
 
     async def open(self) -> None:
         self._asking = Rtnetlink()
@@ -192,7 +198,8 @@ class Netlink:
         try:
             return _link(*self._asking.link(name))
         except OSError as error:
-            if error.errno in _GONE:
+            # ERANGE: no device has a name of that length, as GigabitEthernet0/0 would be without interfaces.map
+            if error.errno in _GONE | {errno.ERANGE}:
                 return None
             raise AdapterError(f"the device {name} cannot be looked up: {error.strerror}") from None
 
@@ -420,6 +427,25 @@ class Netlink:
         for entry in self._ledger.of(name):
             self._ledger.forget(entry)
 
+    # --- backstops
+
+    async def set_backstops(self, networks: Iterable[IPv4Network]) -> None:
+        """Have packets for these networks dropped where the kernel has no other route for them.
+
+        A routing daemon puts its route to Null0 there when it learns that a better one is gone: the kernel takes routes
+        away with a device or its carrier at once, and what leaves until then would leave in clear.
+        """
+        wanted = {str(network) for network in networks}
+        held = {entry.target for entry in self._ledger.entries() if entry.kind == _BACKSTOP}
+        for target in sorted(held - wanted):
+            await self._undo(Entry(_BACKSTOP, target))
+        for target in sorted(wanted):
+            self._ledger.record(Entry(_BACKSTOP, target))
+            if target not in self._backstops:
+                async with _named(f"a route to Null0 for {target} cannot be set"):
+                    await self._ipr.route("replace", **_backstop(target))
+        self._backstops = wanted
+
     # --- policy routing
 
     async def set_crypto_route(self, routing: CryptoRouting, device: str, *, ipv6: bool = False) -> bool:
@@ -448,35 +474,48 @@ class Netlink:
         self._switch("ipv6/conf/all/forwarding", forward)
 
     def loosen_reverse_path(self, interface: str) -> None:
-        """Accept what comes out of a tunnel though the way back may be another (RFC 3704 section 2.4)."""
-        self._set_sysctl(f"ipv4/conf/{interface}/rp_filter", _REVERSE_PATH_LOOSE)
+        """Accept what comes out of a tunnel though the way back may be another, or none at the moment: a neighbour's
+        address that nothing leads to but a route to Null0 has to get a word in first. Where the system filters on all
+        interfaces, the loose mode is the least there is (RFC 3704 section 2.4), and takes no packets of such addresses.
+        """
+        everywhere = (_SYSCTL / "ipv4/conf/all/rp_filter").read_text().strip()
+        value = _REVERSE_PATH_OFF if everywhere == _REVERSE_PATH_OFF else _REVERSE_PATH_LOOSE
+        self._set_sysctl(f"ipv4/conf/{interface}/rp_filter", value, interface)
 
     def accept_own_sources(self, interface: str, accept: bool) -> None:
         """Take what comes in with an address of this host as its source, as a peer's GRE keepalive does; or no longer.
 
         Raises `AdapterError`.
         """
-        self._switch(f"ipv4/conf/{interface}/accept_local", accept)
+        self._switch(f"ipv4/conf/{interface}/accept_local", accept, interface)
 
-    def _switch(self, name: str, on: bool) -> None:
+    def set_ipv6(self, interface: str, wanted: bool) -> None:
+        """Have IPv6 on a device or not: where it is, the kernel announces itself there, wanted or not."""
+        name = f"ipv6/conf/{interface}/disable_ipv6"
+        if wanted or (_SYSCTL / name).exists():
+            self._set_sysctl(name, "0" if wanted else "1", interface)
+
+    def _switch(self, name: str, on: bool, device: str = "") -> None:
         """Turn it on, or set it back to what it was before this router turned it on."""
         if on:
-            self._set_sysctl(name, "1")
+            self._set_sysctl(name, "1", device)
             return
-        entry = self._ledger.find("sysctl", name)
+        entry = self._ledger.find("sysctl", device, name) if device else self._ledger.find("sysctl", name)
         if entry is not None:
             self._write_sysctl(name, entry.before)
             self._ledger.forget(entry)
 
-    def _set_sysctl(self, name: str, value: str) -> None:
+    def _set_sysctl(self, name: str, value: str, device: str = "") -> None:
+        """`device` is whose it is: the entry goes with it."""
         path = _SYSCTL / name
+        entry = Entry("sysctl", device, name) if device else Entry("sysctl", name)
         try:
             before = path.read_text().strip()
             if before == value:
-                if self._ledger.find("sysctl", name) is not None:
-                    self._ledger.record(Entry("sysctl", name))
+                if self._ledger.find(entry.kind, entry.target, entry.detail) is not None:
+                    self._ledger.record(entry)
                 return
-            self._ledger.record(Entry("sysctl", name, before=before))
+            self._ledger.record(replace(entry, before=before))
         except OSError as error:
             raise AdapterError(f"{path} cannot be set to {value}: {error.strerror}") from None
         self._write_sysctl(name, value)
@@ -495,8 +534,10 @@ class Netlink:
         try:
             if entry.kind == CRYPTO_ROUTE:
                 await self._policy.undo(entry)
+            elif entry.kind == _BACKSTOP:
+                await self._ipr.route("del", **_backstop(entry.target))
             elif entry.kind == "sysctl":
-                (_SYSCTL / entry.target).write_text(entry.before)
+                (_SYSCTL / (entry.detail or entry.target)).write_text(entry.before)
             else:
                 link = await self.link(entry.target)
                 if link is not None:
@@ -535,6 +576,10 @@ class Netlink:
 
     async def _index(self, interface: str) -> int:
         return (await self._link(interface)).index
+
+
+def _backstop(target: str) -> dict[str, Any]:
+    return {"dst": target, "type": _BLACKHOLE, "priority": _BACKSTOP_METRIC, "proto": _PROTOCOL}
 
 
 @asynccontextmanager

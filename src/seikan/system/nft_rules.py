@@ -8,7 +8,8 @@ arriving  access group `in`, then what should have come encrypted  prerouting, r
 leaving   access group `out` on what is forwarded                  forward; with `ip nat outside` behind srcnat
           translation from inside to outside                       postrouting, srcnat
 own       what is for a crypto map gets its mark                   output (a chain that routes anew)
-all       what has a mark and leaves by another device is dropped  postrouting, mangle
+all       what is for a crypto map and leaves by another device    postrouting, mangle
+          than the map's is dropped, marked or not
 """
 
 from __future__ import annotations
@@ -258,10 +259,9 @@ def _encrypt(table: Table, crypto: CryptoInterface, ruleset: Ruleset, lists: _Li
     table.sets[samples] = (
         f"type ipv4_addr . ipv4_addr . inet_proto; size {_SAMPLES}; flags dynamic,timeout; timeout {_SAMPLES_FOR};"
     )
-    _forwarded(table, crypto, ruleset.nat, lists)
-    table.chain(_name("own", crypto.device)).extend(
-        (f"{_ESP_AND_AH} accept", f"{own_ports[0]} accept", f"goto {chosen}")
-    )
+    sealed = f"{_ESP_AND_AH} accept", f"{own_ports[0]} accept"
+    _forwarded(table, crypto, ruleset.nat, lists, _name("forwarded", crypto.device), chosen)
+    table.chain(_name("own", crypto.device)).extend((*sealed, f"goto {chosen}"))
     table.chain(received).extend(
         (
             f"fib daddr type local {_ESP_AND_AH} accept",
@@ -291,16 +291,42 @@ def _encrypt(table: Table, crypto: CryptoInterface, ruleset: Ruleset, lists: _Li
         # A full set refuses the element and ends its rule: the drop is another one.
         sample = f"add @{samples} {{ ip saddr . ip daddr . meta l4proto }}"
         table.chain(f"{back}/permit").extend((sample, f"{clear} drop"))
-    if crypto.guarded:
-        table.chain(chosen).append(f"iif != 0 {table.counter(guarded_counter(crypto.name))} drop")
-    table.chain(chosen).append("accept")
+    guard = [f"iif != 0 {table.counter(guarded_counter(crypto.name))} drop"] if crypto.guarded else []
+    table.chain(chosen).extend((*guard, "accept"))
     unrouted = table.counter(unrouted_counter(crypto.name))
     for tunnel, mark in crypto.tunnels().items():
         marked = f"meta mark & {crypto.mask:#010x} == {mark:#010x}"
         table.chain("left", "filter hook postrouting priority mangle").append(
             f"{marked} oifname != {device(tunnel)} {unrouted} drop"
         )
+    _look_again(table, crypto, ruleset.nat, lists, sealed, (*guard, "accept"), f"{unrouted} drop")
     return samples, crypto.name
+
+
+def _look_again(
+    table: Table,
+    crypto: CryptoInterface,
+    nat: Nat,
+    lists: _Lists,
+    sealed: tuple[str, ...],
+    rest: tuple[str, ...],
+    refuse: str,
+) -> None:
+    """The map once more, of what is about to leave by its interface: nothing that it permits may.
+
+    Where a packet would leave was only a guess before: `fib` knows nothing of rules for where a packet came from, nor
+    which of several next hops it takes, and another program can take its mark away.
+    """
+    left = _name("left", crypto.device)
+    chosen, refused, forwarded = f"{left}/map", f"{left}/permit", f"{left}/forwarded"
+    table.chain(left).extend((f"iif != 0 goto {forwarded}", *sealed, f"goto {chosen}"))
+    _forwarded(table, crypto, nat, lists, forwarded, chosen)
+    for at, entry in enumerate(crypto.entries):
+        chain = f"{left}/{at}"
+        add_lines(table, chain, [Line(line.permit, line.match) for line in entry.lines], f"goto {refused}", "return")
+        table.chain(chosen).append(f"jump {chain}")
+    table.chain(chosen).extend(rest)
+    table.chain(refused).append(refuse)
 
 
 def _listed(numbers: tuple[int, ...]) -> str:
@@ -315,15 +341,16 @@ def _map_line(line: MapLine) -> Line:
     return Line(line.permit, line.match, access_list_counter(line.access_list, line.match.sequence))
 
 
-def _forwarded(table: Table, crypto: CryptoInterface, nat: Nat, lists: _Lists) -> None:
-    """IOS translates before it encrypts: what leaves translated is not what the map's lists name, and goes in clear."""
-    chain = _name("forwarded", crypto.device)
+def _forwarded(table: Table, crypto: CryptoInterface, nat: Nat, lists: _Lists, chain: str, chosen: str) -> None:
+    """The chain that goes on with `chosen`, but for what is translated.
+
+    IOS translates before it encrypts: what leaves translated is not what the map's lists name, and goes in clear.
+    """
     rules = table.chain(chain)
-    chosen = _name("crypto", crypto.device)
     if not nat.active or crypto.device not in nat.outside:
         rules.append(f"goto {chosen}")
         return
-    to_be = _name("translating", crypto.device)
+    to_be = f"{chain}/translating"
     rules += (
         "ct direction original ct status snat accept",
         "ct direction reply ct status dnat accept",
@@ -342,6 +369,7 @@ def _hook_crypto(table: Table, ruleset: Ruleset) -> None:
         ("arriving", "filter hook prerouting priority raw", "iifname", "clear"),
         ("routing", "filter hook prerouting priority -90", "fib daddr . mark oifname", "forwarded"),
         ("sending", "route hook output priority mangle", "oifname", "own"),
+        ("left", "filter hook postrouting priority mangle", "oifname", "left"),
     ):
         if ruleset.crypto:
             table.chain(base, hook)

@@ -16,6 +16,8 @@ from seikan.wire.selector import Selector
 
 #: Packets that an access group refused; each also counts at its line.
 PROHIBITED = "access-group prohibited"
+#: How the counters of packets end that a crypto map kept from leaving in clear.
+KEPT_IN = (" blocked", " guarded", " unrouted")
 #: RFC 2408 section 2.5.1 and RFC 3948 section 2.1
 IKE_PORTS = (500, 4500)
 
@@ -42,8 +44,9 @@ def guarded_counter(interface: str) -> str:
 def unrouted_counter(interface: str) -> str:
     """Packets for a crypto map that were about to leave by another device than the map's, and were dropped.
 
-    That is so where a program binds its socket to the outside interface, or another one has removed the rule of
-    policy routing.
+    That is so where a program binds its socket to the outside interface, where another one has removed the rule of
+    policy routing or the packet's mark, and where rules for the interface that a packet came by, or one of several
+    next hops, send it another way than the routes to its destination tell.
     """
     return f"crypto {interface} unrouted"
 

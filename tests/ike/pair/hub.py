@@ -289,6 +289,7 @@ class HubWorld(Simulation):
             "sessions": sessions._all,
             "known": sessions._known,
             "paths": sessions._paths,
+            "sources": sessions._from,
         }
         assert {name: table for name, table in tables.items() if table} == {}
         kept = {row.owner for row in hub.settings.dynamic_maps}

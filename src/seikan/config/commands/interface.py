@@ -68,11 +68,15 @@ def _put(config: Config, name: str, interface: Interface) -> Config:
 
 
 def _remove(config: Config, match: Match) -> Config:
-    if not is_removable(_name(match)):
-        raise ConfigError("Removal of physical interfaces is not permitted")
-    if _name(match) not in config.interfaces:
-        raise ConfigError(f"{_name(match)} is not configured")
-    return replace(config, interfaces=without_item(config.interfaces, _name(match)))
+    """A port is there without being typed, so that IOS keeps it; but one typed by mistake can go when it is empty."""
+    name = _name(match)
+    if name not in config.interfaces:
+        raise ConfigError(f"{name} is not configured")
+    if not is_removable(name) and config.interfaces[name] != fresh(name):
+        raise ConfigError(
+            f"Removal of physical interfaces is not permitted while they are configured: default interface {name} first"
+        )
+    return replace(config, interfaces=without_item(config.interfaces, name))
 
 
 def _reset(config: Config, match: Match) -> Config:

@@ -88,6 +88,7 @@ class AggressiveMode(Phase1):
             raise
         sa.identity_body = body_of(chain, Identification)
         sa.advance(Event.RECEIVE_AM1)
+        sa.reached_at = path.remote
         own = self.identity(sa)
         payloads: list[Payload] = [choice.answer, KeyExchange(public), Nonce(own_nonce), own, self.own_proof(sa, own)]
         payloads += [*self.vendor_ids(sa), *detection_payloads(sa, choice.policy.hash_row, path)]

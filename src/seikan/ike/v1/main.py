@@ -66,10 +66,10 @@ class MainMode(Phase1):
         if header.encrypted is not encrypted:
             self.core.counters["not_encrypted" if encrypted else "unexpected_messages"] += 1
             if encrypted and not sa.undecryptable:
-                self.core.log(
-                    6, "IKMP_NOT_ENCRYPTED", f"IKE packet from {path.remote} was not encrypted and it should've been."
-                )
                 sa.undecryptable = True
+                if self.core.error_replies.allow("log", self.core.now):
+                    text = f"IKE packet from {path.remote} was not encrypted and it should've been."
+                    self.core.log(6, "IKMP_NOT_ENCRYPTED", text)
             return
         if encrypted:
             self._authenticate(sa, header, data, path, expected)
@@ -103,6 +103,7 @@ class MainMode(Phase1):
         sa.publics, sa.nonces = (peer, public), (nonce, own_nonce)
         self.derive(sa)
         sa.advance(Event.RECEIVE_MM3)
+        sa.reached_at = path.remote
         self.tunnels.admission.proven(sa)
         self._send_clear(sa, path, self._key_payloads(sa, public, own_nonce, path), data)
 

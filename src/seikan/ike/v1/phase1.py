@@ -43,6 +43,7 @@ NONCE_LIMITS = (8, 256)  # RFC 2409 section 5
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for the next message
 UDP = 17
 HEARD_LIFETIME = 30.0  # seconds, about as long as a NAT keeps an idle mapping
+TRIES_UNTIL_TOLD = 3  # 12 seconds after the first: not yet given up, but a person who waits should know
 REPEAT_KEPT = 60.0  # seconds in which the last request is answered again
 
 P = TypeVar("P")
@@ -315,6 +316,8 @@ class Phase1:
         self.core.debug("isakmp", "{}: retransmitting phase 1 {} {}", sa.label, sa.state.value, state.tries)
         self.core.send(sa, self.way(sa), state.sent)
         self.core.retransmit(("retransmit", sa), state.tries, lambda: self.repeat(sa))
+        if state.tries == TRIES_UNTIL_TOLD and sa.initiator and not sa.tunnel.trouble.since(sa.created):
+            self.core.error(sa.tunnel, "IKMP_NO_ANSWER", self._silence(sa), vague=True)
 
     def answer_again(self, sa: IkeSa, path: Path) -> None:
         """The peer repeated its last message: so do we, a bounded number of times."""
@@ -324,12 +327,19 @@ class Phase1:
             state.answers += 1
             self.core.send(sa, path if not sa.established else sa.path, state.sent)
 
-    def give_up(self, sa: IkeSa) -> None:
+    def _silence(self, sa: IkeSa) -> str:
+        """What it most likely means that the last message has no answer."""
         remote = sa.path.remote
         if sa.state is State.MM_KEY_EXCH:
-            text = f"pre-shared key for {remote} probably differs from the peer's (message 5 was not answered)"
-        else:
-            text = f"peer {remote} does not answer ({self.name}, {sa.state.value})"
+            return (
+                f"peer {remote} does not answer message 5: its pre-shared key probably differs, or it does not accept "
+                "our identity; its own log knows"
+            )
+        return f"peer {remote} does not answer ({self.name} mode, {sa.state.value})"
+
+    def give_up(self, sa: IkeSa) -> None:
+        remote = sa.path.remote
+        text = self._silence(sa)
         self.tunnels.failed(sa.tunnel, text)
         self.fail(sa, text, waited=True)
         self.tunnels.sessions.silent(sa.tunnel, sa.created, f"peer {remote} does not answer")

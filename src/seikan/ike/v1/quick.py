@@ -175,6 +175,9 @@ class QuickMode:
         chain, iv = unseal(sa.keys, phase2_iv(sa.keys, sa.iv, header.message_id), header, data)
         check_hash(sa.keys, header.message_id, chain)
         self.tunnels.touch(sa, path)
+        if not core.quick_mode_rate.allow(sa.tunnel.name, core.now):
+            core.counters["quick_modes_limited"] += 1  # its repetition may be in time
+            return
         exchange = QuickExchange(sa, Role.RESPONDER, header.message_id, core.new_spi(), core.now)
         try:
             if not sa.tunnel.able:

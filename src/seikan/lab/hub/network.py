@@ -83,6 +83,8 @@ HUB_AND_SPOKES = Topology(
             "10.1.25.2",
             (f"ip domain name {DOMAIN}",),
             loopback(MOVING_TUNNEL_ADDRESS, 1),
+            # What comes for an address that R5 has no longer goes no further: the provider would send it here again.
+            tuple(f"ip route {gateway[:-1]}0 255.255.255.0 Null0 250" for gateway in MOVING_GATEWAYS),
         ),
         _router("R6", "6.6.6.6", "FastEthernet0/0", STRANGER_ADDRESS, "10.1.26.2"),
     ),
