@@ -27,6 +27,7 @@ from seikan.cli.requests import (
     Ping,
     Reply,
     Request,
+    Traceroute,
 )
 from seikan.cli.session import Session
 from seikan.cli.shell import Wants
@@ -142,6 +143,15 @@ def test_step_4_ping(desk: Desk) -> None:
     desk.answer = "!!!!!\nSuccess rate is 100 percent (5/5), round-trip min/avg/max = 1/1/1 ms\n"
     assert desk.line("ping 1.1.1.1 source lo0").startswith("!!!!!\nSuccess")
     assert desk.requests == [Ping("1.1.1.1", source="Loopback0")]
+
+
+def test_traceroute_takes_its_options_in_any_order(desk: Desk) -> None:
+    desk.line("traceroute 1.1.1.1")
+    desk.line("trace 1.1.1.1 probe 1 source lo0 timeout 1 numeric")
+    assert desk.requests == [
+        Traceroute("1.1.1.1"),
+        Traceroute("1.1.1.1", source="Loopback0", probes=1, timeout=1.0),
+    ]
 
 
 # Modes
@@ -274,11 +284,11 @@ def test_every_word_that_help_lists_in_exec_mode_has_a_help_text() -> None:
         for row in PRIVILEGED_TABLE.completions("exec", line):
             if not row.help and row.word != "<cr>":
                 lacking.append(line + row.word)
-            # Options of ping may follow each other in any order: one round of them is enough.
-            if row.literal and row.word.islower() and "ping 1.1.1.1 " not in line:
+            # Options of ping and traceroute may follow each other in any order: one round of them is enough.
+            if row.literal and row.word.islower() and " 1.1.1.1 " not in line:
                 waiting.append(f"{line}{row.word} ")
-            elif line == "ping ":
-                waiting.append("ping 1.1.1.1 ")
+            elif line in ("ping ", "traceroute "):
+                waiting.append(f"{line}1.1.1.1 ")
     assert lacking == []
 
 

@@ -266,6 +266,8 @@ def test_the_lines_of_a_crypto_map_are_selectors_with_this_side_as_source() -> N
         ("permit tcp any any eq www 443", "one line with 'eq PORT' for each port"),
         ("permit tcp any any eq 0", "port 0 stands for all ports"),
         ("permit ip 10.0.0.0 0.255.0.255 any", "wildcard 0.255.0.255 is not contiguous"),
+        ("permit ip 10.1.0.0 255.255.0.0 any", "255.255.0.0 is a netmask, where a wildcard is meant: type 0.0.255.255"),
+        ("permit ip any 10.2.3.0 255.255.255.252", "255.255.255.252 is a netmask, where a wildcard is meant"),
         ("permit tcp any any established", "leave 'established' out"),
         ("permit tcp any any syn", "leave 'syn' out"),
         ("permit icmp any any echo", "leave the message type out"),

@@ -42,8 +42,11 @@ def interpret(config: Config, action: Action) -> Config:
     kind, key, old, new = action.kind, action.key, action.old, action.new
     match kind:
         case ActionKind.HOSTNAME | ActionKind.LOGGING:
-            assert getattr(config, key) == old
-            return replace(config, **{key: cast(Any, new)})
+            assert getattr(config, key.replace(" ", "_")) == old
+            return replace(config, **{key.replace(" ", "_"): cast(Any, new)})
+        case ActionKind.FORWARDING:
+            assert (key, config.ipv6_unicast_routing) == ("ipv6", old)
+            return replace(config, ipv6_unicast_routing=bool(new))
         case ActionKind.BANNER:
             kept = [held for held in config.banners if held.kind != key]
             return replace(

@@ -92,11 +92,11 @@ TOLD: tuple[tuple[str, tuple[tuple[int, str], ...]], ...] = (
     ),
     (
         "crypto map M 20 ipsec-isakmp dynamic D\n",
-        ((0, "crypto map M 20: dynamic map D does not exist (crypto dynamic-map D 10)"),),
+        ((FIRST, "crypto map M 20: dynamic map D does not exist (crypto dynamic-map D 10)"),),
     ),
     (
         "crypto dynamic-map D 10\n set transform-set T\ncrypto map M 5 ipsec-isakmp dynamic D\n",
-        ((0, "crypto map M 5: dynamic map D stands in front of entry 10: number it last"),),
+        ((FIRST + 2, "crypto map M 5: dynamic map D stands in front of entry 10: number it last"),),
     ),
     (
         "crypto map M 20 ipsec-isakmp\n set peer 192.0.2.1\n match address NONE\n set transform-set X\n"
@@ -114,7 +114,7 @@ TOLD: tuple[tuple[str, tuple[tuple[int, str], ...]], ...] = (
     (
         "interface FastEthernet0/2\n crypto map L\ncrypto map L local-address Loopback9\n",
         (
-            (0, "crypto map L: local-address Loopback9: that interface is not configured"),
+            (FIRST + 2, "crypto map L: local-address Loopback9: that interface is not configured"),
             (
                 FIRST,
                 "FastEthernet0/2: crypto map L protects nothing: crypto map L has no entries "
@@ -300,6 +300,17 @@ TOLD: tuple[tuple[str, tuple[tuple[int, str], ...]], ...] = (
         ),
     ),
     (
+        "crypto isakmp profile Z\n match identity address 10.7.0.0 255.255.0.0\n keyring SPOKES\n"
+        "crypto dynamic-map D 10\n set transform-set T\n set isakmp-profile Z\n"
+        "crypto map M 20 ipsec-isakmp dynamic D\n",
+        (
+            (
+                FIRST,
+                "crypto isakmp profile Z: keyring SPOKES has no key for any peer that it matches: none gets SAs",
+            ),
+        ),
+    ),
+    (
         "crypto isakmp profile Z\n match identity address 10.7.0.0 255.255.0.0\n keyring SPOKES\n virtual-template 1\n",
         (
             (
@@ -461,7 +472,7 @@ TOLD: tuple[tuple[str, tuple[tuple[int, str], ...]], ...] = (
         " match interface FastEthernet0/0\n",
         (
             (
-                0,
+                FIRST,
                 "ip nat inside source route-map R: only sections with match ip address ACCESS-LIST are done, and this "
                 "one says more: nothing is translated",
             ),
@@ -471,14 +482,14 @@ TOLD: tuple[tuple[str, tuple[tuple[int, str], ...]], ...] = (
         "ip nat inside source route-map R interface FastEthernet0/9 overload\n"
         "ip nat inside source list 7 interface FastEthernet0/0 overload\n",
         (
-            (0, "ip nat inside source route-map R: that route map does not exist: nothing is translated"),
-            (0, "ip nat inside source list 7: that access list does not exist: nothing is translated"),
-            (0, "ip nat inside source … interface FastEthernet0/9: that interface is not configured"),
+            (FIRST, "ip nat inside source route-map R: that route map does not exist: nothing is translated"),
+            (FIRST + 1, "ip nat inside source list 7: that access list does not exist: nothing is translated"),
+            (FIRST, "ip nat inside source … interface FastEthernet0/9: that interface is not configured"),
         ),
     ),
     (
         "interface FastEthernet0/1\n no ip nat inside\nip nat inside source static 10.20.0.5 198.51.100.5\n",
-        ((0, "ip nat inside source: no interface has ip nat inside: nothing is translated"),),
+        ((FIRST + 2, "ip nat inside source: no interface has ip nat inside: nothing is translated"),),
     ),
     # filters
     (

@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +26,7 @@ from seikan.lab.driver import cli_command, environment
 from seikan.system import ping
 from seikan.system.control import ControlConnection, Hello
 from seikan.system.journal import Journal
-from seikan.system.ping import PingResult
+from seikan.system.ping import Address, PingResult
 
 SECRET = "the-key-itself"
 
@@ -153,6 +154,44 @@ def test_a_ping_without_any_answer_has_failed(
             bench.close()
         assert f"Success rate is {0 if status else 50} percent" in connection.shown
         assert connection.errors == ""
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("last", "ending"),
+    [("!", "  3 192.0.2.1 3 msec 3 msec 3 msec\n"), ("U", "  3 198.51.100.9 !H !H !H\n"), (".", " 30  *  *  *\n")],
+)
+def test_a_traceroute_has_a_line_for_each_hop(
+    last: str, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def echoes(target: Address, *_: object, ttl: int, **__: object) -> AsyncIterator[PingResult]:
+        for number in range(3):
+            sender = target if last == "!" else ip_address("198.51.100.9")
+            if ttl == 1:
+                yield PingResult("&", 0.001, ip_address("10.0.0.2"))
+            elif ttl == 2 and number == 1:
+                yield PingResult(".")
+            elif ttl == 2:
+                yield PingResult("&", 0.002, ip_address(f"10.0.1.{number}"))
+            else:
+                yield PingResult(".") if last == "." else PingResult(last, 0.003, sender)
+
+    monkeypatch.setattr(ping, "ping", echoes)
+
+    async def play() -> None:
+        bench = Bench(tmp_path)
+        connection = FakeConnection()
+        try:
+            await run_command(bench.router, "traceroute 192.0.2.1", cast(ControlConnection, connection))
+        finally:
+            bench.close()
+        assert connection.shown.startswith(
+            "Type escape sequence to abort.\nTracing the route to 192.0.2.1\n"
+            "  1 10.0.0.2 1 msec 1 msec 1 msec\n"
+            "  2 10.0.1.0 2 msec  * 10.0.1.2 2 msec\n"
+        )
+        assert connection.shown.endswith(ending)
 
     asyncio.run(play())
 

@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 from tests.daemon.fakes import Bench, a_link
+from tests.daemon.routers import OSPF, Sites, type_lines, until
 from tests.daemon.test_answers import FakeConnection
 from tests.daemon.test_rollback import GRE, LOOP, VTI, WAN
 
@@ -174,3 +175,36 @@ def test_names_that_routers_may_have(capsys: pytest.CaptureFixture[str]) -> None
     for name in ("r", "R1.site_2-x", "9" * 32):
         assert main(["exec", "show clock", "--name", name]) == 1
         assert "no router runs here" in capsys.readouterr().err
+
+
+IOS_PORT = """\
+interface GigabitEthernet0/0/0
+description as in a configuration of another router
+ip address 203.0.113.1 255.255.255.0
+ip nat outside
+ip access-group OUTSIDE in
+ip ospf 1 area 0
+crypto map M
+interface GigabitEthernet0/0/1.100
+ip address 10.77.0.1 255.255.255.0
+ip nat inside
+interface GigabitEthernet2
+ip address 10.78.0.1 255.255.255.0
+ip nat inside source list INSIDE interface GigabitEthernet0/0/0 overload
+ip route 198.51.100.0 255.255.255.0 GigabitEthernet0/0/0 203.0.113.2
+ip route 198.51.101.0 255.255.255.0 GigabitEthernet0/0/7
+end
+"""
+
+
+@pytest.mark.netns
+def test_a_port_with_a_long_name_of_ios_is_taken_and_waits_for_its_device(sites: Sites) -> None:
+    """Neither the kernel nor FRR or nftables takes a name of more than 15 characters."""
+    r1 = sites.r1
+    r1.configure(OSPF, "crypto map M 10 ipsec-isakmp\n set peer 203.0.113.9\n")
+    r1.start()
+    type_lines(r1, "conf t", *IOS_PORT.splitlines())  # fails where a line is refused
+    assert "GigabitEthernet0/0/0: this host has no device of that name, and interfaces.map names no other" in r1.log()
+    assert re.search(r"GigabitEthernet0/0/0 +203\.0\.113\.1 .* down +down", r1.exec("show ip interface brief"))
+    r1.host.ip("link", "add", "Gi2", "type", "bridge")
+    until(lambda: "10.78.0.1/24" in r1.host.ip("addr", "show", "dev", "Gi2"), 10)

@@ -169,6 +169,18 @@ def test_a_refused_selector_does_not_block_the_others() -> None:
     assert world.a.downs == world.b.downs == 0
 
 
+def test_a_list_that_is_a_copy_and_no_mirror_is_called_that() -> None:
+    world = maps(4, lines(1), lambda base: passive(lines(1)(base)))
+    start(world, 20.0)
+    assert up(world.a) == up(world.b) == set()
+    local, remote = state_of(world.b)[1]["ipsec selectors"]
+    assert local == "10.1.1.0/255.255.255.0/0/0 to 10.2.1.0/255.255.255.0/0/0"
+    assert remote == (
+        "10.2.1.0/255.255.255.0/0/0 to 10.1.1.0/255.255.255.0/0/0, "
+        "the reverse: one access list must be the other's mirror image, not its copy"
+    )
+
+
 def test_a_refusal_that_is_lost_is_told_again() -> None:
     """Else the refused quick mode would hold its place for more than a minute."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
@@ -75,6 +77,32 @@ def frames_of_a_batch(lab: Lab, router: str) -> int:
     return seen()
 
 
+def kill(lab: Lab, router: str) -> None:
+    """As `kill -9` of the router and all that it started."""
+    listed = ["ip", "netns", "pids", lab.namespace(router)]
+    for pid in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def frames_to_the_old_address(lab: Lab) -> list[str]:
+    """What is on R5's wire of one packet to the address it had, while the provider has not noticed yet."""
+    address = subprocess.run(
+        inside(lab.namespace("R5"), "cat", "/sys/class/net/wan0/address"), capture_output=True, text=True, check=True
+    ).stdout.strip()
+    neighbor = ("neigh", "replace", "10.1.25.5", "lladdr", address, "dev", "to-r5", "nud", "permanent")
+    subprocess.run(inside(lab.namespace(PROVIDER), "ip", *neighbor), check=True, timeout=20)
+    wire = Capture(lab.namespace(PROVIDER), "to-r5", lab.directory / "old.pcap")
+    reader = Reader(wire.path)
+    try:
+        wire.wait_listening()
+        assert not ping(lab, "R1", "10.1.25.5")
+        assert wait_until(lambda: len([row for row in reader.read() if row.kind.startswith("ICMP")]) >= 2, 5)
+    finally:
+        wire.stop()
+    return [f"to {row.destination}" for row in reader.read() if row.kind.startswith("ICMP")]
+
+
 @pytest.mark.netns
 def test_the_hubs_network_translates_and_lets_an_address_change(names: Callable[[], str]) -> None:
     name = names()
@@ -99,6 +127,10 @@ def test_the_hubs_network_translates_and_lets_an_address_change(names: Callable[
     for arguments, code, wanted in (
         (("list",), 0, rf"^{name}: hub, R1 R3 R4 R5 R6 R2 N4, up$"),
         (("exec", "n4", "ip -brief address", "--name", name), 0, r"^outside\S*\s+UP\s+10\.1\.24\.4/24"),
+        (("exec", "--name", name, "N4", "ip", "-brief", "address"), 0, r"^outside\S*\s+UP\s+10\.1\.24\.4/24"),
+        (("exec", "N4", "--name", name), 1, r"say what to run on N4: seikan lab exec N4"),
+        (("start", "R5", "--name", name), 1, r"R5 runs already"),
+        (("start", "N4", "--name", name), 1, r"N4 is a Linux host: it has no router to start"),
         (("exec", "r5", "show", "ip", "interface", "brief", "--name", name), 0, r"^FastEthernet0/0\s+10\.1\.25\.5"),
         (("cli", "N4", "--name", name), 1, r"N4 is a Linux host without a terminal: seikan lab exec N4"),
         (("exec", "R9", "show clock", "--name", name), 1, rf'no router or host "R9" in lab {name}: it has R1, R3'),
@@ -110,6 +142,17 @@ def test_the_hubs_network_translates_and_lets_an_address_change(names: Callable[
     leased(lab, "10.1.25.5", "10.1.55.5", "10.1.55.2")
     assert ping(lab, "R5", "10.1.12.1")
     assert wait_until(lambda: MOVED_TO in execute(lab, "R5", "show ip interface brief"), 10)
+    assert frames_to_the_old_address(lab) == ["to 10.1.25.5", "to 10.1.25.5"]
+
+    kill(lab, "R6")
+    for arguments, wanted in (
+        (("list",), rf"^{name}: hub, R1 .*, up, but not R6: seikan lab start R6 --name {name}$"),
+        (("start", "r6", "--name", name), rf"^lab {name}: R6 runs$"),
+        (("list",), rf"^{name}: hub, R1 R3 R4 R5 R6 R2 N4, up$"),
+        (("exec", "R6", "show version", "--name", name), r"^R6 uptime is"),
+    ):
+        said, _ = lab_command(*arguments).communicate(timeout=60)
+        assert re.search(wanted, said, re.MULTILINE), said
 
     down, _ = lab_command("down", "--name", name).communicate(timeout=60)
     assert f"lab {name}: taken down" in down

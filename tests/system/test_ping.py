@@ -12,12 +12,21 @@ from seikan.system.ping import Address, PingResult, ping
 
 
 async def collect(
-    target: str, source: str | None = None, *, repeat: int = 3, size: int = 100, wait: float = 2.0, df: bool = False
+    target: str,
+    source: str | None = None,
+    *,
+    repeat: int = 3,
+    size: int = 100,
+    wait: float = 2.0,
+    df: bool = False,
+    ttl: int | None = None,
 ) -> list[PingResult]:
     def address(text: str) -> Address:
         return IPv6Address(text) if ":" in text else IPv4Address(text)
 
-    results = ping(address(target), address(source) if source else None, repeat=repeat, size=size, timeout=wait, df=df)
+    results = ping(
+        address(target), address(source) if source else None, repeat=repeat, size=size, timeout=wait, df=df, ttl=ttl
+    )
     return [result async for result in results]
 
 
@@ -69,6 +78,10 @@ def test_what_goes_wrong_on_the_way_has_its_mark(namespace: Callable[[], Namespa
     assert marks(here.run(collect("10.0.2.2", size=1300, df=True))) == "!!!"
     assert marks(here.run(collect("10.0.2.2", size=1301, df=True))) == "MMM"  # the first by ICMP, then by the kernel
     assert marks(here.run(collect("10.0.3.3", repeat=2))) == "UU"
+    assert [
+        [(result.mark, str(result.sender)) for result in here.run(collect("10.0.2.2", repeat=1, ttl=ttl))]
+        for ttl in (1, 2)
+    ] == [[("&", "10.0.1.1")], [("!", "10.0.2.2")]]
     router.ip("route", "add", "blackhole", "10.0.4.0/24")
     assert marks(here.run(collect("10.0.4.4", repeat=2, wait=0.2))) == ".."
     here.ip("route", "del", "default")

@@ -29,6 +29,7 @@ from seikan.cli.requests import (
     Ping,
     Reply,
     Show,
+    Traceroute,
 )
 from seikan.cli.running import RUNNING_COMMANDS
 from seikan.cli.show import SHOW_COMMANDS
@@ -89,7 +90,7 @@ _CONFIGURATION_HELP = {
 }
 
 
-# Ping
+# Ping and traceroute
 
 _PING_OPTION = (
     "[source (<source:ipv4>|<source:ipv6>|<source:interface>)|repeat <repeat:number(1-2147483647)>"
@@ -109,6 +110,25 @@ def _ping(match: Match, view: View) -> Answer:
         size=size if isinstance(size, int) else defaults.size,
         timeout=float(timeout) if isinstance(timeout, int) else defaults.timeout,
         df="df-bit" in given,
+    )
+
+
+_TRACE_OPTION = (
+    "[source (<source:ipv4>|<source:ipv6>|<source:interface>)|probe <probe:number(1-10)>"
+    "|timeout <timeout:number(1-3600)>|numeric]"
+)
+_TRACE_OPTIONS = 4
+
+
+def _traceroute(match: Match, view: View) -> Answer:
+    given = match.args
+    source, probes, timeout = (given.get(name) for name in ("source", "probe", "timeout"))
+    defaults = Traceroute(str(given["target"]))
+    return Traceroute(
+        defaults.target,
+        source=None if source is None else str(source),
+        probes=probes if isinstance(probes, int) else defaults.probes,
+        timeout=float(timeout) if isinstance(timeout, int) else defaults.timeout,
     )
 
 
@@ -220,6 +240,23 @@ EXEC_COMMANDS: tuple[ExecCommand, ...] = (
             "timeout": "specify timeout interval",
             "<timeout>": "Timeout in seconds",
             "df-bit": "enable do not fragment bit in IP header",
+        },
+        user=True,
+    ),
+    ExecCommand(
+        f"traceroute [ip] <target:host> {' '.join([_TRACE_OPTION] * _TRACE_OPTIONS)}",
+        _traceroute,
+        {
+            "traceroute": "Trace route to destination",
+            "ip": "IP Trace",
+            "<target>": "Trace route to destination address or hostname",
+            "source": "specify source address or name",
+            "<source>": "Source address",
+            "probe": "specify number of probes per hop",
+            "<probe>": "Number of probes",
+            "timeout": "specify time out",
+            "<timeout>": "Timeout in seconds",
+            "numeric": "display numeric address",
         },
         user=True,
     ),

@@ -77,6 +77,16 @@ class Ping:
     df: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Traceroute:
+    """`traceroute`: `probes` for each hop; the rest as in `Ping`."""
+
+    target: str
+    source: str | None = None
+    probes: int = 3
+    timeout: float = 3.0
+
+
 class ClearKind(Enum):
     """`clear crypto isakmp [conn-id]`, `clear crypto sa [peer A | counters]`, `clear crypto session [remote A]`, …"""
 
@@ -138,4 +148,6 @@ class Close:
     """The session is over."""
 
 
-Request = Reply | Show | Apply | Copy | EraseStartup | Ping | Clear | Debug | Monitor | ConfigureEnd | Close
+Request = (
+    Reply | Show | Apply | Copy | EraseStartup | Ping | Traceroute | Clear | Debug | Monitor | ConfigureEnd | Close
+)

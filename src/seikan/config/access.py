@@ -349,7 +349,12 @@ def _obstacles(name: str, rule: Rule) -> Iterator[str]:
 
 def _beyond_sas(rule: Rule) -> Iterator[str]:
     for hosts in (rule.source, rule.destination):
-        if hosts.network is None:
+        if hosts.network is not None:
+            continue
+        inverse = IPv4Address(~int(hosts.wildcard) & 0xFFFFFFFF)
+        if Hosts(hosts.address, inverse).network is not None:
+            yield f"{hosts.wildcard} is a netmask, where a wildcard is meant: type {inverse}"
+        else:
             yield f"wildcard {hosts.wildcard} is not contiguous; SAs are for a network: write one line for each"
     for ports in (rule.source_ports, rule.destination_ports):
         if ports != ANY_PORT and (len(ports) != 1 or ports[0][0] != ports[0][1]):

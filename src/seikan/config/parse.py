@@ -89,10 +89,15 @@ class _Reader:
                 self._context = ModeContext()
             self._keep(line, indent)
             return
+        stripped = tuple(line.split())
         for notice in result.notices:
             text = f"{without_secrets(line)!r}: {notice}"
             self._problems.append(Problem(Severity.WARNING, text, self._source, number, indent + 1))
         context = result.context if result.context is not None else ModeContext()
+        for words in _PLACED if context.mode == CONFIG else ():
+            if stripped[: len(words)] == words:
+                for length in range(len(words), len(words) + 3):
+                    self._sections.setdefault(" ".join(stripped[:length]), number)
         if context != self._context or context.mode == CONFIG:
             self._header = indent
             self._body = None
@@ -153,6 +158,10 @@ class _Reader:
     def _store(self, line: StoredLine) -> None:
         if line not in self._config.stored:
             self._config = replace(self._config, stored=(*self._config.stored, line))
+
+
+#: Lines that are no sections and of which something may be remarked all the same, by these words or by one or two more.
+_PLACED = (("crypto", "map"), ("ip", "nat", "inside", "source"))
 
 
 def _fits_outside(mode: str, line: str) -> bool:

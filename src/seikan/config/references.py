@@ -20,6 +20,9 @@ def missing_references(config: Config) -> tuple[str, ...]:
     return tuple(text for _, text in missing(config))
 
 
+_NAT = "ip nat inside source"
+
+
 def missing(config: Config) -> Found:
     """The same with the section that each is about."""
     yield from _profiles(config)
@@ -30,15 +33,16 @@ def missing(config: Config) -> Found:
     for source in config.nat_sources:
         name = source.access_list
         if name is not None and name not in config.access_lists:
-            yield "", f"ip nat inside source list {name}: that access list does not exist: nothing is translated"
+            title = f"ip nat inside source list {name}"
+            yield title, f"{title}: that access list does not exist: nothing is translated"
         if source.route_map is not None and not has_route_map(config, source.route_map):
-            text = f"ip nat inside source route-map {source.route_map}: that route map does not exist"
-            yield "", f"{text}: nothing is translated"
+            title = f"ip nat inside source route-map {source.route_map}"
+            yield title, f"{title}: that route map does not exist: nothing is translated"
     outside = [source.interface for source in config.nat_sources]
     outside += [static.outside for static in config.nat_statics if isinstance(static.outside, str)]
     for name in dict.fromkeys(outside):
         if absent(config, name):
-            yield "", f"ip nat inside source … interface {name}: that interface is not configured"
+            yield _NAT, f"{_NAT} … interface {name}: that interface is not configured"
 
 
 def _profiles(config: Config) -> Found:

@@ -292,17 +292,22 @@ def profile_problems(config: Config, name: str) -> tuple[str, ...]:
 
 
 def _useless_profiles(config: Config) -> Found:
+    of_maps = {
+        entry.isakmp_profile
+        for held in config.crypto_maps.values()
+        for named in held.entries.values()
+        if named.dynamic is not None and named.dynamic in config.dynamic_maps
+        for entry in config.dynamic_maps[named.dynamic].entries.values()
+    }
     for profile in config.isakmp.profiles.values():
         title = f"crypto isakmp profile {profile.name}"
         for text in misread.summed_up(misread.about_profile(config, profile.name)):
             yield title, f"{title} is not used: {text}"
         if not profile.identities:
             yield title, f"{title} matches nobody: type match identity"
-        elif profile.virtual_template is not None and not _has_key(config, profile):
-            yield (
-                title,
-                f"{title}: {_keyrings(profile)} has no key for any peer that it matches: none gets an interface",
-            )
+        elif (profile.virtual_template is not None or profile.name in of_maps) and not _has_key(config, profile):
+            what = "an interface" if profile.virtual_template is not None else "SAs"
+            yield title, f"{title}: {_keyrings(profile)} has no key for any peer that it matches: none gets {what}"
 
 
 def _has_key(config: Config, profile: IsakmpProfile) -> bool:

@@ -21,12 +21,13 @@ def nat(config: Config) -> Found:
     sides = {interface.nat for interface in config.interfaces.values()}
     for side in ("inside", "outside"):
         if (config.nat_sources or config.nat_statics) and side not in sides:
-            yield "", f"ip nat inside source: no interface has ip nat {side}: nothing is translated"
+            yield "ip nat inside source", f"ip nat inside source: no interface has ip nat {side}: nothing is translated"
     for name in dict.fromkeys(source.route_map for source in config.nat_sources):
         if name is not None and has_route_map(config, name) and route_map_lists(config, name) is None:
+            title = f"ip nat inside source route-map {name}"
             yield (
-                "",
-                f"ip nat inside source route-map {name}: only sections with match ip address ACCESS-LIST are done, and "
+                title,
+                f"{title}: only sections with match ip address ACCESS-LIST are done, and "
                 "this one says more: nothing is translated",
             )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from seikan.system.console import run_exec, run_terminal
 from seikan.system.errors import AdapterError
-from seikan.system.store import RUNTIME_BASE
+from seikan.system.store import CONTROL_SOCKET, RUNTIME_BASE
 
 
 def runtime_base() -> Path:
@@ -30,7 +30,7 @@ def execute(name: str, line: str) -> int:
 
 
 def _socket(name: str) -> Path:
-    return runtime_base() / name / "control.sock"
+    return runtime_base() / name / CONTROL_SOCKET
 
 
 def _run(client: Coroutine[Any, Any, int]) -> int:

@@ -6,12 +6,21 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from seikan.config.model import Config, Interface, TunnelMode
-from seikan.config.names import is_loopback, is_tunnel
+from seikan.config.names import is_loopback, is_tunnel, short
 from seikan.daemon.view import View
 from seikan.system.errors import AdapterError
 from seikan.system.netlink import Netlink
 
 Address = IPv4Address | IPv6Address
+
+LONGEST_DEVICE = 15  # characters (IFNAMSIZ without its end)
+
+
+def unmapped(name: str) -> str:
+    """The device of an interface that `interfaces.map` does not name: its own name, or the short one where that is
+    too long for Linux, as GigabitEthernet0/0 is.
+    """
+    return name if len(name) <= LONGEST_DEVICE else short(name)[:LONGEST_DEVICE]
 
 
 class Interfaces:
@@ -25,11 +34,13 @@ class Interfaces:
         self.view = View()
 
     def linux_name(self, name: str) -> str:
-        return self._device_of_tunnel(name) if is_tunnel(name) else self._names.get(name, name)
+        """What the kernel, FRR and nftables are to call it, be it there or not."""
+        return self._device_of_tunnel(name) if is_tunnel(name) else self._names.get(name) or unmapped(name)
 
     def linux_names(self, config: Config) -> dict[str, str]:
-        """Of every configured interface."""
-        return {name: self.linux_name(name) for name in config.interfaces}
+        """Of every interface that is configured or that a static route names."""
+        routed = [route.interface for route in config.routes if route.interface is not None]
+        return {name: self.linux_name(name) for name in (*config.interfaces, *routed)}
 
     def primary_address(self, name: str) -> IPv4Interface | None:
         """As it is on the system."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from seikan.config.model import Config, Interface
 from seikan.config.names import is_loopback, is_template, is_tunnel, type_of
+from seikan.daemon.interfaces import unmapped
 from seikan.system.netlink import Link
 
 ADMINISTRATIVELY_DOWN = "administratively down"
@@ -63,6 +64,6 @@ def _state(interface: Interface, link: Link | None) -> str:
 
 
 def _missing(name: str, device: str) -> str:
-    if device != name or type_of(name) is None:
+    if device != unmapped(name) or type_of(name) is None:
         return f"Interface {name}: this host has no device {device}"
     return f"Interface {name}: this host has no device of that name, and interfaces.map names no other for it"

@@ -48,7 +48,7 @@ from seikan.system.netlink_events import Change, NetlinkEvents
 from seikan.system.nft_events import NftEvents
 from seikan.system.notify import Notifier
 from seikan.system.process import harden
-from seikan.system.store import RuntimeDirectory, StartupStore, read_interface_map
+from seikan.system.store import CONTROL_SOCKET, RuntimeDirectory, StartupStore, read_interface_map
 from seikan.system.udp import IkeSockets
 
 Address = IPv4Address | IPv6Address
@@ -122,7 +122,7 @@ class Router:
             await self._try("firewall", firewall.sweep())  # until now it has kept in what must not leave in clear
             await self._try("forwarding", self._forward())
             await self._try("sweep", netlink.sweep())
-            server = ControlServer(self._directory.path / "control.sock", self._serve)
+            server = ControlServer(self._directory.path / CONTROL_SOCKET, self._serve)
             await server.open()
             stack.push_async_callback(server.close)
             self._spawn(self._watchdog(notifier))

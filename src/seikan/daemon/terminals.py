@@ -25,6 +25,7 @@ from seikan.cli.requests import (
     Reply,
     Request,
     Show,
+    Traceroute,
 )
 from seikan.cli.session import Session
 from seikan.cli.terminal import Abort, Event, Output, Submit, Terminal
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from seikan.daemon.router import Router
 
 
+MOST_HOPS = 30  # of traceroute, as in IOS
 PING_COLUMNS = 70  # marks in a line, as in IOS
 MAXIMUM_BACKLOG = 1 << 20  # octets that a terminal may leave unread before log lines to it are dropped
 
@@ -203,6 +205,9 @@ async def execute(
         case Ping():
             async for part in _ping(router, request):
                 yield part
+        case Traceroute():
+            async for part in _traceroute(router, request):
+                yield part
         case Clear():
             yield await _clear(router, request)
         case _:
@@ -287,21 +292,54 @@ def _read(path: str) -> str:
         raise AdapterError(f"Error opening {path} ({reason})") from None
 
 
-async def _ping(router: Router, request: Ping) -> AsyncIterator[str | Iterable[str]]:
+def _ends(router: Router, request: Ping | Traceroute) -> tuple[ping.Address, ping.Address | None] | list[str]:
+    """The target and the source, where one is given; or why they are none."""
     try:
         target = ip_address(request.target)
     except ValueError:
-        yield ["% Unrecognized host or address, or protocol not running.", ""]
+        return ["% Unrecognized host or address, or protocol not running.", ""]
+    if request.source is None:
+        return target, None
+    try:
+        return target, ip_address(request.source)
+    except ValueError:
+        source = router.address_of(request.source)
+    if source is None:
+        return [f"% Invalid source interface - IP not enabled or interface is down: {request.source}"]
+    return target, source
+
+
+async def _traceroute(router: Router, request: Traceroute) -> AsyncIterator[str | Iterable[str]]:
+    """Each hop by echoes whose TTL ends there: the errors come from where packets go, tunnels included."""
+    ends = _ends(router, request)
+    if isinstance(ends, list):
+        yield ends
         return
-    source = None
-    if request.source is not None:
-        try:
-            source = ip_address(request.source)
-        except ValueError:
-            source = router.address_of(request.source)
-            if source is None:
-                yield [f"% Invalid source interface - IP not enabled or interface is down: {request.source}"]
-                return
+    target, source = ends
+    yield ["Type escape sequence to abort.", f"Tracing the route to {target}"]
+    for hops in range(1, MOST_HOPS + 1):
+        yield f"{hops:3}"
+        shown, ended = None, False
+        echoes = ping.ping(target, source, repeat=request.probes, timeout=request.timeout, ttl=hops)
+        async for result in echoes:
+            if result.sender is None or result.round_trip is None:
+                yield "  *"
+                continue
+            yield f" {result.sender}" if result.sender != shown else ""
+            shown = result.sender
+            yield f" {_ms(result.round_trip)} msec" if result.mark != ping.UNREACHABLE else " !H"
+            ended = ended or result.mark != ping.EXPIRED
+        yield "\n"
+        if ended:
+            return
+
+
+async def _ping(router: Router, request: Ping) -> AsyncIterator[str | Iterable[str]]:
+    ends = _ends(router, request)
+    if isinstance(ends, list):
+        yield ends
+        return
+    target, source = ends
     yield [
         "Type escape sequence to abort.",
         f"Sending {request.repeat}, {request.size}-byte ICMP Echos to {target}, "
@@ -320,7 +358,7 @@ async def _ping(router: Router, request: Ping) -> AsyncIterator[str | Iterable[s
     try:
         async for result in echoes:
             sent += 1
-            if result.round_trip is not None:
+            if result.mark == ping.REPLY and result.round_trip is not None:
                 received += 1
                 times.append(result.round_trip)
             yield result.mark + ("\n" if sent % PING_COLUMNS == 0 and sent < request.repeat else "")

@@ -164,7 +164,10 @@ class Flows:
         """What the peer asks for beside what there is; `identities` in the order of this side and the peer."""
         own = [describe(flow.settings.selector) for flow in tunnel.flows.values()]
         more = f", and {len(own) - _NAMED} more" if len(own) > _NAMED else ""
-        theirs = " to ".join(selector_text(identity) for identity in identities) or "none (its addresses alone)"
+        ends = [selector_text(identity) for identity in identities]
+        theirs = " to ".join(ends) or "none (its addresses alone)"
+        if theirs not in own and " to ".join(reversed(ends)) in own:
+            theirs += ", the reverse: one access list must be the other's mirror image, not its copy"
         return Mismatch("ipsec selectors", ", ".join(own[:_NAMED]) + more or "none", theirs)
 
     @staticmethod

@@ -13,6 +13,7 @@ from pathlib import Path
 from seikan.lab.driver import environment
 from seikan.lab.lab import Lab
 from seikan.lab.topology import LabError
+from seikan.system.store import CONTROL_SOCKET
 
 READY_SECONDS = 30.0
 
@@ -20,6 +21,16 @@ READY_SECONDS = 30.0
 def run_directory(lab: Lab) -> Path:
     """Where the lab's routers keep their control sockets."""
     return lab.directory / "run"
+
+
+def runs(lab: Lab, router: str) -> bool:
+    """Whether the lab's router is there: a socket that was left behind takes no connection."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as terminal:
+        try:
+            terminal.connect(str(run_directory(lab) / router / CONTROL_SOCKET))
+        except OSError:
+            return False
+    return True
 
 
 def start(lab: Lab, router: str, limit: float = READY_SECONDS) -> subprocess.Popen[bytes]:

@@ -170,7 +170,11 @@ class Lab:
             for port in wire.ports:
                 name = self.namespace(port.node)
                 # The wires carry IPv4 alone; without this a capture would show the kernel's neighbour discovery.
-                run(*inside(name, "sysctl", "-qw", f"net.ipv6.conf.{port.device}.disable_ipv6=1"))
+                # There is nobody on a wire to whom a redirect would show a shorter way.
+                run(
+                    *inside(name, "sysctl", "-qw", f"net.ipv6.conf.{port.device}.disable_ipv6=1"),
+                    *(f"net.ipv4.conf.{device}.send_redirects=0" for device in ("all", port.device)),
+                )
                 for address in port.addresses:
                     run("ip", "-n", name, "address", "add", address, "dev", port.device)
             for port in wire.ports:
@@ -186,9 +190,10 @@ class Lab:
     def _set_up_machine(self, machine: Machine) -> None:
         name = self.namespace(machine.name)
         forwarding = ("net.ipv4.ip_forward=1",) if machine.forwards else ()
+        strict = int(machine.checks_sources)
         run(
             *inside(name, "sysctl", "-qw", *forwarding),
-            *("net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"),
+            *(f"net.ipv4.conf.all.rp_filter={strict}", "net.ipv4.conf.default.rp_filter=0"),
         )
         for address in machine.loopback:
             run("ip", "-n", name, "address", "add", address, "dev", "lo")

@@ -44,11 +44,18 @@ def _parser() -> argparse.ArgumentParser:
     cli.add_argument("--name", help="the lab (default: the only one)")
 
     execute = commands.add_parser("exec", help="run one command on a router, or a program on a Linux host of the lab")
+    execute.add_argument("--name", help="the lab (default: the only one)")
     execute.add_argument("node", metavar="NODE", help="a router or a host, as seikan lab list names them")
     execute.add_argument(
-        "words", metavar="LINE", nargs="+", help='for example "show ip ospf neighbor"; on a host "ip -brief address"'
+        "words",
+        metavar="LINE",
+        nargs=argparse.REMAINDER,
+        help="for example show ip ospf neighbor; on a host ip -brief address",
     )
-    execute.add_argument("--name", help="the lab (default: the only one)")
+
+    start = commands.add_parser("start", help="start a router that has ended, from its startup configuration")
+    start.add_argument("router")
+    start.add_argument("--name", help="the lab (default: the only one)")
 
     commands.add_parser("list", help="the labs on this host")
 
@@ -75,6 +82,8 @@ def main(argv: list[str]) -> int:
                 return _log_in(options.name, options.router)
             case "exec":
                 return _execute(options.name, options.node, options.words)
+            case "start":
+                return _start(options.name, options.router)
             case "list":
                 return _list()
             case _:
@@ -126,9 +135,9 @@ def _up(scenario: session.Scenario, name: str | None, *, once: bool, bare: bool)
     else:
         program = _program()
         which = f" --name {lab.id}" if name is not None or len(Lab.all()) > 1 else ""
-        routers = " or ".join(f"{program} lab cli {router}{which}" for router in lab.routers)
+        first, *others = lab.routers
         _out(f"lab {lab.id}: {'it runs' if proved else 'it runs, but the proof FAILED'}")
-        _out(f"  log in      {routers}")
+        _out(f"  log in      {program} lab cli {first}{which}   (or {', '.join(others)})")
         _out(f'  one answer  {program} lab exec {lab.routers[-1]}{which} "show crypto session detail"')
         _out(f"  take down   {program} lab down{which}")
     return 0 if proved else 1
@@ -164,7 +173,23 @@ def _log_in(name: str | None, router: str) -> int:
     return _become(lab, cli_command("cli", chosen))
 
 
+def _start(name: str | None, router: str) -> int:
+    lab = _chosen(name)
+    chosen = lab.node(router)
+    if chosen not in lab.routers:
+        raise LabError(f"{chosen} is a Linux host: it has no router to start")
+    if daemons.runs(lab, chosen):
+        raise LabError(f"{chosen} runs already")
+    daemons.start(lab, chosen)
+    _out(f"lab {lab.id}: {chosen} runs")
+    return 0
+
+
 def _execute(name: str | None, node: str, words: list[str]) -> int:
+    if words[-2:-1] == ["--name"]:  # what is run has options of its own, which come before this one
+        name, words = words[-1], words[:-2]
+    if not words:
+        raise LabError(f'say what to run on {node}: seikan lab exec {node} "show version"')
     lab = _chosen(name)
     chosen = lab.node(node)
     if chosen in lab.routers:
@@ -181,6 +206,9 @@ def _list() -> int:
     labs = Lab.all()
     for lab in labs:
         state = "up" if lab.owner is None else f"being built by process {lab.owner}"
+        ended = [router for router in lab.routers if not daemons.runs(lab, router)] if lab.owner is None else []
+        if ended:
+            state += f", but not {' '.join(ended)}: seikan lab start {ended[0]} --name {lab.id}"
         _out(f"{lab.id}: {lab.kind}, {' '.join(lab.nodes)}, {state}")
     if not labs:
         _out("no lab runs on this host")

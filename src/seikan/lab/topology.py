@@ -33,6 +33,7 @@ class Machine:
 
     `loopback` are addresses with prefix lengths, `routes` pairs of destination and next hop as `ip route` writes them;
     `masquerade` is the device whose address hides what is behind the machine (a NAT gateway's outside).
+    `checks_sources` drops what comes from where its source is not (RFC 3704), as a provider should.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Machine:
     loopback: tuple[str, ...] = ()
     routes: tuple[tuple[str, str], ...] = ()
     masquerade: str | None = None
+    checks_sources: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from seikan.system.errors import AdapterError
 
@@ -35,10 +35,11 @@ _identifiers = itertools.count(int.from_bytes(os.urandom(2), "big"))
 
 @dataclass(frozen=True, slots=True)
 class PingResult:
-    """One echo: `mark` is what IOS prints for it; `round_trip` in seconds where a reply came."""
+    """One echo: `mark` is what IOS prints for it, `round_trip` in seconds of what came back, and from whom."""
 
     mark: str
     round_trip: float | None = None
+    sender: Address | None = None
 
 
 async def ping(
@@ -49,15 +50,17 @@ async def ping(
     size: int = 100,
     timeout: float = 2.0,
     df: bool = False,
+    ttl: int | None = None,
 ) -> AsyncIterator[PingResult]:
     """Yield each echo's result as it is known; the next one is sent after it.
 
-    `size` is the IP datagram in octets (36 to 18024), `timeout` in seconds.
+    `size` is the IP datagram in octets (36 to 18024), `timeout` in seconds, `ttl` the hops that it may take (by
+    default as many as the system gives every packet).
     Raises `AdapterError` where the source is not this host's, or without root.
     """
     if not SMALLEST <= size <= LARGEST:
         raise AdapterError(f"the datagram size must be {SMALLEST} to {LARGEST} octets")
-    sock = _open(target, source, df=df)
+    sock = _open(target, source, df=df, ttl=ttl)
     identifier = next(_identifiers) & 0xFFFF
     nonce = os.urandom(_NONCE)
     payload = nonce.ljust(max(_NONCE, size - _HEADERS[target.version]), b"\xab")
@@ -72,16 +75,16 @@ async def ping(
                 continue
             try:
                 async with asyncio.timeout(timeout):
-                    mark = await _answer(sock, target, identifier, sequence & 0xFFFF, nonce)
+                    mark, sender = await _answer(sock, target, identifier, sequence & 0xFFFF, nonce)
             except TimeoutError:
                 yield PingResult(TIMEOUT)
             else:
-                yield PingResult(mark, loop.time() - sent if mark == REPLY else None)
+                yield PingResult(mark, loop.time() - sent, sender)
     finally:
         sock.close()
 
 
-def _open(target: Address, source: Address | None, *, df: bool) -> socket.socket:
+def _open(target: Address, source: Address | None, *, df: bool, ttl: int | None) -> socket.socket:
     six = target.version == 6
     if source is not None and source.version != target.version:
         raise AdapterError(f"{target} cannot be reached from {source}: one is IPv4, the other IPv6")
@@ -98,6 +101,10 @@ def _open(target: Address, source: Address | None, *, df: bool) -> socket.socket
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_DONTFRAG, int(df))
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, discover)
+        if ttl is not None and six:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+        elif ttl is not None:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
         if source is not None:
             sock.bind((str(source), 0))
     except OSError as error:
@@ -125,7 +132,9 @@ def _checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-async def _answer(sock: socket.socket, target: Address, identifier: int, sequence: int, nonce: bytes) -> str:
+async def _answer(
+    sock: socket.socket, target: Address, identifier: int, sequence: int, nonce: bytes
+) -> tuple[str, Address]:
     """A raw socket hears every ICMP message of the host: wait for the one that is about this echo."""
     loop = asyncio.get_running_loop()
     while True:
@@ -133,7 +142,7 @@ async def _answer(sock: socket.socket, target: Address, identifier: int, sequenc
         read = _mark_v6 if target.version == 6 else _mark_v4
         mark = read(data, sender[0], target, identifier, sequence, nonce)
         if mark is not None:
-            return mark
+            return mark, ip_address(sender[0].partition("%")[0])
 
 
 def _mark_v4(data: bytes, sender: str, target: Address, identifier: int, sequence: int, nonce: bytes) -> str | None:

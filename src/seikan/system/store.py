@@ -16,6 +16,7 @@ from pathlib import Path
 from seikan.system.errors import AdapterError
 
 RUNTIME_BASE = Path("/run/seikan")
+CONTROL_SOCKET = "control.sock"  # in a router's runtime directory
 
 _ROUTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _IOS_NAME = re.compile(r"[A-Z][A-Za-z-]*\d+(/\d+)*(\.\d+)?")

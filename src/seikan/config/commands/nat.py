@@ -121,6 +121,7 @@ _HELP = {
     "extendable": "Accepted: every translation is extendable here",
 }
 NOT_DONE = "this form of ip nat is kept and not done here"
+KEPT_NOT_DONE = "Kept with the configuration, not done here"
 _KEPT = Stored(Keeping.MANY, notice=f"{NOT_DONE}: it translates no addresses")
 #: Each form that is done comes with what may stand behind it, so that a line which only begins so is kept whole.
 _OTHERS = (
@@ -160,5 +161,5 @@ NAT: tuple[Command, ...] = (
         negatable=True,
         no=f"{_PORT} [extendable]",
     ),
-    *(Command(CONFIG, syntax, handler=_KEPT, negatable=True, no=syntax, otherwise=NOT_DONE) for syntax in _OTHERS),
+    *(Command(CONFIG, syntax, handler=_KEPT, negatable=True, no=syntax, otherwise=KEPT_NOT_DONE) for syntax in _OTHERS),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seikan.config.commands.nat import NOT_DONE
+from seikan.config.commands.nat import KEPT_NOT_DONE, NOT_DONE
 from seikan.config.grammar import Command
 from seikan.config.handlers import Keeping, Stored, refused
 from seikan.config.modes import CONFIG, INTERFACE, IPSEC_PROFILE, LINE, ROUTER, STORED
@@ -17,6 +17,7 @@ _ONE, _EACH, _MANY = Keeping.ONE, Keeping.EACH, Keeping.MANY
 _REST = "[<words:rest>]"
 _UNFILTERED = "is kept and not enforced"
 _UNDONE = "is kept and not done here"
+_NO_FILTER = "Kept with the configuration, not enforced"
 
 _GLOBAL_ONE = """
     boot-start-marker; boot-end-marker; platform <words:rest>; redundancy; subscriber templating; ip classless;
@@ -134,7 +135,7 @@ STORED_GLOBAL: tuple[Command, ...] = (
         CONFIG,
         "crypto call admission limit (total|cpu|all|ipsec) <words:rest>",
         Stored(_EACH, notice=f"this limit {_UNFILTERED}"),
-        _UNFILTERED,
+        _NO_FILTER,
     ),
 )
 
@@ -170,19 +171,24 @@ STORED_INTERFACE: tuple[Command, ...] = (
     ),
     *_rows(INTERFACE, _INTERFACE_ONE, Stored(), _KEPT),
     *_rows(INTERFACE, _INTERFACE_OF_ASA, Stored(), _KEPT, hidden=True),
-    *_rows(INTERFACE, "ip helper-address <words:rest>", Stored(_MANY, notice=f"ip helper-address {_UNDONE}"), _UNDONE),
+    *_rows(
+        INTERFACE,
+        "ip helper-address <words:rest>",
+        Stored(_MANY, notice=f"ip helper-address {_UNDONE}"),
+        KEPT_NOT_DONE,
+    ),
     *_rows(
         INTERFACE,
         "ip nat <words:rest>",
         Stored(_MANY, notice=f"{NOT_DONE}: it translates no addresses"),
-        NOT_DONE,
+        KEPT_NOT_DONE,
     ),
     *_rows(
         INTERFACE,
         "ip verify <words:rest>; zone-member security <words:rest>; service-policy <words:rest>; "
         "ip inspect <words:rest>; ipv6 traffic-filter <words:rest>; ip policy <words:rest>",
         Stored(_MANY, notice=f"this line {_UNFILTERED}"),
-        _UNFILTERED,
+        _NO_FILTER,
     ),
 )
 
@@ -207,7 +213,15 @@ UNSUPPORTED: tuple[Command, ...] = (
     *(refused(CONFIG, f"{words} <words:rest>", f"{words} is not supported yet") for words in _NOT_SUPPORTED),
     refused(INTERFACE, "vrf forwarding <words:rest>", "VRFs are not supported yet"),
     refused(INTERFACE, "ip vrf forwarding <words:rest>", "VRFs are not supported yet"),
+    refused(INTERFACE, "tunnel vrf <words:rest>", "VRFs are not supported yet"),
     refused(INTERFACE, "ip nhrp <words:rest>", "NHRP is not supported yet"),
+    refused(INTERFACE, "ipv6 ospf <words:rest>", "OSPFv3 is not supported yet: OSPF is for IPv4"),
+    refused(INTERFACE, "ospfv3 <words:rest>", "OSPFv3 is not supported yet: OSPF is for IPv4"),
+    refused(
+        INTERFACE,
+        "ipv6 address <address:ipv6> link-local",
+        "a link-local address cannot be typed: an interface with IPv6 has one by itself",
+    ),
     refused(INTERFACE, "tunnel mode gre multipoint", "multipoint tunnels are not supported yet"),
     refused(IPSEC_PROFILE, "set ikev2-profile <words:rest>", "IKEv2 is not supported yet"),
 )
@@ -215,7 +229,10 @@ UNSUPPORTED: tuple[Command, ...] = (
 STORED_OTHER: tuple[Command, ...] = (
     *_rows(ROUTER, _ROUTER, Stored(), _KEPT),
     *_rows(
-        IPSEC_PROFILE, "set security-association idle-time <words:rest>", Stored(notice=f"idle-time {_UNDONE}"), _UNDONE
+        IPSEC_PROFILE,
+        "set security-association idle-time <words:rest>",
+        Stored(notice=f"idle-time {_UNDONE}"),
+        KEPT_NOT_DONE,
     ),
     Command(STORED, "<words:rest>", {"<words>": _KEPT}, Stored(_MANY)),
 )

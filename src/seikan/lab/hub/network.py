@@ -89,7 +89,8 @@ HUB_AND_SPOKES = Topology(
         _router("R6", "6.6.6.6", "FastEthernet0/0", STRANGER_ADDRESS, "10.1.26.2"),
     ),
     machines=(
-        Machine(PROVIDER, forwards=True),
+        # Without the check what is sent to the address that R5 had would go round between the two until its TTL ends.
+        Machine(PROVIDER, forwards=True, checks_sources=True),
         Machine("N4", forwards=True, masquerade="outside", routes=(("default", "10.1.24.2"),)),
     ),
     wires=(

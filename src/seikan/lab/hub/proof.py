@@ -367,7 +367,8 @@ def _prove_leave(session: Session, claims: Claims) -> None:
     after = spokes_at_hub(session, moved=True)
     for spoke in (TRANSLATED, MOVING):
         old, new = before.get(spoke.router), after.get(spoke.router)
-        same = old and new and (old.interface, old.outbound[0]) == (new.interface, new.outbound[0])
+        # Both ends may have begun a pair after a move: the one that is too much goes half a minute later.
+        same = old and new and old.interface == new.interface and set(old.outbound) & set(new.outbound)
         log = session.said(
             HUB, position, rf"Nbr {re.escape(spoke.router_id)} |{old.interface if old else '-'}\b.*state"
         )
@@ -457,7 +458,7 @@ def _prove_clear(session: Session, claims: Claims) -> None:
         if spoke is STATIC:
             what, holds = f"{spoke.router} comes back with new SAs, FULL", returned
         else:
-            what, holds = f"{spoke.router} keeps its SAs", bool(old and new and old.outbound == new.outbound)
+            what, holds = f"{spoke.router} keeps its SAs", bool(old and new and set(old.outbound) & set(new.outbound))
         claims.add(
             f"{HUB}: clear crypto session remote {STATIC.outside}: {what}",
             holds,
