@@ -59,7 +59,7 @@ class Filter(FakeFirewall):
 class Forwarding(FakeNetlink):
     on: bool = False
 
-    def enable_forwarding(self, *, ipv6: bool = False) -> None:
+    def enable_forwarding(self) -> None:
         self.on = True
 
 

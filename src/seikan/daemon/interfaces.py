@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
-from seikan.config.model import Config, Interface
+from seikan.config.model import Config, Interface, TunnelMode
 from seikan.config.names import is_loopback, is_tunnel, short
 from seikan.daemon.view import View
 from seikan.system.errors import AdapterError
@@ -72,8 +72,7 @@ class Interfaces:
             return
         if is_tunnel(name):
             self._netlink.loosen_reverse_path(device)
-            self._netlink.accept_own_sources(device, returns_keepalives(new))
-            self._netlink.set_ipv6(device, bool(new.ipv6_addresses))
+            self._take_in(device, new)
         elif new.mtu is not None:
             await self._netlink.set_mtu(device, new.mtu)
         else:
@@ -90,7 +89,14 @@ class Interfaces:
         """A tunnel's mode, protection or keepalive may have changed. Raises `AdapterError`."""
         device = self.linux_name(interface.name)
         if await self._netlink.link(device) is not None:
-            self._netlink.accept_own_sources(device, returns_keepalives(interface))
+            self._take_in(device, interface)
+
+    def _take_in(self, device: str, tunnel: Interface) -> None:
+        """What the kernel takes from a tunnel's device. A keepalive has the family of the addresses outside."""
+        keepalives = returns_keepalives(tunnel)
+        outside_ipv6 = tunnel.tunnel is not None and tunnel.tunnel.mode is TunnelMode.GRE_IPV6
+        self._netlink.accept_own_sources(device, keepalives)
+        self._netlink.set_ipv6(device, bool(tunnel.ipv6_addresses) or (keepalives and outside_ipv6))
 
     def _addresses(self, config: Config, interface: Interface) -> tuple[IPv4Interface | IPv6Interface, ...]:
         """Primary first. A borrowed address is a host address: it makes no route of its own."""

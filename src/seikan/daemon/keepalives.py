@@ -50,10 +50,11 @@ class GreKeepalives:
             self._asking[state.name] = (state, asking)
             self._at(asking.due, lambda: self._ask(state, asking))
             return None
-        silent = held[1].unanswered
-        if silent < keepalive.retries:
+        if held[1].unanswered < keepalive.retries:
             return None
-        return f"the last {silent} GRE keepalives did not come back: the peer is down, or does not return them"
+        return (
+            f"the last {keepalive.retries} GRE keepalives did not come back: the peer is down, or does not return them"
+        )
 
     def forget(self, state: TunnelState) -> None:
         """The tunnel cannot carry packets, or need not prove it."""

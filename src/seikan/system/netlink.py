@@ -489,6 +489,12 @@ class Netlink:
         """
         self._switch(f"ipv4/conf/{interface}/accept_local", accept, interface)
 
+    def set_ipv6(self, interface: str, wanted: bool) -> None:
+        """Have IPv6 on a device or not: where it is, the kernel announces itself there, wanted or not."""
+        name = f"ipv6/conf/{interface}/disable_ipv6"
+        if wanted or (_SYSCTL / name).exists():
+            self._set_sysctl(name, "0" if wanted else "1", interface)
+
     def _switch(self, name: str, on: bool, device: str = "") -> None:
         """Turn it on, or set it back to what it was before this router turned it on."""
         if on:
@@ -498,12 +504,6 @@ class Netlink:
         if entry is not None:
             self._write_sysctl(name, entry.before)
             self._ledger.forget(entry)
-
-    def set_ipv6(self, interface: str, wanted: bool) -> None:
-        """Have IPv6 on a device or not: where it is, the kernel announces itself there, wanted or not."""
-        name = f"ipv6/conf/{interface}/disable_ipv6"
-        if wanted or (_SYSCTL / name).exists():
-            self._set_sysctl(name, "0" if wanted else "1", interface)
 
     def _set_sysctl(self, name: str, value: str, device: str = "") -> None:
         """`device` is whose it is: the entry goes with it."""
