@@ -520,3 +520,8 @@ def test_no_takes_away_a_kept_line_whose_command_means_nothing_there() -> None:
     assert not left.config.stored
     with pytest.raises(ConfigError):
         apply_line(left.config, opened.context, "no crypto map VPN")
+
+
+def test_a_mask_with_gaps_is_refused_in_the_no_form_too() -> None:
+    with pytest.raises(ConfigError, match=r"Bad mask 255\.0\.255\.0"):
+        typed("int fa0/0", "no ip address 10.0.0.1 255.0.255.0")

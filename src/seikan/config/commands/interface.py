@@ -124,6 +124,8 @@ def _set_address(interface: Interface, match: Match) -> Interface:
 def _remove_address(interface: Interface, match: Match) -> Interface:
     if "mask" not in match.args:
         return replace(interface, address=None, secondary=())
+    if not contiguous(cast(IPv4Address, match.args["mask"])):
+        raise ConfigError(f"Bad mask {match.args['mask']}: its bits are not in one run, so no interface has it")
     address = IPv4Interface(f"{match.args['address']}/{match.args['mask']}")
     if address in interface.secondary:
         return replace(interface, secondary=tuple(held for held in interface.secondary if held != address))
