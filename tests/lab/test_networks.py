@@ -97,7 +97,7 @@ def frames_to_the_old_address(lab: Lab) -> list[str]:
     try:
         wire.wait_listening()
         assert not ping(lab, "R1", "10.1.25.5")
-        assert wait_until(lambda: len([row for row in reader.read() if row.kind.startswith("ICMP")]) >= 2, 5)
+        assert wait_until(lambda: any(row.kind.startswith("ICMP") for row in reader.read()), 5)
     finally:
         wire.stop()
     return [f"to {row.destination}" for row in reader.read() if row.kind.startswith("ICMP")]
@@ -142,7 +142,7 @@ def test_the_hubs_network_translates_and_lets_an_address_change(names: Callable[
     leased(lab, "10.1.25.5", "10.1.55.5", "10.1.55.2")
     assert ping(lab, "R5", "10.1.12.1")
     assert wait_until(lambda: MOVED_TO in execute(lab, "R5", "show ip interface brief"), 10)
-    assert frames_to_the_old_address(lab) == ["to 10.1.25.5", "to 10.1.25.5"]
+    assert frames_to_the_old_address(lab) == ["to 10.1.25.5"], "R5 must not send it back"
 
     kill(lab, "R6")
     for arguments, wanted in (

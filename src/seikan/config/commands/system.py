@@ -256,7 +256,9 @@ def _banner_text(typed: str) -> str:
     text, found, _ = rest.partition(delimiter)
     if not found:
         raise ConfigError(f"the banner's end is missing: a second {delimiter!r}")
-    return text
+    *lines, last = text.split("\n")
+    # A line of a file ends with its last word.
+    return "\n".join([*(line.rstrip() for line in lines), last])
 
 
 def _kind(match: Match) -> str:
