@@ -3,8 +3,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
 CARGO = PATH="$$PATH:$$HOME/.cargo/bin" cargo
 ARGS ?=
-# Tests wait for timers and programs of their own more than they compute: three files at a time on two cores.
-JOBS ?= 3
+# Tests wait for timers and programs of their own more than they compute: two files at a time on two cores.
+JOBS ?= 2
 
 .PHONY: help setup lab test test-setup check bench clean
 
