@@ -626,3 +626,8 @@ def test_the_one_of_many_entries_that_is_never_used() -> None:
         "crypto map N 251: access list S251, line 10 is never used: crypto map N 1 (access list S1, line 10) has taken "
         "all of it"
     ]
+
+
+def test_the_global_keys_are_many() -> None:
+    config = parse("crypto isakmp profile Z\n match identity host domain x\n virtual-template 1\n").config
+    assert any("the global keys have no key for any peer that it matches" in row.text for row in validate(config))

@@ -307,7 +307,8 @@ def _useless_profiles(config: Config) -> Found:
             yield title, f"{title} matches nobody: type match identity"
         elif (profile.virtual_template is not None or profile.name in of_maps) and not _has_key(config, profile):
             what = "an interface" if profile.virtual_template is not None else "SAs"
-            yield title, f"{title}: {_keyrings(profile)} has no key for any peer that it matches: none gets {what}"
+            verb = "has" if profile.keyrings else "have"
+            yield title, f"{title}: {_keyrings(profile)} {verb} no key for any peer that it matches: none gets {what}"
 
 
 def _has_key(config: Config, profile: IsakmpProfile) -> bool:
