@@ -4,7 +4,7 @@ An algorithm is one row here: its IOS name, its IANA numbers and its sizes. The 
 the negotiator, the planes and the show commands all read the same row.
 
 Sources: IANA "Internet Key Exchange (IKE) Attributes", "Magic Numbers for ISAKMP Protocol",
-"Internet Key Exchange Version 2 (IKEv2) Parameters"; RFC 2407, 2409, 3526, 5903, 4106, 4868.
+"Internet Key Exchange Version 2 (IKEv2) Parameters"; RFC 2407, 2409, 3526, 5903, 4106, 4868, 7634, 8031, 9370.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Encryption:
 
     `ike_v1` is the phase 1 attribute value (RFC 2409 appendix A), `esp` the IPsec DOI transform
     identifier (RFC 2407 section 4.4.4), `ike_v2` the IKEv2 transform; None where it is not usable there.
-    `ios_policy` and `ios_transform` are the words an IOS user types in an isakmp policy and in a
-    transform set.
+    `ios_policy`, `ios_transform` and `ios_proposal` are the words an IOS user types in an isakmp policy, in a
+    transform set and in an ikev2 proposal.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Encryption:
     ike_v2: int | None
     ios_policy: str
     ios_transform: str
+    ios_proposal: str  # `encryption …` of an ikev2 proposal; "" where it is not for IKE
     variable_key: bool = False  # the key length attribute is sent
     weak: str = ""  # why, naming the RFC
 
@@ -82,18 +83,23 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class Hash:
-    """A phase 1 hash, also the PRF: `octets` is its output (RFC 2409 appendix A; IANA)."""
+    """A phase 1 hash, also the PRF: `octets` is its output (RFC 2409 appendix A; IANA). `prf_v2` is IKEv2's transform.
+
+    `ios` and `ios_proposal` are the words of an isakmp policy and of an ikev2 proposal's `prf`.
+    """
 
     name: str
     octets: int
     ike_v1: int
+    prf_v2: int
     ios: str
+    ios_proposal: str
     weak: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Integrity:
-    """An ESP integrity algorithm: `key` and `icv` in octets.
+    """An integrity algorithm of ESP and IKEv2: `key` and `icv` in octets.
 
     `esp_v1` is the authentication algorithm attribute (RFC 2407 section 4.5, RFC 4868 section 4).
     """
@@ -104,18 +110,29 @@ class Integrity:
     esp_v1: int
     ike_v2: int
     ios: str
+    ios_proposal: str  # `integrity …` of an ikev2 proposal
     weak: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A Diffie-Hellman group: `octets` of a public value; MODP where `curve` is empty."""
+    """A key exchange method: `octets` of a public value; MODP where `curve` is empty.
+
+    Those with `response_octets` are key encapsulation mechanisms, whose answer has another length than what it answers
+    (RFC 9370). Only those with `ike_v1` are known to IKEv1.
+    """
 
     number: int
     name: str
     octets: int
     curve: str = ""
     weak: str = ""
+    response_octets: int = 0
+    ike_v1: bool = True
+
+    @property
+    def kem(self) -> bool:
+        return self.response_octets > 0
 
 
 _RFC8221 = "RFC 8221"
@@ -134,30 +151,32 @@ ENCRYPTIONS: tuple[Encryption, ...] = (
         3,
         "3des",
         "esp-3des",
+        "3des",
         weak=f"{_RFC8247} and {_RFC8221}: 3DES SHOULD NOT be used",
     ),
-    Encryption("aes-cbc-128", 128, 16, 16, 0, 0, 7, 12, 12, "aes", "esp-aes", variable_key=True),
-    Encryption("aes-cbc-192", 192, 16, 16, 0, 0, 7, 12, 12, "aes 192", "esp-aes 192", variable_key=True),
-    Encryption("aes-cbc-256", 256, 16, 16, 0, 0, 7, 12, 12, "aes 256", "esp-aes 256", variable_key=True),
-    Encryption("aes-gcm-16-128", 128, 4, 8, 16, 4, None, 20, 20, "", "esp-gcm", variable_key=True),
-    Encryption("aes-gcm-16-192", 192, 4, 8, 16, 4, None, 20, 20, "", "esp-gcm 192", variable_key=True),
-    Encryption("aes-gcm-16-256", 256, 4, 8, 16, 4, None, 20, 20, "", "esp-gcm 256", variable_key=True),
-    Encryption("null", 0, 4, 0, 0, 0, None, 11, 11, "", "esp-null", weak="no confidentiality (RFC 2410)"),
+    Encryption("aes-cbc-128", 128, 16, 16, 0, 0, 7, 12, 12, "aes", "esp-aes", "aes-cbc-128", variable_key=True),
+    Encryption("aes-cbc-192", 192, 16, 16, 0, 0, 7, 12, 12, "aes 192", "esp-aes 192", "aes-cbc-192", variable_key=True),
+    Encryption("aes-cbc-256", 256, 16, 16, 0, 0, 7, 12, 12, "aes 256", "esp-aes 256", "aes-cbc-256", variable_key=True),
+    Encryption("aes-gcm-16-128", 128, 4, 8, 16, 4, None, 20, 20, "", "esp-gcm", "aes-gcm-128", variable_key=True),
+    Encryption("aes-gcm-16-192", 192, 4, 8, 16, 4, None, 20, 20, "", "esp-gcm 192", "", variable_key=True),
+    Encryption("aes-gcm-16-256", 256, 4, 8, 16, 4, None, 20, 20, "", "esp-gcm 256", "aes-gcm-256", variable_key=True),
+    Encryption("chacha20-poly1305", 256, 4, 8, 16, 4, None, None, 28, "", "esp-chacha20-poly1305", "chacha20-poly1305"),
+    Encryption("null", 0, 4, 0, 0, 0, None, 11, 11, "", "esp-null", "", weak="no confidentiality (RFC 2410)"),
 )
 
 HASHES: tuple[Hash, ...] = (
-    Hash("md5", 16, 1, "md5", weak=f"{_RFC8247}: MD5 MUST NOT be used"),
-    Hash("sha1", 20, 2, "sha"),
-    Hash("sha256", 32, 4, "sha256"),
-    Hash("sha384", 48, 5, "sha384"),
-    Hash("sha512", 64, 6, "sha512"),
+    Hash("md5", 16, 1, 1, "md5", "md5", weak=f"{_RFC8247}: MD5 MUST NOT be used"),
+    Hash("sha1", 20, 2, 2, "sha", "sha1"),
+    Hash("sha256", 32, 4, 5, "sha256", "sha256"),
+    Hash("sha384", 48, 5, 6, "sha384", "sha384"),
+    Hash("sha512", 64, 6, 7, "sha512", "sha512"),
 )
 
 INTEGRITIES: tuple[Integrity, ...] = (
-    Integrity("hmac-sha1-96", 20, 12, 2, 2, "esp-sha-hmac"),
-    Integrity("hmac-sha256-128", 32, 16, 5, 12, "esp-sha256-hmac"),
-    Integrity("hmac-sha384-192", 48, 24, 6, 13, "esp-sha384-hmac"),
-    Integrity("hmac-sha512-256", 64, 32, 7, 14, "esp-sha512-hmac"),
+    Integrity("hmac-sha1-96", 20, 12, 2, 2, "esp-sha-hmac", "sha1"),
+    Integrity("hmac-sha256-128", 32, 16, 5, 12, "esp-sha256-hmac", "sha256"),
+    Integrity("hmac-sha384-192", 48, 24, 6, 13, "esp-sha384-hmac", "sha384"),
+    Integrity("hmac-sha512-256", 64, 32, 7, 14, "esp-sha512-hmac", "sha512"),
 )
 
 GROUPS: tuple[Group, ...] = (
@@ -169,6 +188,9 @@ GROUPS: tuple[Group, ...] = (
     Group(19, "ecp256", 64, "secp256r1"),
     Group(20, "ecp384", 96, "secp384r1"),
     Group(21, "ecp521", 132, "secp521r1"),
+    Group(31, "curve25519", 32, "x25519", ike_v1=False),
+    Group(36, "ml-kem-768", 1184, response_octets=1088, ike_v1=False),
+    Group(37, "ml-kem-1024", 1568, response_octets=1568, ike_v1=False),
 )
 
 ENCRYPTION_BY_NAME = {row.name: row for row in ENCRYPTIONS}
