@@ -32,10 +32,12 @@ from seikan.daemon.links import LinkWatch
 from seikan.daemon.maps import Around, CryptoMaps
 from seikan.daemon.routes import TOPIC, RouteDebug
 from seikan.daemon.settings import Negotiable, engine_settings, sessions
+from seikan.daemon.settings_ikev2 import Held
 from seikan.daemon.soon import Soon
 from seikan.daemon.terminals import Login, run_command, stamp
 from seikan.daemon.tunnels import Surroundings, Tunnels
 from seikan.ike.effects import CreateAccess, MoveAccess, RemoveAccess
+from seikan.ike.settings import EngineSettings
 from seikan.plane.base import Plane, PlaneError
 from seikan.plane.userspace import UserspacePlane
 from seikan.system.control import ControlConnection, ControlServer
@@ -411,6 +413,10 @@ class Router:
             self.maps.dynamic_maps(),
         )
 
+    def settings_of(self, config: Config) -> EngineSettings:
+        """All that the engine is to know while `config` runs."""
+        return engine_settings(config, self.negotiable(config), self.address_of, Held(self.addresses_of))
+
     def owner_of(self, interface: str) -> str:
         """Whose SAs carry an interface's packets."""
         state = self.tunnels.states.get(interface)
@@ -427,8 +433,7 @@ class Router:
 
     def _negotiate_now(self) -> None:
         if self._changeable:
-            wanted = engine_settings(self.effective, self.negotiable(self.effective), self.address_of)
-            self.crypto.configure(wanted)
+            self.crypto.configure(self.settings_of(self.effective))
             self.maps.set_going()
 
     def _remember_typed(self, candidate: Config) -> None:
@@ -485,6 +490,12 @@ class Router:
         """The primary address of an interface, as it is on the system now."""
         primary = self.interfaces.primary_address(interface)
         return primary.ip if primary is not None else None
+
+    def addresses_of(self, interface: str) -> tuple[Address, ...]:
+        """The primary addresses of an interface, of both IP versions, as they are on the system now."""
+        device = self.interfaces.linux_name(interface)
+        found = (self.address_of(interface), self.interfaces.view.primary_ipv6(device))
+        return tuple(address for address in found if address is not None)
 
     async def status(self, needs: frozenset[Need], debugging: tuple[str, ...]) -> Status:
         return await self.collector.status(needs, debugging)
