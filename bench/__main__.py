@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from bench import flood, negotiation, spokes
+from bench import flood, negotiation, rekeys, spokes
 from bench.contenders import CONTENDERS, running
 from bench.traffic import Sample
 
@@ -33,6 +33,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=4, help="of each throughput test (default: %(default)s)")
     parser.add_argument("--only", action="append", metavar="TEXT", help="contenders whose name contains TEXT")
     parser.add_argument("--flood", action="store_true", help="a peer that connects under a flood of forged requests")
+    parser.add_argument(
+        "--rekeys", type=float, default=0, metavar="SECONDS", help="a stream for so long while its SAs are replaced"
+    )
     parser.add_argument("--negotiations", type=int, default=400, metavar="N", help="of each kind; 0 for none")
     parser.add_argument("--spokes", type=int, nargs="*", default=[200, 1000], help="of a hub; none: no hub")
     parser.add_argument("--json", type=Path, help="where the figures go (default: standard output, after the table)")
@@ -153,6 +156,7 @@ def main() -> int:
         negotiated = _negotiated(options.negotiations, directory)
         hubs = _hubs(options.spokes, directory)
         flooded = _flooded(directory) if options.flood else {}
+        rekeyed = rekeys.measure(directory / "rekeys", options.rekeys) if options.rekeys else None
     print(
         _table(
             [["", *_COLUMNS.values(), "TCP 1 ratio", "TCP 4 ratio"]]
@@ -173,6 +177,9 @@ def main() -> int:
     if flooded:
         print()
         print(_flood_table(flooded))
+    if rekeyed:
+        print()
+        print(_table([list(rekeyed.as_dict()), [f"{value:g}" for value in rekeyed.as_dict().values()]]))
     if hubs:
         print()
         print(_hub_table(hubs))
@@ -186,6 +193,7 @@ def main() -> int:
                 name: {case: result.as_dict() for case, result in results.items()}
                 for name, results in negotiated.items()
             },
+            "rekeys": rekeyed and rekeyed.as_dict(),
             "flood": {name: result.as_dict() for name, result in flooded.items()},
             "hubs": {name: [result.as_dict() for result in results] for name, results in hubs.items()},
         },
