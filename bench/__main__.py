@@ -107,19 +107,33 @@ def _hub_table(hubs: Mapping[str, Sequence[spokes.Spokes]]) -> str:
     return _table(rows)
 
 
+def _negotiated(count: int, directory: Path) -> dict[str, dict[str, negotiation.Negotiations]]:
+    """By responder and case; both responders one after the other in each case."""
+    found: dict[str, dict[str, negotiation.Negotiations]] = {}
+    for case in negotiation.CASES if count else ():
+        for responder in negotiation.RESPONDERS:
+            print(f"negotiations: {responder}, {case.name}", file=sys.stderr, flush=True)
+            where = directory / f"{responder}-{case.version}-{case.group}"
+            found.setdefault(responder, {})[case.name] = negotiation.measure(responder, case, count, where)
+    return found
+
+
+def _negotiation_table(negotiated: Mapping[str, Mapping[str, negotiation.Negotiations]]) -> str:
+    rows = [["responder", "negotiation", "per second", "CPU s per 1,000", "ratio to charon"]]
+    for name, results in negotiated.items():
+        for case, result in results.items():
+            ratio = result.cpu / negotiated["charon"][case].cpu
+            rows.append([name, case, f"{result.rate:.0f}", f"{result.cpu:.2f}", f"{ratio:.2f}"])
+    return _table(rows)
+
+
 def main() -> int:
     """Measure and print; returns 0."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="seikan-bench-") as name:
         directory = Path(name)
         samples = _traffic(options, directory)
-        negotiated: dict[str, dict[int, negotiation.Negotiations]] = {}
-        for responder in negotiation.RESPONDERS if options.negotiations else ():
-            for group in negotiation.GROUPS:
-                print(f"negotiations: {responder}, group {group}", file=sys.stderr, flush=True)
-                where = directory / f"{responder}-{group}"
-                result = negotiation.measure(responder, group, options.negotiations, where)
-                negotiated.setdefault(responder, {})[group] = result
+        negotiated = _negotiated(options.negotiations, directory)
         hubs = _hubs(options.spokes, directory)
     print(
         _table(
@@ -137,16 +151,7 @@ def main() -> int:
     )
     if negotiated:
         print()
-        print(
-            _table(
-                [["responder", "group", "negotiations/s", "CPU s per 1,000"]]
-                + [
-                    [name, str(group), f"{result.rate:.0f}", f"{result.cpu:.2f}"]
-                    for name, groups in negotiated.items()
-                    for group, result in groups.items()
-                ]
-            )
-        )
+        print(_negotiation_table(negotiated))
     if hubs:
         print()
         print(_hub_table(hubs))
@@ -157,8 +162,8 @@ def main() -> int:
             "seconds": options.seconds,
             "traffic": {name: [sample.as_dict() for sample in taken] for name, taken in samples.items()},
             "negotiations": {
-                name: {str(group): result.as_dict() for group, result in groups.items()}
-                for name, groups in negotiated.items()
+                name: {case: result.as_dict() for case, result in results.items()}
+                for name, results in negotiated.items()
             },
             "hubs": {name: [result.as_dict() for result in results] for name, results in hubs.items()},
         },
