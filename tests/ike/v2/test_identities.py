@@ -122,7 +122,7 @@ def test_names_are_read_as_another_library_writes_them(parts: list[tuple[x509.Ob
     assert found is not None
     words = {NameOID.COMMON_NAME: "cn", NameOID.ORGANIZATION_NAME: "o", NameOID.LOCALITY_NAME: "l"}
     for kind, text in parts:
-        if "\\" not in text:
+        if text.isprintable() and "\\" not in text:
             assert f"{words[kind]}={text}" in found
 
 
