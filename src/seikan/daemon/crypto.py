@@ -90,6 +90,7 @@ class Hooks:
     keepalive: Callable[[str], None]
     debug: Callable[[DebugLine], None]
     keylog: Callable[[Secret], None]
+    check_revocation: Callable[[fx.CheckRevocation], None]
 
 
 class CryptoDriver:
@@ -296,6 +297,12 @@ class CryptoDriver:
 
     # in: network, timer, plane
 
+    def complete(self, effect_id: int, outcome: str | None) -> None:
+        """The answer to an effect that took its time."""
+        if not self._closing:
+            self._guarded(lambda: self.engine.complete(effect_id, outcome, self._clock()))
+            self.pump()
+
     def _datagram(self, data: bytes, local: Address, local_port: int, remote: Address, remote_port: int) -> None:
         path = fx.Path(local, local_port, remote, remote_port)
         self._guarded(lambda: self.engine.handle_datagram(data, path, self._clock()))
@@ -459,6 +466,8 @@ class CryptoDriver:
                 self._hooks.flow(effect)
             case fx.Log(facility, severity, mnemonic, text):
                 self._journal.log(facility, severity, mnemonic, text)
+            case fx.CheckRevocation():
+                self._hooks.check_revocation(effect)
             case fx.KeyLog(line):
                 self._hooks.keylog(line)
             case fx.Debug(topic, text):

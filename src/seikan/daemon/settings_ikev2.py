@@ -201,9 +201,17 @@ def _locals(profile: Ikev2Profile, held: Held) -> Iterator[Address]:
 # --- trustpoints ------------------------------------------------------------------------------------------------------
 
 
-def key_label(config: Config, trustpoint: str) -> str:
-    """The key pair of a trustpoint; without `rsakeypair` it has the trustpoint's own name, as an import gives it."""
-    return config.pki.trustpoints[trustpoint].key_pair or trustpoint
+def key_labels(config: Config, trustpoint: str) -> tuple[str, ...]:
+    """What the key pair of a trustpoint may be called: without `rsakeypair` as the trustpoint itself, which is what an
+    import calls it, or as the router, which is what `crypto key generate` calls one without a label.
+    """
+    typed = config.pki.trustpoints[trustpoint].key_pair
+    return (trustpoint, config.full_name) if typed is None else (typed,)
+
+
+def trustpoint_key(config: Config, trustpoint: str, held: Held) -> PrivateKey | None:
+    """The first of them that there is."""
+    return next((key for label in key_labels(config, trustpoint) if (key := held.key(label)) is not None), None)
 
 
 def trustpoint_settings(config: Config, name: str, held: Held) -> TrustpointSettings:
@@ -215,7 +223,7 @@ def trustpoint_settings(config: Config, name: str, held: Held) -> TrustpointSett
         name=name,
         authorities=authorities,
         certificates=(*own, *authorities) if own else (),
-        key=held.key(key_label(config, name)) if own else None,
+        key=trustpoint_key(config, name, held) if own else None,
         revocation=config.pki.trustpoints[name].revocation,
         crls=held.crls(name),
     )
