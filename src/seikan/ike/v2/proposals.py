@@ -224,7 +224,9 @@ def _word(row: Transform, words: Mapping[int, Mapping[Transform, str]], prefix: 
     if known is not None:
         return known
     if row.type in _KEY_EXCHANGES:
-        return "none" if row.id == NONE else f"group{row.id}" if prefix == "ipsec" else str(row.id)
+        group = GROUP_BY_NUMBER.get(row.id)
+        number = group.name if group is not None and group.kem else str(row.id)
+        return "none" if row.id == NONE else f"group{number}" if prefix == "ipsec" and number.isdecimal() else number
     if row.type == TransformType.ESN:
         return {0: "32 bits", 1: "64 bits"}.get(row.id, f"transform {row.id}")
     if row.type == TransformType.INTEG and row.id == NONE:
