@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from seikan.config.model import TransformSet
-from seikan.ike.settings import Ikev2ProposalSettings, PhaseTwo
+from seikan.ike.effects import Address
+from seikan.ike.settings import Ikev2PolicySettings, Ikev2ProposalSettings, PhaseTwo
 from seikan.ike.status import Mismatch
 from seikan.wire.constants import (
     ENCRYPTIONS,
@@ -270,6 +271,13 @@ def _ike_wanted(proposals: Iterable[Ikev2ProposalSettings]) -> Iterator[tuple[Ik
                 wanted[kind] = tuple(Transform(kind, one.number if one else NONE) for one in groups)
             if all(wanted.values()):
                 yield row, wanted
+
+
+def proposals_for(policies: Iterable[Ikev2PolicySettings], local: Address) -> tuple[Ikev2ProposalSettings, ...]:
+    """Those of the first policy for `local`: one that names it before one for any address."""
+    rows = list(policies)
+    named = [row for row in rows if local in row.locals]
+    return next((row.proposals for row in (*named, *(row for row in rows if not row.locals))), ())
 
 
 def ike_offer(proposals: Sequence[Ikev2ProposalSettings], spi: bytes = b"") -> SaPayload:
