@@ -558,7 +558,7 @@ MISREAD: tuple[tuple[str, set[str]], ...] = (
     ("crypto isakmp key 6 QUJD address 192.0.2.77\n", {"Virtual-Template1"}),
     ("crypto ipsec transform-set T esp-aes 512\n", {"FastEthernet0/0", "Virtual-Template1"}),
     ("crypto ipsec transform-set U esp-aes 512\n", set()),
-    ("crypto ipsec profile P\n set ikev2-profile X\n", {"Virtual-Template1"}),
+    ("crypto ipsec profile P\n set ikev2profile X\n", {"Virtual-Template1"}),
 )
 
 

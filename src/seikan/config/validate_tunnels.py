@@ -11,11 +11,13 @@ from seikan.config.names import is_access, is_template, sort_key
 from seikan.config.references import (
     Found,
     missing_references,
+    no_ikev2_profile,
     no_isakmp_profile,
     no_keyring,
     no_policy,
     no_profile,
     no_set,
+    unknown_ikev2_profile,
     unknown_keyrings,
     unknown_profile,
     unknown_sets,
@@ -80,12 +82,12 @@ def _incomplete(config: Config, interface: Interface, tunnel: Tunnel) -> Iterato
         if tunnel.protection_policy is not None:
             yield "tunnel protection ipsec policy needs tunnel protection ipsec profile"
         return
-    if not config.isakmp.enabled:
+    profile = config.ipsec.profiles.get(tunnel.protection)
+    if not config.isakmp.enabled and (profile is None or profile.ikev2_profile is None):
         yield "ISAKMP is turned off (no crypto isakmp enable)"
     if tunnel.protection_policy is not None:
         yield from _policy(config, tunnel, tunnel.protection_policy)
     yield from _unshared(config, interface)
-    profile = config.ipsec.profiles.get(tunnel.protection)
     if profile is None:
         yield no_profile(tunnel.protection)
         return
@@ -110,6 +112,8 @@ def _without_offer(config: Config, profile: IpsecProfile) -> Iterator[str]:
         yield from (f"{about}: {no_set(name)}" for name in unknown)
     if unknown_profile(config, profile.isakmp_profile):
         yield f"{about}: {no_isakmp_profile(profile.isakmp_profile)}"
+    if unknown_ikev2_profile(config, profile.ikev2_profile):
+        yield f"{about}: {no_ikev2_profile(profile.ikev2_profile)}"
     isakmp_profile = config.isakmp.profiles.get(profile.isakmp_profile or "")
     if isakmp_profile is not None:
         keyrings = list(unknown_keyrings(config, isakmp_profile))

@@ -46,7 +46,13 @@ _CIPHERS["esp-aes 128"] = _CIPHERS["esp-aes"]
 _CIPHERS["esp-gcm 128"] = _CIPHERS["esp-gcm"]
 _INTEGRITIES = {row.ios: row for row in INTEGRITIES}
 _SIZES = ("128", "192", "256")
-_TRANSFORMS = "|".join(("esp-aes [128|192|256]", "esp-gcm [128|192|256]", "esp-null", *_INTEGRITIES, *_REFUSED))
+_TRANSFORMS = "|".join(
+    (
+        *("esp-aes [128|192|256]", "esp-gcm [128|192|256]", "esp-chacha20-poly1305", "esp-null"),
+        *_INTEGRITIES,
+        *_REFUSED,
+    )
+)
 
 
 def _name(match: Match) -> str:
@@ -146,6 +152,7 @@ _TRANSFORM_SET: tuple[Command, ...] = (
             "<name>": "Transform set tag",
             "esp-aes": "ESP transform using AES cipher",
             "esp-gcm": "ESP transform using GCM cipher",
+            "esp-chacha20-poly1305": "ESP transform using ChaCha20-Poly1305 cipher (RFC 7634), with IKEv2",
             "esp-null": "ESP transform w/o cipher",
             **{
                 word: f"not available{': ' + why.split(': ')[-1] if ':' in why else ''}"
@@ -188,7 +195,7 @@ _TRANSFORM_SET: tuple[Command, ...] = (
 
 # --- crypto ipsec profile --------------------------------------------------------------------------
 
-_GROUPS = {row.number: row for row in GROUPS}
+_GROUPS = {row.number: row for row in GROUPS if not row.kem}
 _LIFETIME = {
     "security-association": "Security association parameters",
     "lifetime": "security association lifetime",
@@ -311,7 +318,7 @@ _SET = {"set": "Set values for encryption/decryption"}
 
 
 def phase_two(mode: str) -> tuple[Command, ...]:
-    """The rows for transform sets, PFS and ISAKMP profile, alike for an IPsec profile and an entry of a crypto map."""
+    """The rows for transform sets, PFS and IKE's profile, alike for an IPsec profile and a crypto map's entry."""
     return (
         Command(
             mode,
@@ -335,7 +342,7 @@ def phase_two(mode: str) -> tuple[Command, ...]:
                 "pfs": "Specify pfs settings",
                 **{
                     f"group{row.number}": f"D-H Group{row.number} ({row.name}{', weak' if row.weak else ''})"
-                    for row in GROUPS
+                    for row in _GROUPS.values()
                 },
             },
             read=_pfs_group,
@@ -350,6 +357,12 @@ def phase_two(mode: str) -> tuple[Command, ...]:
             "set isakmp-profile <isakmp_profile:word>",
             "isakmp_profile",
             {**_SET, "isakmp-profile": "Specify isakmp Profile", "<isakmp_profile>": "Isakmp profile name"},
+        ),
+        setting(
+            mode,
+            "set ikev2-profile <ikev2_profile:word>",
+            "ikev2_profile",
+            {**_SET, "ikev2-profile": "Specify ikev2 Profile", "<ikev2_profile>": "Ikev2 profile name"},
         ),
     )
 
@@ -380,6 +393,12 @@ _PROFILE: tuple[Command, ...] = (
     ),
     *limits(IPSEC_PROFILE, "set security-association", "", _SET),
     *phase_two(IPSEC_PROFILE),
+    setting(
+        IPSEC_PROFILE,
+        "set mixed-mode",
+        "mixed_mode",
+        {**_SET, "mixed-mode": "Carry IPv4 and IPv6 through the same tunnel, with IKEv2"},
+    ),
     setting(
         IPSEC_PROFILE,
         "responder-only",
