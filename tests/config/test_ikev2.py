@@ -11,7 +11,7 @@ from tests.config.typed import type_lines
 from seikan.config.defaults_ikev2 import DEFAULT_POLICY, DEFAULT_PROPOSAL, policies, proposal, proposals
 from seikan.config.grammar import LineError
 from seikan.config.handlers import ConfigError
-from seikan.config.model import Config
+from seikan.config.model import Config, TunnelMode
 from seikan.config.model_ikev2 import (
     Ikev2Dpd,
     Ikev2Identity,
@@ -25,6 +25,7 @@ from seikan.config.model_ikev2 import (
 from seikan.config.parse import parse
 from seikan.config.render import render
 from seikan.config.session import TABLE, ModeContext, apply_line
+from seikan.config.validate import tunnel_problems
 from seikan.wire.secret import Secret
 
 #: As IOS writes it.
@@ -419,3 +420,104 @@ def test_smart_defaults() -> None:
     named = _typed("crypto ikev2 policy P", " proposal P")
     assert policies(named.ikev2) == (Ikev2Policy("P", proposals=("P",)),)
     assert proposals(named.ikev2, named.ikev2.policies["P"]) == ()
+
+
+# --- tunnels ---------------------------------------------------------------------------------------
+
+_TUNNEL = "interface Tunnel0\n tunnel source 2001:db8::1\n tunnel destination 2001:db8::2\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "mode", "overlay"),
+    [
+        ("tunnel mode ipsec ipv4", TunnelMode.IPSEC_IPV4, None),
+        ("tunnel mode ipsec ipv4 v6-overlay", TunnelMode.IPSEC_IPV4, 6),
+        ("tunnel mode ipsec ipv6 v4-overlay", TunnelMode.IPSEC_IPV6, 4),
+        ("tunnel mode ipsec dual-overlay", TunnelMode.IPSEC_DUAL_OVERLAY, None),
+    ],
+)
+def test_what_a_tunnel_carries(line: str, mode: TunnelMode, overlay: int | None) -> None:
+    config = _typed("interface Tunnel0", f" {line}")
+    tunnel = config.interfaces["Tunnel0"].tunnel
+    assert tunnel is not None
+    assert (tunnel.mode, tunnel.overlay) == (mode, overlay)
+    assert f" {line}\n" in render(config)
+    assert parse(render(config)).config == config
+    assert type_lines(config, ("interface Tunnel0", " no tunnel mode")) == _typed("interface Tunnel0")
+    # Another mode leaves nothing of the one before.
+    again = type_lines(config, ("interface Tunnel0", " tunnel mode ipsec ipv6"))
+    assert again == _typed("interface Tunnel0", " tunnel mode ipsec ipv6")
+
+
+def test_a_destination_is_an_address_or_a_name() -> None:
+    config = _typed("interface Tunnel0", " tunnel destination hub.example.net")
+    tunnel = config.interfaces["Tunnel0"].tunnel
+    assert tunnel is not None
+    assert (tunnel.destination, tunnel.destination_name) == (None, "hub.example.net")
+    assert " tunnel destination hub.example.net\n" in render(config)
+    assert parse(render(config)).config == config
+    address = type_lines(config, ("interface Tunnel0", " tunnel destination 2001:db8::9"))
+    assert " tunnel destination 2001:DB8::9\n" in render(address)
+    assert "hub.example.net" not in render(address)
+    assert type_lines(address, ("interface Tunnel0", " tunnel destination hub.example.net")) == config
+    assert type_lines(config, ("interface Tunnel0", " no tunnel destination")) == _typed("interface Tunnel0")
+    for wrong in ("10.0.0", "10.0.0.256", "dynamic"):
+        with pytest.raises((ConfigError, LineError)):
+            _typed("interface Tunnel0", f" tunnel destination {wrong}")
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (" tunnel mode ipsec ipv4\n", "tunnel mode ipsec ipv4 needs an IPv4 source, 2001:db8::1 is none"),
+        (" tunnel mode ipsec dual-overlay\n tunnel source 192.0.2.1\n", "need one family, IPv4 or IPv6"),
+        (
+            " tunnel mode ipsec dual-overlay\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n",
+            "tunnel mode ipsec dual-overlay needs IKEv2: type set ikev2-profile in IPsec profile P",
+        ),
+        (
+            " tunnel mode ipsec ipv6\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n"
+            " set ikev2-profile F\n",
+            "IPsec profile P: ikev2 profile F does not exist (crypto ikev2 profile F)",
+        ),
+    ],
+)
+def test_why_a_tunnel_stays_down(lines: str, problem: str) -> None:
+    assert any(problem in text for text in tunnel_problems(parse(_TUNNEL + lines).config, "Tunnel0"))
+
+
+@pytest.mark.parametrize("mode", ["ipv6", "ipv6 v4-overlay", "dual-overlay"])
+def test_a_tunnel_between_ipv6_addresses_has_no_problem(mode: str) -> None:
+    text = (
+        f"{_TUNNEL} tunnel mode ipsec {mode}\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n"
+        " set ikev2-profile F\ncrypto ikev2 profile F\nno crypto isakmp enable\n"
+    )
+    assert tunnel_problems(parse(text).config, "Tunnel0") == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "closed"),
+    [
+        ("crypto ikev2 profile F\n match identity frob\n", True),
+        ("crypto ikev2 profile OTHER\n match identity frob\n", False),
+        ("crypto ikev2 keyring K\n peer A\n  adress 2001:db8::2\n", True),
+        ("crypto ikev2 keyring OTHER\n peer A\n  adress 2001:db8::2\n", False),
+        ("crypto ikev2 proposal X\n encryption aes-256\n", True),
+        ("crypto ikev2 policy X\n match frob\n", True),
+        ("crypto ikev2 frobnicate\n", True),
+        ("crypto ikev2 client flexvpn X\n peer 1 192.0.2.1\n", False),
+        ("crypto isakmp policy 1\n group 24\n", False),
+        ("crypto isakmp key 6 QUJD address 0.0.0.0\n", False),
+        ("crypto ipsec profile P\n set pfs group24\n", True),
+    ],
+)
+def test_what_was_misread_about_ikev2_fails_closed_and_nothing_else(lines: str, closed: bool) -> None:
+    text = (
+        f"{_TUNNEL} tunnel mode ipsec ipv6\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n"
+        " set ikev2-profile F\ncrypto ikev2 keyring K\n peer A\ncrypto ikev2 profile F\n keyring local K\n"
+    )
+    config = parse(text + lines).config
+    problems = tunnel_problems(config, "Tunnel0")
+    assert bool(problems) == closed
+    assert all("not understood" in problem for problem in problems)
+    assert tunnel_problems(parse(render(config)).config, "Tunnel0") == problems

@@ -14,8 +14,10 @@ from seikan.config.validate import tunnel_problems, validate
 def test_problems_name_file_line_column_word_and_what_was_expected() -> None:
     parsed = parse("hostname R1\ninterface Tunnel0\n tunnel mode ipsec ipv5\nfrobnicate\n", "r1.cfg")
     first, second = parsed.problems
-    assert str(first) == "r1.cfg:3:20: unknown: 'tunnel mode ipsec ipv5': at 'ipv5', expected ipv4 or ipv6"
-    assert (first.line, first.column, first.word, first.expected) == (3, 20, "ipv5", ("ipv4", "ipv6"))
+    assert (
+        str(first) == "r1.cfg:3:20: unknown: 'tunnel mode ipsec ipv5': at 'ipv5', expected ipv4, ipv6 or dual-overlay"
+    )
+    assert (first.line, first.column, first.word, first.expected) == (3, 20, "ipv5", ("dual-overlay", "ipv4", "ipv6"))
     assert str(second) == "r1.cfg:4:1: unknown: 'frobnicate': at 'frobnicate', no command of this router"
     assert first.severity is Severity.UNKNOWN
     assert first.severity.fatal(strict=True)
