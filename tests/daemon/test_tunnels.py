@@ -14,6 +14,7 @@ from tests.daemon.fakes import Bench
 from tests.daemon.test_rollback import GRE, LOOP, VTI, WAN
 from tests.daemon.virtual import run_virtually
 
+from seikan.daemon.router import Router
 from seikan.daemon.settings import sessions
 from seikan.plane.base import EventKind, PlaneError, PlaneEvent
 from seikan.system.netlink import Link
@@ -213,6 +214,22 @@ def test_constant_change_costs_ten_looks_a_second_at_most_and_quiet_none(
         assert router.looking.times == looks <= most + 1
 
     on_bench(tmp_path, GRE_SITE, story, run=run_virtually)
+
+
+def test_what_changes_before_the_start_is_no_fault(tmp_path: Path) -> None:
+    """Netlink is heard from before there is anything that could look."""
+
+    async def play() -> None:
+        router = Router(tmp_path / "startup-config", "early", strict=False)
+        lines: list[str] = []
+        router.journal.subscribe(lines.append)
+        router._surroundings_changed(frozenset({Change.LINK}))
+        await asyncio.sleep(1)
+        router.journal.close()
+        assert router.looking.times == 1
+        assert lines == []
+
+    run_virtually(play())
 
 
 def test_an_address_that_frr_missed_is_announced_until_it_knows_it(tmp_path: Path) -> None:

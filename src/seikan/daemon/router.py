@@ -447,7 +447,8 @@ class Router:
         self.looking.ask()
 
     async def _look(self) -> None:
-        await self._try("surroundings", self.applier.surroundings_changed(self.effective))
+        if self.revision:  # else nothing runs yet, and `load` looks itself
+            await self._try("surroundings", self.applier.surroundings_changed(self.effective))
 
     async def _announce(self) -> None:
         await self._try("frr-addresses", self.applier.announce())
