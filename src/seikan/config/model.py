@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from types import MappingProxyType
 from typing import ClassVar
 
+from seikan.config.model_ikev2 import Ikev2, Pki
 from seikan.wire.constants import (
     ENCRYPTION_BY_NAME,
     GROUP_BY_NUMBER,
@@ -34,10 +35,11 @@ class TunnelMode(Enum):
     GRE_IPV6 = "gre ipv6"
     IPSEC_IPV4 = "ipsec ipv4"
     IPSEC_IPV6 = "ipsec ipv6"
+    IPSEC_DUAL_OVERLAY = "ipsec dual-overlay"  # IPv4 and IPv6 inside; the outer family is that of the ends
 
     @property
     def ipsec(self) -> bool:
-        return self in (TunnelMode.IPSEC_IPV4, TunnelMode.IPSEC_IPV6)
+        return self in (TunnelMode.IPSEC_IPV4, TunnelMode.IPSEC_IPV6, TunnelMode.IPSEC_DUAL_OVERLAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class TunnelKeepalive:
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """The `tunnel …` lines of a tunnel interface. `source` is an address or an interface's name.
+    """The `tunnel …` lines of a tunnel interface. `source` is an address or an interface's name;
+    `overlay` is the inner family of `tunnel mode ipsec ipv4 v6-overlay` and of its mirror image.
 
     `protection_policy` is the access list of `tunnel protection ipsec policy ipv4 ACL`: one pair of SAs for each of
     its lines instead of one for everything (IOS-XE's multi-SA VTI).
@@ -66,6 +69,8 @@ class Tunnel:
     keepalive: TunnelKeepalive | None = None
     ttl: int | None = None
     path_mtu_discovery: bool = False
+    destination_name: str | None = None  # `tunnel destination NAME`; in the effective configuration it has an address
+    overlay: int | None = None  # 4 or 6
 
 
 class OspfAuthentication(Enum):
@@ -351,6 +356,8 @@ class IpsecProfile:
     replay_window: int | None = None  # packets; 0: `replay disable`
     responder_only: bool = False
     isakmp_profile: str | None = None
+    ikev2_profile: str | None = None
+    mixed_mode: bool = False  # set mixed-mode: IPv4 and IPv6 through one VTI
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +417,7 @@ class CryptoMapEntry:
     idle_time: int | None = None  # seconds
     idle_default: bool = False  # `idle-time N default`: then back to the default peer
     isakmp_profile: str | None = None
+    ikev2_profile: str | None = None
     reverse_route: ReverseRoute | None = None
     route_distance: int | None = None  # set reverse-route distance
     route_tag: int | None = None  # set reverse-route tag
@@ -504,6 +512,8 @@ class Config:
     isakmp: Isakmp = Isakmp()
     keyrings: Mapping[str, Keyring] = field(default_factory=lambda: MappingProxyType({}))
     ipsec: Ipsec = Ipsec()
+    ikev2: Ikev2 = field(default_factory=Ikev2)
+    pki: Pki = field(default_factory=Pki)
     crypto_maps: Mapping[str, CryptoMap] = field(default_factory=lambda: MappingProxyType({}))
     dynamic_maps: Mapping[str, DynamicMap] = field(default_factory=lambda: MappingProxyType({}))
     nat_sources: tuple[NatSource, ...] = ()

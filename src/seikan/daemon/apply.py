@@ -9,7 +9,6 @@ from seikan.config.model import Config, Interface
 from seikan.config.names import is_access, is_tunnel
 from seikan.config.plan import Action, ActionKind, inverse, plan
 from seikan.daemon.filters import holding, ruleset
-from seikan.daemon.settings import engine_settings
 from seikan.daemon.view import View, look
 from seikan.plane.base import PlaneError
 from seikan.system.errors import AdapterError
@@ -198,7 +197,7 @@ class Applier:
         """Tell the engine its tunnels, with their ends as they are now, and set every carrier."""
         router = self._router
         router.links.update(config, router.interfaces.view.links)
-        router.crypto.configure(engine_settings(config, router.negotiable(config), router.address_of))
+        router.crypto.configure(router.settings_of(config))
         router.maps.set_going()
         router.tunnels.make_ready(config, self._unfiltered)
         router.tunnels.refresh()

@@ -32,9 +32,12 @@ from seikan.daemon.links import LinkWatch
 from seikan.daemon.maps import Around, CryptoMaps
 from seikan.daemon.routes import TOPIC, RouteDebug
 from seikan.daemon.settings import Negotiable, engine_settings, sessions
+from seikan.daemon.settings_ikev2 import Held
+from seikan.daemon.soon import Soon
 from seikan.daemon.terminals import Login, run_command, stamp
 from seikan.daemon.tunnels import Surroundings, Tunnels
 from seikan.ike.effects import CreateAccess, MoveAccess, RemoveAccess
+from seikan.ike.settings import EngineSettings
 from seikan.plane.base import Plane, PlaneError
 from seikan.plane.userspace import UserspacePlane
 from seikan.system.control import ControlConnection, ControlServer
@@ -54,8 +57,7 @@ from seikan.system.udp import IkeSockets
 Address = IPv4Address | IPv6Address
 
 INTERFACE_MAP = "interfaces.map"
-SETTLE = 0.02  # seconds: changes of links and routes come in bursts, one look serves a burst
-REST = 0.1  # seconds at least from one look to the next
+REST = 0.1  # seconds at least from one look at the surroundings to the next
 REST_SHARE = 4  # of the time that a look took: constant change leaves most of the processor to others
 CLEAR_AGAIN = 60.0  # seconds from one log line of a packet in clear to the next, as in IOS
 RETRY = 5.0  # seconds between tries to get what another program holds
@@ -85,13 +87,10 @@ class Router:
         self._directory = RuntimeDirectory(name, base=runtime_base())
         self._lock = asyncio.Lock()
         self._problems: dict[str, str] = {}
-        self._settling: asyncio.TimerHandle | None = None
-        self._rest_until = 0.0
-        self._deriving: asyncio.TimerHandle | None = None
-        self._derive_rest_until = 0.0
+        self.looking = Soon(self._look, self._lock, self._spawn, lambda took: max(REST, took * REST_SHARE))
+        self._deriving = Soon(self._derive, self._lock, self._spawn, lambda took: took)
         self._changeable = True
         self._told_clear = -CLEAR_AGAIN
-        self.looks = 0  # at the surroundings, for tests of how often
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -187,7 +186,7 @@ class Router:
         self.interfaces = Interfaces(netlink, names, self.tunnels.device_of)
         self.links = LinkWatch(self.interfaces.linux_name, self.journal.log)
         self.firewall = firewall
-        self.accesses = Accesses(self.clock, self._later, self.journal.log, self._derive_soon)
+        self.accesses = Accesses(self.clock, self._later, self.journal.log, self._deriving.ask)
         self.maps = CryptoMaps(plane, netlink, self._around_maps())
         self.crypto = CryptoDriver(
             engine_settings(self.running, Negotiable(), self.address_of),
@@ -252,7 +251,7 @@ class Router:
             start=lambda name: self.crypto.start(name),
             stop=lambda name, reason: self.crypto.stop(name, reason),
             negotiate=self._negotiate_again,
-            derive=self._derive_soon,
+            derive=self._deriving.ask,
         )
 
     def _agreed(self, owner: str, udp: bool, transport: bool) -> None:
@@ -398,29 +397,13 @@ class Router:
     def _derive_if_new(self) -> None:
         """Reverse routes follow from the maps as they run, which were not there or others before the change."""
         if self._derived(self.running) != self.effective:
-            self._derive_soon()
+            self._deriving.ask()
 
-    def _derive_soon(self) -> None:
-        if self._deriving is None:
-            loop = asyncio.get_running_loop()
-            self._deriving = loop.call_later(max(SETTLE, self._derive_rest_until - loop.time()), self._derive_now)
-
-    def _derive_now(self) -> None:
-        self._deriving = None
-        self._spawn(self._derive_again())
-
-    async def _derive_again(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with self._lock:
-            began = loop.time()
-            derived = self._derived(self.running)
-            try:
-                if self._changeable and not self._stop.is_set():  # else everything goes together, below
-                    await self.applier.follow(self.effective, derived)
-                    self.effective = derived
-            finally:
-                now = loop.time()
-                self._derive_rest_until = now + (now - began)
+    async def _derive(self) -> None:
+        derived = self._derived(self.running)
+        if self._changeable and not self._stop.is_set():  # else everything goes together
+            await self.applier.follow(self.effective, derived)
+            self.effective = derived
 
     def negotiable(self, config: Config) -> Negotiable:
         """What the engine shall negotiate under `config`, with the ends of everything as they are now."""
@@ -429,6 +412,10 @@ class Router:
             templates(config, self.address_of),
             self.maps.dynamic_maps(),
         )
+
+    def settings_of(self, config: Config) -> EngineSettings:
+        """All that the engine is to know while `config` runs."""
+        return engine_settings(config, self.negotiable(config), self.address_of, Held(self.addresses_of))
 
     def owner_of(self, interface: str) -> str:
         """Whose SAs carry an interface's packets."""
@@ -446,8 +433,7 @@ class Router:
 
     def _negotiate_now(self) -> None:
         if self._changeable:
-            wanted = engine_settings(self.effective, self.negotiable(self.effective), self.address_of)
-            self.crypto.configure(wanted)
+            self.crypto.configure(self.settings_of(self.effective))
             self.maps.set_going()
 
     def _remember_typed(self, candidate: Config) -> None:
@@ -462,24 +448,10 @@ class Router:
     # the world changed
 
     def _surroundings_changed(self, _changes: frozenset[Change]) -> None:
-        if self._settling is None:
-            loop = asyncio.get_running_loop()
-            self._settling = loop.call_later(max(SETTLE, self._rest_until - loop.time()), self._settled)
+        self.looking.ask()
 
-    def _settled(self) -> None:
-        self._settling = None
-        self._spawn(self._look_again())
-
-    async def _look_again(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with self._lock:
-            began = loop.time()
-            self.looks += 1
-            try:
-                await self._try("surroundings", self.applier.surroundings_changed(self.effective))
-            finally:
-                now = loop.time()
-                self._rest_until = now + max(REST, (now - began) * REST_SHARE)
+    async def _look(self) -> None:
+        await self._try("surroundings", self.applier.surroundings_changed(self.effective))
 
     def _adjacency(self, change: AdjacencyChange) -> None:
         if change.significant:
@@ -518,6 +490,12 @@ class Router:
         """The primary address of an interface, as it is on the system now."""
         primary = self.interfaces.primary_address(interface)
         return primary.ip if primary is not None else None
+
+    def addresses_of(self, interface: str) -> tuple[Address, ...]:
+        """The primary addresses of an interface, of both IP versions, as they are on the system now."""
+        device = self.interfaces.linux_name(interface)
+        found = (self.address_of(interface), self.interfaces.view.primary_ipv6(device))
+        return tuple(address for address in found if address is not None)
 
     async def status(self, needs: frozenset[Need], debugging: tuple[str, ...]) -> Status:
         return await self.collector.status(needs, debugging)

@@ -167,7 +167,7 @@ class CreateAccess:
 
     name: str  # "Virtual-Access1"; it is the owner of its SAs (flow 0)
     template: int
-    profile: str  # isakmp profile
+    profile: str  # isakmp or ikev2 profile
     path: Path  # the spoke's address as seen from here
     identity: str
 
@@ -208,6 +208,27 @@ class RemoveFlow:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckRevocation:
+    """Find out whether a certificate is revoked (OCSP, or a CRL that has to be fetched); answered by
+    `complete(effect_id, None or error text, now)`. DER throughout.
+    """
+
+    effect_id: int
+    trustpoint: str
+    certificate: bytes
+    issuer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLog:
+    """The keys of an IKEv2 SA for `debug crypto ikev2 keylog`, off by default: one line of Wireshark's table
+    `ikev2_decryption_table`. The only effect that has secrets in its text.
+    """
+
+    line: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """One IOS log line: `%FACILITY-SEVERITY-MNEMONIC: text`."""
 
@@ -219,9 +240,9 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Debug:
-    """A line of `debug crypto isakmp` or `debug crypto ipsec`; never key material."""
+    """A line of `debug crypto isakmp`, `debug crypto ikev2` or `debug crypto ipsec`; never key material."""
 
-    topic: str  # "isakmp" or "ipsec"
+    topic: str  # "isakmp", "ikev2" or "ipsec"
     text: str
 
 
@@ -242,6 +263,8 @@ Effect = (
     | RemoveAccess
     | AddFlow
     | RemoveFlow
+    | CheckRevocation
+    | KeyLog
     | Log
     | Debug
 )

@@ -6,7 +6,7 @@ hands it over whole with `Engine.configure`; the engine works out what changed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from seikan.config.model import (
@@ -18,6 +18,10 @@ from seikan.config.model import (
     SelfIdentity,
     TransformSet,
 )
+from seikan.config.model_ikev2 import CertificateMap, Ikev2Dpd, Ikev2Identity, Ikev2Match, Ikev2Peer
+from seikan.crypto.signatures import PrivateKey
+from seikan.wire.constants import Encryption, Group, Hash, Integrity
+from seikan.wire.secret import Secret
 from seikan.wire.selector import Selector
 
 Address = IPv4Address | IPv6Address
@@ -50,6 +54,7 @@ class FlowSettings:
     on_demand: bool = False  # SAs when traffic asks (`Engine.acquire`), not at once; kept on being rekeyed while used
     initiate: bool = True  # False: answer only (responder-only profile; a standby peer of a crypto map)
     transport: bool = False  # host to host: `mode transport` of a transform set holds (ask transport, accept tunnel)
+    more: tuple[Selector, ...] = ()  # further traffic of the same pair, as IKEv2 can: the other family of mixed-mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class TunnelSettings:
 
     `aggressive_identity` is set where aggressive mode is configured as initiator (a key ID, host name or address as
     text). Of the profile `isakmp_profile` the keyrings, self-identity, keepalive and mode hold, and the peer's
-    identity must match it.
+    identity must match it. With `ikev2_profile` the peer is negotiated with by IKEv2, and only so.
     """
 
     name: str  # unique; "Tunnel0" where one tunnel interface alone uses it
@@ -67,6 +72,7 @@ class TunnelSettings:
     flows: tuple[FlowSettings, ...]
     aggressive_identity: str | None = None
     isakmp_profile: str | None = None
+    ikev2_profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class TemplateSettings:
     local: Address | None  # its tunnel source; None: whichever of this router's addresses the spoke came to
     selector: Selector  # any to any
     phase_two: PhaseTwo
+    more: tuple[Selector, ...] = ()  # as that of a flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ class DynamicEntrySettings:
     selectors: tuple[Selector, ...]  # of its access list's permit lines; empty: whatever the peer asks for but any
     phase_two: PhaseTwo
     isakmp_profile: str | None = None  # only peers of that profile
+    ikev2_profile: str | None = None  # as above; peers of IKEv2 need one
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,94 @@ class ProfileSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Ikev2ProposalSettings:
+    """`crypto ikev2 proposal` resolved: rows in order of preference. With AEAD ciphers `integrities` do not count.
+
+    `additional` are the key exchanges of RFC 9370 in order; None in one of them means that it may be left out.
+    """
+
+    name: str
+    encryptions: tuple[Encryption, ...]
+    integrities: tuple[Integrity, ...]
+    prfs: tuple[Hash, ...]
+    groups: tuple[Group, ...]
+    additional: tuple[tuple[Group | None, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ikev2PolicySettings:
+    """The proposals for negotiations of one of `locals`, or of any address where that is empty."""
+
+    name: str
+    locals: tuple[Address, ...]
+    proposals: tuple[Ikev2ProposalSettings, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustpointSettings:
+    """What a trustpoint has: certificates as DER, own one first and the issuers after it; CRLs as they are known.
+
+    `key` is opaque (`crypto.signatures.PrivateKey`), None where the trustpoint only verifies.
+    """
+
+    name: str
+    authorities: tuple[bytes, ...]
+    certificates: tuple[bytes, ...]
+    key: PrivateKey | None
+    revocation: tuple[str, ...]  # "crl", "ocsp", "none" in order
+    crls: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ikev2ProfileSettings:
+    """`crypto ikev2 profile` resolved. `locals` restricts it to these addresses of the router where it is not empty.
+
+    `peers` are those of its keyring; `local_key` and `remote_key` were typed in the profile itself and come first.
+    """
+
+    name: str
+    locals: tuple[Address, ...]
+    identities: tuple[Ikev2Match, ...]
+    certificate_maps: tuple[CertificateMap, ...]
+    identity_local: Ikev2Identity | None  # None: the address, or with certificates the subject's DN
+    local_authentication: str | None  # "pre-share", "rsa-sig", "ecdsa-sig", "eddsa-sig"
+    local_key: Secret | None
+    remote_authentications: tuple[str, ...]
+    remote_key: Secret | None
+    peers: tuple[Ikev2Peer, ...]
+    keyring: str | None
+    sign: TrustpointSettings | None
+    verify: tuple[TrustpointSettings, ...]
+    lifetime: int  # seconds
+    dpd: Ikev2Dpd | None
+    nat_keepalive: int  # seconds; 0: off
+    template: int | None
+    initial_contact_force: bool = False
+    reconnect: int | None = None
+    redirect_auth: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ikev2Settings:
+    """Global `crypto ikev2 …` resolved. `policies` in the order in which they are tried, the default one last."""
+
+    policies: tuple[Ikev2PolicySettings, ...] = ()
+    profiles: tuple[Ikev2ProfileSettings, ...] = ()
+    cookie_challenge: int = 100  # half-open SAs from which on a COOKIE is asked for; 0: always
+    fragmentation: int = 0  # octets of a whole IP packet; 0: off
+    max_sas: int = 0
+    max_negotiating: int = 0
+    window: int = 5
+    redirect_client: bool = False
+    max_redirects: int = 5
+    redirect_gateway: Address | str | None = None
+    quick_crash_detection: bool = False
+    mobike: bool = True
+    kept_errors: int = 50  # of `crypto ikev2 diagnose error`
+    ticket_key: Secret | None = None  # of this router's resumption tickets and QCD tokens, the same over restarts
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """All the engine knows of the configuration. `policies` by ascending priority number, weak defaults left out."""
 
@@ -137,3 +233,4 @@ class EngineSettings:
     dynamic_maps: tuple[DynamicMapSettings, ...] = ()
     max_sas: int = 0  # phase 1 SAs (crypto call admission limit ike sa); 0: no limit
     max_negotiating: int = 0  # phase 1 SAs under way (… in-negotiation-sa); 0: a built-in bound of what others begin
+    ikev2: Ikev2Settings = field(default_factory=Ikev2Settings)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from seikan.config.model import IsakmpPolicy, TransformSet
 from seikan.ike.effects import Address
+from seikan.wire.constants import Encryption, Hash, Integrity
 from seikan.wire.selector import Selector
 
 
@@ -46,6 +47,65 @@ class IsakmpSaStatus:
     peer_identity: str | None
     cookies: tuple[bytes, bytes]
     profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ikev2SaStatus:
+    """One IKEv2 SA; the fields are those of `show crypto ikev2 sa detailed`.
+
+    `state` is IOS's word: READY, IN-NEG, DELETE. Message ids are the next of each direction; `additional_groups` those
+    of RFC 9370, `ppk` tells that a post-quantum key is mixed in (RFC 8784).
+    """
+
+    tunnel_id: int
+    tunnel: str
+    local: Address
+    local_port: int
+    remote: Address
+    remote_port: int
+    state: str
+    initiator: bool
+    spis: tuple[bytes, bytes]  # initiator's, responder's
+    encryption: Encryption | None
+    integrity: Integrity | None
+    prf: Hash | None
+    group: int | None
+    additional_groups: tuple[int, ...]
+    ppk: bool
+    local_authentication: str | None  # "PSK", "RSA", "ECDSA", "EdDSA"
+    remote_authentication: str | None
+    lifetime: int
+    active: float | None  # seconds since it was established, over its rekeys
+    expires: float | None
+    rekeys: int
+    local_identity: str | None
+    peer_identity: str | None
+    profile: str | None
+    message_ids: tuple[int, int]  # ours, the peer's
+    window: int
+    dpd: int  # seconds; 0: off
+    nat_local: bool
+    nat_remote: bool
+    fragmentation: bool
+    mobike: bool
+    resumed: bool
+    child_spis: tuple[tuple[int, int], ...]  # inbound, outbound
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why a negotiation failed, for people: what is wrong and what would be right.
+
+    `kind` is one of `ike.diagnosis.KINDS`; `at` in the engine's seconds. `mismatches` say attribute by attribute what
+    each side has; `advice` are whole lines to paste at one end, by dialect: "ios", "ios-peer", "swanctl-peer".
+    """
+
+    kind: str
+    peer: str
+    at: float
+    text: str
+    mismatches: tuple[Mismatch, ...] = ()
+    advice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +159,8 @@ class TunnelStatus:
     last_error_age: float | None  # seconds ago
     mismatches: tuple[Mismatch, ...]
     flows: tuple[FlowStatus, ...]
+    ikev2_profile: str | None = None
+    diagnosis: Diagnosis | None = None  # of the last error, where more is known than its text
 
     @property
     def sas(self) -> tuple[IpsecSaStatus, ...]:
@@ -112,3 +174,5 @@ class EngineStatus:
     isakmp_sas: tuple[IsakmpSaStatus, ...]
     tunnels: tuple[TunnelStatus, ...]
     counters: Mapping[str, int] = field(default_factory=dict)
+    ikev2_sas: tuple[Ikev2SaStatus, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()  # the newest first
