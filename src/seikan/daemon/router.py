@@ -99,6 +99,7 @@ class Router:
         self._problems: dict[str, str] = {}
         self.looking = Soon(self._look, self._lock, self._spawn, lambda took: max(REST, took * REST_SHARE))
         self._deriving = Soon(self._derive, self._lock, self._spawn, lambda took: took)
+        self.announcing = Soon(self._announce, self._lock, self._spawn, lambda took: took)
         self._changeable = True
         self._told_clear = -CLEAR_AGAIN
         self._stop = asyncio.Event()
@@ -489,7 +490,11 @@ class Router:
         self.looking.ask()
 
     async def _look(self) -> None:
-        await self._try("surroundings", self.applier.surroundings_changed(self.effective))
+        if self.revision:  # else nothing runs yet, and `load` looks itself
+            await self._try("surroundings", self.applier.surroundings_changed(self.effective))
+
+    async def _announce(self) -> None:
+        await self._try("frr-addresses", self.applier.announce())
 
     def _adjacency(self, change: AdjacencyChange) -> None:
         if change.significant:
