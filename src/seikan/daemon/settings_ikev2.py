@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from seikan.config.defaults_ikev2 import DEFAULT, every_policy, every_proposal
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import CertificateChain, ChainCertificate, Ikev2Policy, Ikev2Profile, Ikev2Proposal
-from seikan.config.smart_defaults import DEFAULT, ikev2_policies, ikev2_proposals
 from seikan.crypto.signatures import PrivateKey
 from seikan.ike.settings import (
     Ikev2PolicySettings,
@@ -85,9 +85,9 @@ def _first(typed: int | None, default: int) -> int:
 
 def policies(config: Config) -> tuple[Ikev2PolicySettings, ...]:
     """In the order in which they are tried: as typed, the default one last. Those without a proposal are left out."""
-    known = {name: proposal_settings(proposal) for name, proposal in ikev2_proposals(config.ikev2).items()}
+    known = {name: proposal_settings(proposal) for name, proposal in every_proposal(config.ikev2).items()}
     found = []
-    for policy in ikev2_policies(config.ikev2).values():
+    for policy in every_policy(config.ikev2).values():
         proposals = tuple(_usable(known, policy))
         if proposals:
             found.append(Ikev2PolicySettings(policy.name, policy.local_addresses, proposals))
