@@ -31,6 +31,7 @@ from seikan.daemon.filters import clear_text
 from seikan.daemon.interfaces import Interfaces
 from seikan.daemon.links import LinkWatch
 from seikan.daemon.maps import Around, CryptoMaps
+from seikan.daemon.names import Names
 from seikan.daemon.pki import PkiStore
 from seikan.daemon.revocation import Revocation
 from seikan.daemon.routes import TOPIC, RouteDebug
@@ -200,6 +201,7 @@ class Router:
         self.links = LinkWatch(self.interfaces.linux_name, self.journal.log)
         self.firewall = firewall
         self.accesses = Accesses(self.clock, self._later, self.journal.log, self._deriving.ask)
+        self.names = Names(self.clock, self._later, self._spawn, self.journal.log, self._names_changed)
         self.maps = CryptoMaps(plane, netlink, self._around_maps())
         self.crypto = CryptoDriver(
             engine_settings(self.running, Negotiable(), self.address_of),
@@ -243,6 +245,7 @@ class Router:
             stop=lambda name, reason: self.crypto.stop(name, reason),
             plane_problem=lambda: self._problems.get("plane"),
             crypto_problem=lambda: self.crypto.problem,
+            name_problem=lambda name: self.names.problem(name),
         )
 
     def _hooks(self) -> Hooks:
@@ -405,8 +408,10 @@ class Router:
     # what the router adds to its configuration
 
     def _derived(self, config: Config) -> Config:
-        """What runs under `config`: with the Virtual-Access interfaces and the reverse routes that there are now."""
-        derived = self.accesses.derive(config)
+        """What runs under `config`: with the Virtual-Access interfaces, the addresses of tunnel destinations that are
+        names, and the reverse routes that there are now.
+        """
+        derived = self.names.derive(self.accesses.derive(config))
         routes = [route for route in self.maps.routes() if route not in derived.routes]
         return replace(derived, routes=(*derived.routes, *routes)) if routes else derived
 
@@ -415,6 +420,11 @@ class Router:
         if access is not None:
             # Its SAs are installed next; addresses, routing and filters follow as soon as others let them.
             self.tunnels.add(access.name, access.interface, tolerant=True)
+
+    def _names_changed(self) -> None:
+        """Addresses of names are part of what runs; why there are none is a reason of tunnels."""
+        self._deriving.ask()
+        self.tunnels.refresh()
 
     def _derive_if_new(self) -> None:
         """Reverse routes follow from the maps as they run, which were not there or others before the change."""
