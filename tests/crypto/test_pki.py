@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     pkcs12,
 )
-from tests.crypto.authority import Authority, KeyPair, new_key
+from cryptography.x509.oid import AuthorityInformationAccessOID
+from tests.crypto.authority import Authority, Key
+from tests.crypto.authority import key as new_key
 
 from seikan.crypto import pki
 from seikan.crypto.pki import PkiError
@@ -24,17 +26,29 @@ PASSWORD = Secret(b"open sesame")
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
-    return Authority()
+    return Authority("Example CA")
 
 
-def pkcs12_file(authority: Authority, key: KeyPair, der: bytes) -> bytes:
+def issue(authority: Authority, common: str, key: Key, *, crl: str | None = None, ocsp: str | None = None) -> bytes:
+    """A certificate for `key` that says where to ask whether it was revoked."""
+    extensions: list[tuple[x509.ExtensionType, bool]] = []
+    if crl is not None:
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(crl)], None, None, None)
+        extensions.append((x509.CRLDistributionPoints([point]), False))
+    if ocsp is not None:
+        access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(ocsp))
+        extensions.append((x509.AuthorityInformationAccess([access]), False))
+    return authority.issue(common, own=key, names=[x509.DNSName(common)], extensions=extensions)
+
+
+def pkcs12_file(authority: Authority, key: Key, der: bytes) -> bytes:
     own = x509.load_der_x509_certificate(der)
     return pkcs12.serialize_key_and_certificates(
         b"r1", key, own, [authority.certificate], BestAvailableEncryption(bytes(PASSWORD))
     )
 
 
-def pem(key: KeyPair, *, password: bytes | None = None) -> bytes:
+def pem(key: Key, *, password: bytes | None = None) -> bytes:
     encryption = BestAvailableEncryption(password) if password else NoEncryption()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
@@ -44,8 +58,8 @@ def framed(der: bytes) -> bytes:
 
 
 def test_a_pkcs12_file_has_a_key_its_certificate_and_authorities(authority: Authority) -> None:
-    key = new_key()
-    own = authority.issue("r1.example.net", key.public_key())
+    key = new_key("p256")
+    own = issue(authority, "r1.example.net", key)
     data = pkcs12_file(authority, key, own)
     for given in (data, base64.encodebytes(data)):
         bundle = pki.open_pkcs12(given, PASSWORD)
@@ -56,24 +70,24 @@ def test_a_pkcs12_file_has_a_key_its_certificate_and_authorities(authority: Auth
 
 @pytest.mark.parametrize("password", [Secret(b""), Secret(b"wrong")])
 def test_a_wrong_password_is_said_without_any_password(authority: Authority, password: Secret) -> None:
-    key = new_key()
-    with pytest.raises(PkiError, match="password is wrong") as error:
-        pki.open_pkcs12(pkcs12_file(authority, key, authority.issue("r1", key.public_key())), password)
+    key = new_key("p256")
+    with pytest.raises(PkiError, match="wrong passphrase") as error:
+        pki.open_pkcs12(pkcs12_file(authority, key, issue(authority, "r1", key)), password)
     assert "sesame" not in str(error.value)
     assert error.value.__context__ is None or error.value.__suppress_context__
 
 
 def test_pem_blocks_come_in_any_order_and_indented(authority: Authority) -> None:
-    key = new_key()
-    own = authority.issue("r1.example.net", key.public_key())
+    key = new_key("p256")
+    own = issue(authority, "r1.example.net", key)
     parts = [framed(authority.der), pem(key, password=bytes(PASSWORD)), framed(own)]
     for order in ((0, 1, 2), (2, 0, 1)):
         text = b"\n".join(parts[place] for place in order).replace(b"\n", b"\n   ")
         bundle = pki.open_pem(text, PASSWORD)
         assert (bundle.certificate, bundle.authorities) == (own, (authority.der,))
     with pytest.raises(PkiError, match="none of the certificates"):
-        pki.open_pem(parts[0] + pem(new_key()))
-    with pytest.raises(PkiError, match="needs its password"):
+        pki.open_pem(parts[0] + pem(new_key("p256", 9)))
+    with pytest.raises(PkiError, match="passphrase is needed"):
         pki.open_pem(parts[1] + parts[2])
     with pytest.raises(PkiError, match="more than one"):
         pki.open_pem(pem(key) + pem(key))
@@ -96,8 +110,8 @@ def test_what_is_no_certificate_is_said_so(text: bytes) -> None:
 
 
 def test_a_certificate_is_described_as_ios_writes_it(authority: Authority) -> None:
-    der = authority.issue(
-        "r1.example.net", new_key().public_key(), crl="http://crl.example.net/1.crl", ocsp_url="http://ocsp.example.net"
+    der = issue(
+        authority, "r1.example.net", new_key("p256"), crl="http://crl.example.net/1.crl", ocsp="http://ocsp.example.net"
     )
     assert pki.certificate_der(base64.b64encode(der)) == pki.certificate_der(framed(der)) == der
     found = pki.describe_certificate(der)

@@ -1,7 +1,7 @@
 """Key pairs and certificates as a router keeps them: made, imported, asked for, described.
 
 Everything goes in and out as octets. `PkiError` says what is wrong in words that hold no secret. Whether a certificate
-is to be trusted is not decided here.
+is to be trusted is not decided here but in `crypto.certificates`.
 """
 
 from __future__ import annotations
@@ -13,33 +13,38 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final, TypeVar
+from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_der_private_key,
-    load_pem_private_key,
-    pkcs12,
-)
-from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
-from seikan.crypto.signatures import PrivateKey
+from seikan.crypto.certificates import (
+    CertificateRefused,
+    UnusableFile,
+    alternative_names,
+    belongs,
+    crl_urls,
+    fingerprint,
+    is_authority,
+    load_certificates,
+    load_pkcs12,
+    ocsp_urls,
+    parse,
+    public_key,
+    self_issued,
+    serial_number,
+    validity,
+)
+from seikan.crypto.signatures import PrivateKey, PublicKey, UnusableKey, load_private_key
 from seikan.wire.secret import Secret
 
-RSA_BITS: Final = (2048, 4096)  # least and most; NIST SP 800-131A: less than 2048 is not acceptable
 _CURVES: Final[dict[int, ec.EllipticCurve]] = {256: ec.SECP256R1(), 384: ec.SECP384R1(), 521: ec.SECP521R1()}
-EC_BITS: Final = tuple(_CURVES)
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _ATTRIBUTE = re.compile(r"(?:^|[,+])\s*([A-Za-z0-9.]+)\s*=\s*")
-Kind = TypeVar("Kind", bound=x509.ExtensionType)
 _SHORT = {
     NameOID.COMMON_NAME: "cn",
     NameOID.ORGANIZATION_NAME: "o",
@@ -71,28 +76,15 @@ def generate(kind: str, bits: int) -> PrivateKey:
 
 def load_key(data: bytes, password: Secret | None = None) -> PrivateKey:
     """From PEM or DER. Raises `PkiError`."""
-    load = load_pem_private_key if b"-----BEGIN" in data else load_der_private_key
     try:
-        key = load(data, bytes(password) if password else None)
-    except TypeError:
-        wanted = "needs its password" if not password else "is not encrypted: leave the password out"
-        raise PkiError(f"the private key {wanted}") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise PkiError("the private key cannot be read: it is damaged, or the password is wrong") from None
-    return _private(key)
-
-
-def _private(key: object) -> PrivateKey:
-    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
-        raise PkiError("the private key is of a kind that IKEv2 does not sign with: RSA, ECDSA and Ed25519 are")
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size not in _CURVES:
-        raise PkiError(f"the private key is on {key.curve.name}: P-256, P-384 and P-521 can be used")
-    return PrivateKey(key)
+        return load_private_key(data, bytes(password) if password else None)
+    except UnusableKey as error:
+        raise PkiError(str(error)) from None
 
 
 def key_pem(key: PrivateKey) -> Secret:
     """As it is kept (PKCS #8, not encrypted)."""
-    return Secret(key._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return Secret(key.to_pem())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +95,14 @@ class KeyDescription:
 
 
 def describe_key(key: PrivateKey) -> KeyDescription:
-    return _described(key._key.public_key())
+    return _described(key.public)
 
 
-def _described(public: object) -> KeyDescription:
-    if isinstance(public, rsa.RSAPublicKey):
-        kind, bits = "RSA", public.key_size
-    elif isinstance(public, ec.EllipticCurvePublicKey):
-        kind, bits = "EC", public.key_size
-    elif isinstance(public, ed25519.Ed25519PublicKey):
+def _described(public: PublicKey) -> KeyDescription:
+    if isinstance(public, ed25519.Ed25519PublicKey):
         kind, bits = "Ed25519", 256
     else:
-        raise PkiError("the public key is of a kind that IKEv2 does not know: RSA, ECDSA and Ed25519 can be used")
+        kind, bits = "RSA" if isinstance(public, rsa.RSAPublicKey) else "EC", public.key_size
     return KeyDescription(kind, bits, public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
@@ -133,33 +121,30 @@ class Bundle:
 def open_pkcs12(data: bytes, password: Secret) -> Bundle:
     """A PKCS #12 file, or its base 64. Raises `PkiError`."""
     try:
-        key, certificate, others = pkcs12.load_key_and_certificates(_binary(data), bytes(password) or None)
-    except (ValueError, UnsupportedAlgorithm):
-        raise PkiError("this is no PKCS #12 file, or the password is wrong") from None
-    if key is None or certificate is None:
-        raise PkiError("the PKCS #12 file has no private key with its certificate")
-    held = [other for other in others if other != certificate]
-    return Bundle(_private(key), _der(certificate), tuple(_der(other) for other in held))
+        found = load_pkcs12(_binary(data), bytes(password))
+    except (UnusableFile, UnusableKey) as error:
+        raise PkiError(str(error)) from None
+    own, *others = found.certificates
+    return Bundle(found.key, own, tuple(other for other in others if other != own))
 
 
 def open_pem(data: bytes, password: Secret | None = None) -> Bundle:
     """PEM blocks in any order: at most one private key, and certificates. Raises `PkiError`."""
     key = None
-    found: list[x509.Certificate] = []
+    found: list[bytes] = []
     for block in _BLOCK.finditer(data):
         if block[1].endswith(b"PRIVATE KEY"):
             if key is not None:
                 raise PkiError("there is more than one private key")
-            encrypted = b"ENCRYPTED" in block[0]
-            key = load_key(_unindented(block[0]), password if encrypted else None)
-        elif block[1] in (b"CERTIFICATE", b"TRUSTED CERTIFICATE", b"X509 CERTIFICATE"):
-            found.append(parse_certificate(block[2]))
+            key = load_key(_unindented(block[0]), password if b"ENCRYPTED" in block[0] else None)
+        elif block[1].endswith(b"CERTIFICATE"):
+            found.append(certificate_der(block[2]))
     if key is None:
-        return Bundle(None, None, tuple(_der(one) for one in found))
-    own = [one for one in found if _public_of(one) == describe_key(key).public]
-    if not own:
+        return Bundle(None, None, tuple(found))
+    own = next((one for one in found if belongs_to(one, key)), None)
+    if own is None:
         raise PkiError("none of the certificates is that of the private key")
-    return Bundle(key, _der(own[0]), tuple(_der(one) for one in found if one != own[0]))
+    return Bundle(key, own, tuple(one for one in found if one != own))
 
 
 def _unindented(block: bytes) -> bytes:
@@ -169,38 +154,26 @@ def _unindented(block: bytes) -> bytes:
 def certificate_der(data: bytes) -> bytes:
     """One certificate: PEM, base 64 without its frame, or DER. Raises `PkiError`."""
     block = _BLOCK.search(data)
-    return _der(parse_certificate(block[2] if block is not None else data))
-
-
-def parse_certificate(data: bytes) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(_binary(data))
-    except ValueError:
+        return load_certificates(_binary(block[2] if block is not None else data))[0]
+    except (UnusableFile, IndexError):
         raise PkiError("this is no certificate: paste its base 64 text (PEM), all of it") from None
 
 
 def _binary(data: bytes) -> bytes:
-    """DER begins with a SEQUENCE, which base 64 cannot ("0" is a character of it, but what follows is not text)."""
+    """Base 64 as octets; what is none is octets already."""
     try:
         return base64.b64decode(b"".join(data.split()), validate=True)
     except (binascii.Error, ValueError):
         return data
 
 
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.DER)
-
-
-def _public_of(certificate: x509.Certificate) -> bytes:
-    try:
-        return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm):
-        return b""
-
-
 def belongs_to(certificate: bytes, key: PrivateKey) -> bool:
     """Whether it is the certificate of this key."""
-    return _public_of(parse_certificate(certificate)) == describe_key(key).public
+    try:
+        return belongs(key, certificate)
+    except CertificateRefused:
+        return False
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -264,41 +237,38 @@ class CertificateDescription:
 
 def describe_certificate(der: bytes) -> CertificateDescription:
     """Raises `PkiError` for what is none, or has a key of an unknown kind."""
-    certificate = parse_certificate(der)
     try:
-        public = _described(certificate.public_key())
-        extensions = certificate.extensions
-    except (ValueError, UnsupportedAlgorithm):
-        raise PkiError("the certificate has parts that cannot be read") from None
-    key_usage = _extension(extensions, x509.KeyUsage)
-    basic = _extension(extensions, x509.BasicConstraints)
-    signs_only = key_usage is not None and not (key_usage.key_encipherment or key_usage.key_agreement)
-    number = f"{certificate.serial_number:X}"
-    return CertificateDescription(
-        serial=number.zfill(len(number) + len(number) % 2),
-        issuer=_attributes(certificate.issuer),
-        subject=_attributes(certificate.subject),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        authority=basic is not None and basic.ca,
-        usage="Signature" if signs_only else "General Purpose",
-        alternative_names=_alternative(extensions),
-        crl_points=_crl_points(extensions),
-        ocsp=_ocsp(extensions),
-        key=f"{public.kind} {public.bits} bits",
-        signature=certificate.signature_algorithm_oid._name,
-        md5=_groups(certificate.fingerprint(hashes.MD5())),  # noqa: S303 what people compare with older displays
-        sha1=_groups(certificate.fingerprint(hashes.SHA1())),  # noqa: S303
-        sha256=_groups(certificate.fingerprint(hashes.SHA256())),
-        self_issued=certificate.issuer == certificate.subject,
-    )
+        certificate, public = parse(der), _described(public_key(der))
+        start, end = validity(der)
+        names, number = alternative_names(der), f"{serial_number(der):X}"
+        return CertificateDescription(
+            serial=number.zfill(len(number) + len(number) % 2),
+            issuer=_attributes(certificate.issuer),
+            subject=_attributes(certificate.subject),
+            not_before=start,
+            not_after=end,
+            authority=is_authority(der),
+            usage="Signature" if _signs_only(certificate) else "General Purpose",
+            alternative_names=(*names.names, *names.emails, *map(str, names.addresses)),
+            crl_points=crl_urls(der),
+            ocsp=ocsp_urls(der),
+            key=f"{public.kind} {public.bits} bits",
+            signature=certificate.signature_algorithm_oid._name,
+            md5=_groups(fingerprint(der, "md5")),
+            sha1=_groups(fingerprint(der, "sha1")),
+            sha256=_groups(fingerprint(der, "sha256")),
+            self_issued=self_issued(der),
+        )
+    except (CertificateRefused, ValueError) as error:
+        raise PkiError(f"the certificate cannot be used: {error}") from None
 
 
-def _extension(extensions: x509.Extensions, kind: type[Kind]) -> Kind | None:
+def _signs_only(certificate: x509.Certificate) -> bool:
     try:
-        return extensions.get_extension_for_class(kind).value
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
-        return None
+        return False
+    return not (usage.key_encipherment or usage.key_agreement)
 
 
 def _attributes(name: x509.Name) -> tuple[str, ...]:
@@ -306,32 +276,6 @@ def _attributes(name: x509.Name) -> tuple[str, ...]:
         f"{_SHORT.get(attribute.oid, attribute.oid.dotted_string)}={attribute.value!s}"
         for part in reversed(name.rdns)
         for attribute in part
-    )
-
-
-def _alternative(extensions: x509.Extensions) -> tuple[str, ...]:
-    held = _extension(extensions, x509.SubjectAlternativeName)
-    kinds = (x509.DNSName, x509.RFC822Name, x509.IPAddress)
-    return tuple(str(name.value) for name in held or () if isinstance(name, kinds))
-
-
-def _crl_points(extensions: x509.Extensions) -> tuple[str, ...]:
-    held = _extension(extensions, x509.CRLDistributionPoints)
-    return tuple(
-        name.value
-        for point in held or ()
-        for name in point.full_name or ()
-        if isinstance(name, x509.UniformResourceIdentifier)
-    )
-
-
-def _ocsp(extensions: x509.Extensions) -> tuple[str, ...]:
-    held = _extension(extensions, x509.AuthorityInformationAccess)
-    return tuple(
-        access.access_location.value
-        for access in held or ()
-        if access.access_method == AuthorityInformationAccessOID.OCSP
-        and isinstance(access.access_location, x509.UniformResourceIdentifier)
     )
 
 

@@ -1,12 +1,16 @@
-"""Whether a certificate was revoked, by a CRL (RFC 5280 section 5) or an answer of OCSP (RFC 6960).
+"""Whether a certificate is revoked: CRLs (RFC 5280 section 6.3) and OCSP (RFC 6960), as octets that others fetched.
 
-What came from outside is believed only with the issuer's signature on it and while it is fresh. `RevocationError` says
-why something says nothing.
+Of a path as `certificates.validate` gives it, every certificate but the authority's own is asked for. All functions
+raise `CertificateRefused`: `Problem.NO_CRL`, `CRL_EXPIRED` and `NO_OCSP` say that it is not known, so that the next
+method of `revocation-check` may be tried; `Problem.REVOKED` is final.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -14,124 +18,240 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from seikan.crypto.pki import PkiError, parse_certificate
+from seikan.crypto.certificates import (
+    CertificateProblem,
+    CertificateRefused,
+    Problem,
+    UnusableFile,
+    check_times,
+    parse,
+    refuse,
+    subject_der,
+    subject_text,
+    utc,
+)
+from seikan.crypto.der import SEQUENCE, NotDer, elements, only
+
+_KNOWN_CRL_EXTENSIONS = frozenset(
+    (
+        ExtensionOID.CRL_NUMBER,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.ISSUING_DISTRIBUTION_POINT,
+        ExtensionOID.FRESHEST_CRL,
+    )
+)
 
 
-class RevocationError(Exception):
-    """It cannot be found out here; one line that says why."""
+# --- CRLs -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CrlFacts:
+    """What `show crypto pki crls` has of a CRL."""
+
+    issuer: str
+    this_update: datetime
+    next_update: datetime | None
+    revoked: int
 
 
 def load_crl(data: bytes) -> bytes:
-    """A CRL, PEM or DER, as DER. Raises `RevocationError`."""
+    """A CRL of a file in PEM or DER, as DER. Raises `UnusableFile`."""
     try:
-        load = x509.load_pem_x509_crl if data.lstrip().startswith(b"-----BEGIN") else x509.load_der_x509_crl
-        return load(data).public_bytes(Encoding.DER)
+        read = x509.load_pem_x509_crl if b"-----BEGIN" in data else x509.load_der_x509_crl
+        return read(data).public_bytes(Encoding.DER)
     except (ValueError, UnsupportedAlgorithm):
-        raise RevocationError("what was given is no CRL") from None
+        raise UnusableFile("not a CRL in PEM or DER") from None
 
 
-def crl_expires(crl: bytes) -> datetime | None:
-    """When the next one is due; None where it does not say."""
-    return x509.load_der_x509_crl(crl).next_update_utc
+def crl_facts(der: bytes) -> CrlFacts:
+    found = _crl(der)
+    return CrlFacts(found.issuer.rfc4514_string(), found.last_update_utc, found.next_update_utc, len(found))
 
 
-def crl_problem(crl: bytes, issuer: bytes, now: datetime) -> str | None:
-    """Why a CRL (DER) is not to be believed of certificates of `issuer`; None where it is."""
-    held = x509.load_der_x509_crl(crl)
-    authority = parse_certificate(issuer)
-    if held.issuer != authority.subject:
-        return f"the CRL is of {held.issuer.rfc4514_string()}"
-    public = authority.public_key()
+def _crl(der: bytes) -> x509.CertificateRevocationList:
     try:
-        if not isinstance(
-            public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
-        ) or not held.is_signature_valid(public):
-            return "the CRL is not signed by the issuer"
-    except (UnsupportedAlgorithm, ValueError, TypeError):
-        return "the CRL has a signature that cannot be checked"
-    if held.next_update_utc is not None and held.next_update_utc < now:
-        return f"the CRL ended on {held.next_update_utc:%Y-%m-%d %H:%M} UTC"
-    return "the CRL is of the future: check the clock" if held.last_update_utc > now else None
+        found = x509.load_der_x509_crl(der)
+        _ = found.extensions
+    except Exception as error:
+        raise CertificateRefused(CertificateProblem(Problem.NO_CRL, "?", "a CRL is malformed")) from error
+    return found
 
 
-def revoked(crl: bytes, certificate: bytes) -> bool:
-    """Whether a CRL that is to be believed lists the certificate."""
-    serial = parse_certificate(certificate).serial_number
-    return x509.load_der_x509_crl(crl).get_revoked_certificate_by_serial_number(serial) is not None
+def crl_issuer_der(der: bytes) -> bytes:
+    """The name of a CRL's issuer in its very octets (RFC 5280 section 5.1): signature, issuer and so on."""
+    try:
+        fields = elements(only(_crl(der).tbs_certlist_bytes, SEQUENCE).content)
+        return [field.octets for field in fields if field.tag == SEQUENCE][1]
+    except (NotDer, IndexError) as error:
+        raise CertificateRefused(CertificateProblem(Problem.NO_CRL, "?", "a CRL is malformed")) from error
 
 
-# --- OCSP -------------------------------------------------------------------------------------------------------------
+def check_crls(path: Sequence[bytes], crls: Sequence[bytes], now: datetime) -> None:
+    """Each certificate of `path` against the CRL of its issuer; delta CRLs and partial ones are not taken."""
+    for own, issuer in pairwise(path):
+        check_crl(own, issuer, crls, now)
 
 
-def ocsp_request(certificate: bytes, issuer: bytes) -> bytes:
-    """The question, to be sent by POST as application/ocsp-request."""
-    builder = ocsp.OCSPRequestBuilder().add_certificate(
-        parse_certificate(certificate),
-        parse_certificate(issuer),
-        hashes.SHA1(),  # noqa: S303 what responders know
-    )
+def check_crl(own: bytes, issuer: bytes, crls: Sequence[bytes], now: datetime) -> None:
+    """`own` against the newest CRL that `issuer` signed and that is valid."""
+    subject, authority = subject_text(own), subject_text(issuer)
+    usable: list[x509.CertificateRevocationList] = []
+    reason: CertificateRefused | None = None
+    for der in crls:
+        if crl_issuer_der(der) != subject_der(issuer):
+            continue
+        found = _crl(der)
+        why = _unusable(found, issuer, now)
+        if why is None:
+            usable.append(found)
+        else:
+            reason = refuse(
+                *why[:1], own, f"whether {subject} is revoked is not known: the CRL of {authority} {why[1]}"
+            )
+    if not usable:
+        text = f"whether {subject} is revoked is not known: there is no CRL of {authority}"
+        raise reason or refuse(Problem.NO_CRL, own, text)
+    newest = max(usable, key=lambda found: found.last_update_utc)
+    revoked = newest.get_revoked_certificate_by_serial_number(parse(own).serial_number)
+    if revoked is not None and _reason(revoked) != x509.ReasonFlags.remove_from_crl.value:
+        why_revoked = _reason(revoked)
+        note = f" ({why_revoked})" if why_revoked else ""
+        text = f"the certificate of {subject} was revoked {utc(revoked.revocation_date_utc)} by {authority}{note}"
+        raise refuse(Problem.REVOKED, own, text)
+
+
+def _reason(revoked: x509.RevokedCertificate) -> str:
+    try:
+        return revoked.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
+    except (x509.ExtensionNotFound, ValueError):
+        return ""
+
+
+def _unusable(crl: x509.CertificateRevocationList, issuer: bytes, now: datetime) -> tuple[Problem, str] | None:
+    """Why a CRL of that issuer's name is not to be used."""
+    for row in crl.extensions:
+        if row.critical and row.oid not in _KNOWN_CRL_EXTENSIONS:
+            return Problem.NO_CRL, f"has a critical extension {row.oid.dotted_string}"
+        value = row.value
+        if isinstance(value, x509.IssuingDistributionPoint) and (
+            value.indirect_crl
+            or value.only_contains_attribute_certs
+            or value.only_contains_ca_certs
+            or value.only_contains_user_certs
+            or value.only_some_reasons
+        ):
+            return Problem.NO_CRL, "is of some certificates only"
+    try:
+        usage = parse(issuer).extensions.get_extension_for_class(x509.KeyUsage).value
+        if not usage.crl_sign:
+            return Problem.NO_CRL, "is signed by a key whose usage has no CRL signing"
+    except x509.ExtensionNotFound:
+        pass
+    try:
+        signed = crl.is_signature_valid(parse(issuer).public_key())  # type: ignore[arg-type]
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        signed = False
+    if not signed:
+        return Problem.NO_CRL, "has a wrong signature"
+    if crl.last_update_utc > now:
+        return Problem.CRL_EXPIRED, f"is of {utc(crl.last_update_utc)}; it is {utc(now)} here"
+    if crl.next_update_utc is not None and crl.next_update_utc < now:
+        return Problem.CRL_EXPIRED, f"expired {utc(crl.next_update_utc)}; it is {utc(now)} here"
+    return None
+
+
+# --- OCSP -----------------------------------------------------------------------------------------------------------
+
+
+def ocsp_request(own: bytes, issuer: bytes) -> bytes:
+    """The question to send to the authority's responder. Without nonce, as responders prepare their answers."""
+    builder = ocsp.OCSPRequestBuilder().add_certificate(parse(own), parse(issuer), hashes.SHA1())  # noqa: S303
     return builder.build().public_bytes(Encoding.DER)
 
 
-def ocsp_revoked(answer: bytes, certificate: bytes, issuer: bytes, now: datetime) -> bool:
-    """What a responder says of a certificate. Raises `RevocationError` where that is nothing to rely on."""
+def check_ocsp(own: bytes, issuer: bytes, response: bytes, now: datetime) -> datetime | None:
+    """Read a responder's answer about `own`; until when it holds, None where it does not say."""
+    subject = subject_text(own)
+
+    def unknown(why: str) -> CertificateRefused:
+        return refuse(Problem.NO_OCSP, own, f"whether {subject} is revoked is not known: {why}")
+
     try:
-        response = ocsp.load_der_ocsp_response(answer)
+        answer = ocsp.load_der_ocsp_response(response)
     except ValueError:
-        raise RevocationError("the OCSP responder answered with something else") from None
-    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        raise RevocationError(f"the OCSP responder answered {response.response_status.name}")
-    authority, wanted = parse_certificate(issuer), parse_certificate(certificate)
-    signer = _signer(response, authority, now)
+        raise unknown("the OCSP answer is malformed") from None
+    if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        raise unknown(f"the OCSP responder answers {answer.response_status.name.lower().replace('_', ' ')}")
+    certificate, authority = parse(own), parse(issuer)
     try:
-        _verify(signer, response)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, PkiError):
-        raise RevocationError("the OCSP answer is not signed by the issuer or for it") from None
-    for single in response.responses:
-        same = single.serial_number == wanted.serial_number
-        if not same or single.issuer_key_hash != _key_hash(authority, single.hash_algorithm):
-            continue
-        if single.this_update_utc > now or (single.next_update_utc is not None and single.next_update_utc < now):
-            raise RevocationError("the OCSP answer is not of this time")
-        if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
-            raise RevocationError("the OCSP responder does not know the certificate")
-        return single.certificate_status is ocsp.OCSPCertStatus.REVOKED
-    raise RevocationError("the OCSP answer is about another certificate")
+        single = next((row for row in answer.responses if _is_about(row, certificate, authority)), None)
+        signed = _signed_by(answer, issuer, now)
+    except (ValueError, UnsupportedAlgorithm):
+        raise unknown("the OCSP answer is malformed") from None
+    if single is None:
+        raise unknown("the OCSP answer is about another certificate")
+    if not signed:
+        raise unknown("the OCSP answer is signed neither by the authority nor by whom it lets answer")
+    if single.this_update_utc > now:
+        raise unknown(f"the OCSP answer is of {utc(single.this_update_utc)}; it is {utc(now)} here")
+    if single.next_update_utc is not None and single.next_update_utc < now:
+        raise unknown(f"the OCSP answer expired {utc(single.next_update_utc)}; it is {utc(now)} here")
+    if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+        when = single.revocation_time_utc
+        text = f"the certificate of {subject} was revoked{f' {utc(when)}' if when else ''} by {subject_text(issuer)}"
+        raise refuse(Problem.REVOKED, own, text)
+    if single.certificate_status is not ocsp.OCSPCertStatus.GOOD:
+        raise unknown("the OCSP responder does not know it")
+    return single.next_update_utc
 
 
-def _key_hash(authority: x509.Certificate, algorithm: hashes.HashAlgorithm) -> bytes:
-    """As a request for the issuer's certificates has it."""
-    builder = ocsp.OCSPRequestBuilder().add_certificate(authority, authority, algorithm)
-    return builder.build().issuer_key_hash
+def _is_about(single: ocsp.OCSPSingleResponse, own: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether CertID is of this certificate (RFC 6960 section 4.1.1): serial number, and hashes of the issuer."""
+    request = ocsp.OCSPRequestBuilder().add_certificate(own, issuer, single.hash_algorithm).build()
+    return (
+        single.serial_number == own.serial_number
+        and single.issuer_name_hash == request.issuer_name_hash
+        and single.issuer_key_hash == request.issuer_key_hash
+    )
 
 
-def _signer(response: ocsp.OCSPResponse, authority: x509.Certificate, now: datetime) -> x509.Certificate:
-    """The issuer, or whom it has authorized to answer (RFC 6960 section 4.2.2.2)."""
-    for candidate in response.certificates:
-        if candidate == authority:
-            continue
+def _signed_by(answer: ocsp.OCSPResponse, issuer: bytes, now: datetime) -> bool:
+    """By the authority itself, or by a certificate it issued for that purpose (RFC 6960 section 4.2.2.2)."""
+    if _verifies(answer, parse(issuer)):
+        return True
+    for delegate in answer.certificates:
         try:
-            usage = candidate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-            candidate.verify_directly_issued_by(authority)
-        except (x509.ExtensionNotFound, InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+            delegate.verify_directly_issued_by(parse(issuer))
+            check_times(delegate.public_bytes(Encoding.DER), now)
+            purposes = delegate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        except (
+            InvalidSignature,
+            ValueError,
+            TypeError,
+            UnsupportedAlgorithm,
+            x509.ExtensionNotFound,
+            CertificateRefused,
+        ):
             continue
-        valid = candidate.not_valid_before_utc <= now <= candidate.not_valid_after_utc
-        if valid and ExtendedKeyUsageOID.OCSP_SIGNING in usage:
-            return candidate
-    return authority
+        if ExtendedKeyUsageOID.OCSP_SIGNING in purposes and _verifies(answer, delegate):
+            return True
+    return False
 
 
-def _verify(signer: x509.Certificate, response: ocsp.OCSPResponse) -> None:
-    """Raises `InvalidSignature`."""
-    public, digest = signer.public_key(), response.signature_hash_algorithm
-    signature, signed = response.signature, response.tbs_response_bytes
-    if isinstance(public, rsa.RSAPublicKey) and digest is not None:
-        public.verify(signature, signed, padding.PKCS1v15(), digest)
-    elif isinstance(public, ec.EllipticCurvePublicKey) and digest is not None:
-        public.verify(signature, signed, ec.ECDSA(digest))
-    elif isinstance(public, ed25519.Ed25519PublicKey):
-        public.verify(signature, signed)
-    else:
-        raise PkiError("the OCSP answer has a signature that cannot be checked")
+def _verifies(answer: ocsp.OCSPResponse, certificate: x509.Certificate) -> bool:
+    key, algorithm, octets = certificate.public_key(), answer.signature_hash_algorithm, answer.tbs_response_bytes
+    try:
+        if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
+            key.verify(answer.signature, octets, padding.PKCS1v15(), algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
+            key.verify(answer.signature, octets, ec.ECDSA(algorithm))
+        elif isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(answer.signature, octets)
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True

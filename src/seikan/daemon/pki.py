@@ -19,8 +19,9 @@ from seikan.cli.status import Certificate, KeyPair, PkiStatus
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import CertificateChain, ChainCertificate, Trustpoint
 from seikan.crypto import pki
+from seikan.crypto.certificates import CertificateRefused, UnusableFile
 from seikan.crypto.pki import Bundle, PkiError
-from seikan.crypto.revocation import RevocationError, crl_expires, load_crl
+from seikan.crypto.revocation import crl_facts, load_crl
 from seikan.crypto.signatures import PrivateKey
 from seikan.daemon.settings_ikev2 import certificate_octets, key_labels, trustpoint_key
 from seikan.system import http
@@ -56,7 +57,7 @@ class PkiStore:
             for name in names:
                 try:
                     take(name, self._state.read(folder, name + suffix) or b"")
-                except (AdapterError, PkiError, RevocationError) as error:
+                except (AdapterError, PkiError, UnusableFile, CertificateRefused) as error:
                     problems.append(f"{self._state.path_of(folder, name + suffix)}: {error}")
         return problems
 
@@ -64,7 +65,9 @@ class PkiStore:
         self._keys[label] = pki.load_key(data)
 
     def _take_crl(self, trustpoint: str, data: bytes) -> None:
-        self._crls[trustpoint] = load_crl(data)
+        crl = load_crl(data)
+        crl_facts(crl)
+        self._crls[trustpoint] = crl
 
     @property
     def keys(self) -> Mapping[str, PrivateKey]:
@@ -121,7 +124,7 @@ def pki_status(router: Router) -> PkiStatus:
         label = next((label for label in key_labels(config, name) if label in described), None)
         if label is not None:
             keyed[name] = label
-    crls = {name: crl_expires(held.crls(name)[0]) for name in config.pki.trustpoints if held.crls(name)}
+    crls = {name: crl_facts(held.crls(name)[0]).next_update for name in config.pki.trustpoints if held.crls(name)}
     pairs = tuple(KeyPair(label, one.kind, one.bits, one.public) for label, one in described.items())
     return PkiStatus(certificates, pairs, keyed, crls)
 
@@ -209,7 +212,7 @@ async def trustpoint_command(router: Router, request: Pki, login: Login | None) 
                 return ["% CRL successfully imported"]
             case PkiKind.CRL_REQUEST:
                 return await _request_crl(router, request)
-    except (PkiError, RevocationError, AdapterError) as error:
+    except (PkiError, UnusableFile, CertificateRefused, AdapterError) as error:
         return [f"% {error}"]
 
 

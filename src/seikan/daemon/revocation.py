@@ -10,23 +10,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from seikan.config.model_ikev2 import Trustpoint
-from seikan.crypto.pki import PkiError, describe_certificate
-from seikan.crypto.revocation import (
-    RevocationError,
-    crl_expires,
-    crl_problem,
-    load_crl,
-    ocsp_request,
-    ocsp_revoked,
-    revoked,
-)
+from seikan.crypto.certificates import CertificateRefused, Problem, UnusableFile, crl_urls, ocsp_urls
+from seikan.crypto.revocation import check_crl, check_ocsp, crl_facts, load_crl, ocsp_request
 from seikan.ike.effects import CheckRevocation
 from seikan.system import http
 from seikan.system.errors import AdapterError
 
 Fetch = Callable[[str, bytes | None, str], Awaitable[bytes]]
 
-REVOKED = "the certificate was revoked"
 OCSP_REQUEST = "application/ocsp-request"
 _KEPT = 64  # CRLs
 
@@ -54,52 +45,63 @@ class Revocation:
                 return None
             try:
                 if method == "crl":
-                    known = await self._by_crl(effect)
+                    await self._by_crl(effect)
                 else:
-                    known = await self._by_ocsp(effect, trustpoint.ocsp_url if trustpoint is not None else None)
-            except (AdapterError, PkiError, RevocationError) as error:
+                    await self._by_ocsp(effect, trustpoint.ocsp_url if trustpoint is not None else None)
+            except CertificateRefused as refused:
+                if refused.problem.kind is Problem.REVOKED:
+                    return str(refused)
+                reasons.append(f"{method}: {refused}")
+            except (AdapterError, UnusableFile) as error:
                 reasons.append(f"{method}: {error}")
             else:
-                return REVOKED if known else None
+                return None
         return f"it cannot be found out whether the certificate was revoked ({'; '.join(reasons)})"
 
-    async def _by_crl(self, effect: CheckRevocation) -> bool:
-        now = self._now()
-        for crl in self._held(effect.trustpoint):
-            if crl_problem(crl, effect.issuer, now) is None:
-                return revoked(crl, effect.certificate)
-        points = [point for point in describe_certificate(effect.certificate).crl_points if point.startswith("http:")]
-        if not points:
-            raise RevocationError("the certificate names no CRL that can be fetched, and none was imported")
+    async def _by_crl(self, effect: CheckRevocation) -> None:
+        """By what was imported, else by the first list of the certificate's that says anything."""
+        held = self._held(effect.trustpoint)
+        points = [point for point in crl_urls(effect.certificate) if point.startswith("http:")]
+        try:
+            check_crl(effect.certificate, effect.issuer, held, self._now())
+        except CertificateRefused as refused:
+            if refused.problem.kind is Problem.REVOKED or not points:
+                raise
+        else:
+            return
         problem: Exception | None = None
         for point in points:
             try:
-                crl = await self._crl(point, now)
-                wrong = crl_problem(crl, effect.issuer, now)
-                if wrong is None:
-                    return revoked(crl, effect.certificate)
-                raise RevocationError(wrong)
-            except (AdapterError, RevocationError) as error:
+                check_crl(effect.certificate, effect.issuer, [await self._crl(point)], self._now())
+            except CertificateRefused as wrong:
+                if wrong.problem.kind is Problem.REVOKED:
+                    raise
                 self._kept.pop(point, None)
+                problem = wrong
+            except (AdapterError, UnusableFile) as error:
                 problem = error
-        raise problem or RevocationError("no CRL was found")
+            else:
+                return
+        assert problem is not None
+        raise problem
 
-    async def _crl(self, point: str, now: datetime) -> bytes:
+    async def _crl(self, point: str) -> bytes:
         crl = self._kept.get(point)
         if crl is not None:
-            ends = crl_expires(crl)
-            if ends is not None and ends > now:
+            due = crl_facts(crl).next_update
+            if due is not None and due > self._now():
                 return crl
         crl = load_crl(await self._fetch(point, None, ""))
+        self._kept.pop(point, None)
         while len(self._kept) >= _KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept[point] = crl
         return crl
 
-    async def _by_ocsp(self, effect: CheckRevocation, typed: str | None) -> bool:
-        urls = (typed,) if typed is not None else describe_certificate(effect.certificate).ocsp
+    async def _by_ocsp(self, effect: CheckRevocation, typed: str | None) -> None:
+        urls = (typed,) if typed is not None else ocsp_urls(effect.certificate)
         if not urls:
-            raise RevocationError("the certificate names no OCSP responder, and ocsp url is not typed")
+            raise AdapterError("the certificate names no OCSP responder, and ocsp url is not typed")
         question = ocsp_request(effect.certificate, effect.issuer)
         answer = await self._fetch(urls[0], question, OCSP_REQUEST)
-        return ocsp_revoked(answer, effect.certificate, effect.issuer, self._now())
+        check_ocsp(effect.certificate, effect.issuer, answer, self._now())
