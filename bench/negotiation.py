@@ -56,11 +56,13 @@ class Negotiations:
         return asdict(self)
 
 
-def _address(number: int) -> str:
+def address_of(number: int) -> str:
+    """Of one of the initiators."""
     return f"10.9.0.{100 + number}"
 
 
-def _connections(charon: Charon, ends: Callable[[int], tuple[str, str]], case: Case) -> None:
+def connections(charon: Charon, ends: Callable[[int], tuple[str, str]], case: Case) -> None:
+    """Load all connections; `ends(number)` are the addresses of charon and of its peer."""
     for number in range(INITIATORS):
         own, peer = ends(number)
         charon.vici.request(
@@ -95,7 +97,7 @@ def charon_responder(site: Site, directory: Path, case: Case) -> Iterator[int]:
     """charon answering; yields its pid."""
     responder = Charon(site, directory, log_level=-1)
     responder.start()
-    _connections(responder, lambda number: (site.address, _address(number)), case)
+    connections(responder, lambda number: (site.address, address_of(number)), case)
     yield responder.pid
     responder.stop()
 
@@ -106,7 +108,7 @@ def _isakmp(case: Case) -> list[str]:
         " encr aes",
         " authentication pre-share",
         f" group {case.group}",
-        *(f"crypto isakmp key {SECRET} address {_address(number)}" for number in range(INITIATORS)),
+        *(f"crypto isakmp key {SECRET} address {address_of(number)}" for number in range(INITIATORS)),
     ]
 
 
@@ -114,7 +116,7 @@ def _ikev2(case: Case) -> list[str]:
     lines = ["crypto ikev2 proposal P", " encryption aes-cbc-128", " integrity sha256", f" group {case.group}"]
     lines += ["crypto ikev2 policy P", " proposal P", "crypto ikev2 keyring K"]
     for number in range(INITIATORS):
-        lines += [f" peer {number}", f"  address {_address(number)}", f"  pre-shared-key {SECRET}"]
+        lines += [f" peer {number}", f"  address {address_of(number)}", f"  pre-shared-key {SECRET}"]
     lines += ["crypto ikev2 profile P", " match identity remote address 0.0.0.0", " authentication local pre-share"]
     return [*lines, " authentication remote pre-share", " keyring local K"]
 
@@ -133,7 +135,7 @@ def seikan_responder(site: Site, directory: Path, case: Case) -> Iterator[int]:
             f"interface Tunnel{number}",
             f" ip unnumbered {site.device}",
             f" tunnel source {site.device}",
-            f" tunnel destination {_address(number)}",
+            f" tunnel destination {address_of(number)}",
             " tunnel mode ipsec ipv4",
             " tunnel protection ipsec profile P",
         ]
@@ -155,11 +157,11 @@ def measure(responder: str, case: Case, count: int, directory: Path) -> Negotiat
     with network() as net:
         left, right = two_sites(net)
         for number in range(INITIATORS):
-            left.host.ip("address", "add", f"{_address(number)}/24", "dev", left.device)
+            left.host.ip("address", "add", f"{address_of(number)}/24", "dev", left.device)
         # Each initiate that waits for its answer holds a thread of charon's.
         initiator = Charon(left, directory / "initiator", threads=16 + 2 * INITIATORS, log_level=-1)
         initiator.start()
-        _connections(initiator, lambda number: (_address(number), right.address), case)
+        connections(initiator, lambda number: (address_of(number), right.address), case)
         with RESPONDERS[responder](right, directory / "responder", case) as pid:
             _negotiate(initiator, INITIATORS)  # once each, so that nothing is done for the first time below
             before, begun = cpu_seconds([pid]), time.monotonic()

@@ -21,6 +21,7 @@ def engine_status(core: Core, now: float) -> EngineStatus:
         tuple(_tunnel(tunnel, now) for tunnel in core.tunnels.values()),
         dict(core.counters),
         tuple(_ikev2_sa(core, sa, now) for sa in sas if isinstance(sa, Ikev2Sa)),
+        diagnoses=tuple(core.diagnoses),
     )
 
 
@@ -161,5 +162,6 @@ def _tunnel(tunnel: Tunnel, now: float) -> TunnelStatus:
         None if newest.at is None else now - newest.at,
         newest.mismatches,
         tuple(_flow(flow, now) for flow in tunnel.flows.values()),
-        tunnel.settings.ikev2_profile or None,
+        ikev2_profile=tunnel.settings.ikev2_profile or None,
+        diagnosis=newest.diagnosis,
     )

@@ -16,7 +16,7 @@ from seikan.ike.identity import Identity
 from seikan.ike.preshared import Key
 from seikan.ike.settings import FlowSettings, TunnelSettings
 from seikan.ike.states import Role
-from seikan.ike.status import Mismatch
+from seikan.ike.status import Diagnosis, Mismatch
 from seikan.wire.constants import IKE_PORT, NAT_TRAVERSAL_PORT
 from seikan.wire.secret import Secret
 from seikan.wire.selector import Selector
@@ -196,9 +196,10 @@ class Trouble:
     vague: bool = False
     logged_at: float = 0.0
     mismatches: tuple[Mismatch, ...] = ()
+    diagnosis: Diagnosis | None = None
 
     def clear(self) -> None:
-        self.text = self.at = None
+        self.text = self.at = self.diagnosis = None
         self.mismatches = ()
 
     def since(self, when: float) -> bool:

@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 PRE_SHARED = "pre-share"
 
 
+class AuthFailure(AbandonExchange):
+    """The peer's proof does not hold, or this side has none; `kind` is one of `diagnosis.KINDS`."""
+
+    def __init__(self, text: str, kind: str) -> None:
+        super().__init__(text, Notify.AUTHENTICATION_FAILED)
+        self.kind = kind
+
+
 def identity_text(payload: Identification) -> str:
     """An identity as the show commands print it; one of no known kind as a hexadecimal number."""
     found = read_identity(payload)
@@ -81,7 +89,7 @@ class Auth:
         sa.own_identity = identity_text(identity)
         key = find_key(profile, sa.path.remote, sa.identity, "local")
         if profile.local_authentication != PRE_SHARED or key is None or sa.keys is None:
-            raise AbandonExchange(f"no pre-shared key for {sa.path.remote}", Notify.AUTHENTICATION_FAILED)
+            raise AuthFailure(f"no pre-shared key for {sa.path.remote}", "no-key")
         sa.local_authentication = METHOD_BY_WORD[PRE_SHARED].shown
         octets = self._octets(sa, identity.body, of_initiator=sa.initiator)
         return identity, make_shared_key(sa.keys.prf, key, octets)
@@ -89,7 +97,7 @@ class Auth:
     @staticmethod
     def _profile(sa: Ikev2Sa) -> Ikev2ProfileSettings:
         if sa.profile is None:
-            raise AbandonExchange("no ikev2 profile", Notify.AUTHENTICATION_FAILED)
+            raise AuthFailure("no ikev2 profile", "no-profile")
         return sa.profile
 
     def _check(self, sa: Ikev2Sa, chain: Chain) -> None:
@@ -105,26 +113,26 @@ class Auth:
         profile, proof = self._profile(sa), one(chain, Authentication)
         if not allowed(proof.method, profile.remote_authentications):
             asked = " or ".join(profile.remote_authentications) or "nothing"
-            raise AbandonExchange(
+            raise AuthFailure(
                 f"peer {sa.path.remote} authenticates by {method_text(proof.method)}, ikev2 profile {profile.name}"
                 f" has authentication remote {asked}",
-                Notify.AUTHENTICATION_FAILED,
+                "peer-refused",
             )
         octets = self._octets(sa, chain.body_of(identity), of_initiator=not sa.initiator)
         if proof.method == AuthMethod.SHARED_KEY:
             self._check_key(sa, profile, octets, proof)
         else:
-            raise AbandonExchange("this method cannot be checked here", Notify.AUTHENTICATION_FAILED)
+            raise AuthFailure("this method cannot be checked here", "peer-refused")
 
     def _check_key(self, sa: Ikev2Sa, profile: Ikev2ProfileSettings, octets: bytes, proof: Authentication) -> None:
         key = find_key(profile, sa.path.remote, sa.identity, "remote")
         if key is None or sa.keys is None:
             text = f"no pre-shared key for peer {sa.path.remote} with identity {sa.peer_identity}"
-            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED)
+            raise AuthFailure(text, "no-key")
         if not check_shared_key(sa.keys.prf, key, octets, proof):
             self.core.counters["authentication_failed"] += 1
             text = f"pre-shared key for {sa.path.remote} (identity {sa.peer_identity}) differs from the peer's"
-            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED)
+            raise AuthFailure(text, "wrong-key")
         sa.remote_authentication = METHOD_BY_WORD[PRE_SHARED].shown
         self.tunnels.peers.proved(sa, profile, key, self._peer_of(sa, profile, key))
 
@@ -145,7 +153,7 @@ class Auth:
                 found = find_profile(self.tunnels.peers.ikev2_candidates(local), local, sa.identity)
             if found is None:
                 text = f"no ikev2 profile matches identity {sa.peer_identity} (match identity remote ...)"
-                raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED)
+                raise AuthFailure(text, "no-profile")
             sa.profile = found
             return
         profile = self._profile(sa)
@@ -157,7 +165,7 @@ class Auth:
                 f"peer {sa.path.remote} is {sa.peer_identity}, which ikev2 profile {profile.name} does not match"
                 " (match identity remote ...)"
             )
-            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED)
+            raise AuthFailure(text, "wrong-identity")
 
     # -- initiator ---------------------------------------------------------------------------------------------------
 
@@ -199,7 +207,7 @@ class Auth:
             self._check(sa, chain)
         except (AbandonExchange, WireError) as failure:
             notify = failure.notify if isinstance(failure.notify, Notify) else Notify.AUTHENTICATION_FAILED
-            self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", str(failure))
+            self._state(sa, failure)
             self.tunnels.v2.informational.say_no(sa, notify)
             self.tunnels.v2.fail(sa, str(failure))
             return
@@ -249,13 +257,19 @@ class Auth:
             sa,
             path,
             lambda: self._make_first(sa, number, chain, path, own),
-            lambda text: self._refuse(sa, number, AbandonExchange(text, Notify.AUTHENTICATION_FAILED), path),
+            lambda text: self._refuse(sa, number, AuthFailure(text, "wrong-identity"), path),
         )
+
+    def _state(self, sa: Ikev2Sa, failure: AbandonExchange | WireError) -> None:
+        """Say why the peer is not authenticated; as responder only its word, so far, says who it is."""
+        kind = failure.kind if isinstance(failure, AuthFailure) else None
+        unproven, text = not sa.initiator, str(failure)
+        self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", text, unproven=unproven, kind=kind, identity=sa.identity)
 
     def _refuse(self, sa: Ikev2Sa, number: int, failure: AbandonExchange | WireError, path: Path) -> None:
         core, tunnel = self.core, sa.tunnel
         core.counters["ikev2_auth_refused"] += 1
-        core.error(tunnel, "IKEV2_AUTH_FAILED", str(failure), unproven=True)
+        self._state(sa, failure)
         sa.path = path
         kind = failure.notify if isinstance(failure.notify, Notify) else Notify.AUTHENTICATION_FAILED
         self.tunnels.v2.windows.respond(sa, Exchange.IKE_AUTH, number, [Notification(kind)])

@@ -21,7 +21,7 @@ from seikan.ike.settings import Ikev2ProposalSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.keylog import keylog_line
-from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, was_offered
+from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, proposals_for, was_offered
 from seikan.ike.v2.sa import Ikev2Sa
 from seikan.ike.v2.states import Event, State
 from seikan.wire.constants import GROUP_BY_NUMBER
@@ -82,9 +82,7 @@ class Init:
 
     def proposals(self, local: Address) -> tuple[Ikev2ProposalSettings, ...]:
         """Those of the first policy for `local`: one that names it before one for any address."""
-        policies = self.core.settings.ikev2.policies
-        named = [row for row in policies if local in row.locals]
-        return next((row.proposals for row in (*named, *(row for row in policies if not row.locals))), ())
+        return proposals_for(self.core.settings.ikev2.policies, local)
 
     def _capabilities(self, sa: Ikev2Sa) -> list[Payload]:
         """What this side announces beside the exchange itself."""
