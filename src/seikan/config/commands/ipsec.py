@@ -20,7 +20,7 @@ from seikan.config.handlers import (
 )
 from seikan.config.model import Config, IpsecProfile, TransformSet
 from seikan.config.modes import CONFIG, IPSEC_PROFILE, TRANSFORM
-from seikan.wire.constants import ENCRYPTIONS, GROUPS, INTEGRITIES, Encryption, Integrity
+from seikan.wire.constants import ENCRYPTIONS, GROUPS, INTEGRITIES, Encryption, Group, Integrity
 
 _CRYPTO = {"crypto": "Encryption module", "ipsec": "Configure IPSEC policy"}
 
@@ -47,11 +47,7 @@ _CIPHERS["esp-gcm 128"] = _CIPHERS["esp-gcm"]
 _INTEGRITIES = {row.ios: row for row in INTEGRITIES}
 _SIZES = ("128", "192", "256")
 _TRANSFORMS = "|".join(
-    (
-        *("esp-aes [128|192|256]", "esp-gcm [128|192|256]", "esp-chacha20-poly1305", "esp-null"),
-        *_INTEGRITIES,
-        *_REFUSED,
-    )
+    ("esp-aes [128|192|256]", "esp-gcm [128|192|256]", "esp-chacha20-poly1305", "esp-null", *_INTEGRITIES, *_REFUSED)
 )
 
 
@@ -252,6 +248,11 @@ def _pfs_group(match: Match) -> int:
     return int(named.removeprefix("group")) if named else _DEFAULT_PFS_GROUP
 
 
+def _group_help(row: Group) -> str:
+    remarks = (row.name, "weak" if row.weak else "", "" if row.ike_v1 else "IKEv2 only")
+    return f"D-H Group{row.number} ({', '.join(word for word in remarks if word)})"
+
+
 def _note_pfs(match: Match) -> Iterable[str]:
     if match.canonical == "set pfs":
         yield f"set pfs without a group takes group{_DEFAULT_PFS_GROUP} (IOS takes group1): the peer must have the same"
@@ -340,10 +341,7 @@ def phase_two(mode: str) -> tuple[Command, ...]:
             {
                 **_SET,
                 "pfs": "Specify pfs settings",
-                **{
-                    f"group{row.number}": f"D-H Group{row.number} ({row.name}{', weak' if row.weak else ''})"
-                    for row in _GROUPS.values()
-                },
+                **{f"group{row.number}": _group_help(row) for row in _GROUPS.values()},
             },
             read=_pfs_group,
             text=lambda number: f"set pfs group{number}",
