@@ -82,16 +82,15 @@ class ExecCommand:
 _LONGEST_PASTE = 2000  # lines
 
 
-def paste(before: tuple[str, ...], then: Callable[[str], Answer], *, blank_ends: bool) -> Question:
-    """Ask for lines until one that says `quit`, or with `blank_ends` an empty one behind others."""
+def paste(before: tuple[str, ...], then: Callable[[str], Answer], *, ends: tuple[str, ...]) -> Question:
+    """Ask for lines until one is among `ends`, which is none of them; an empty one ends nothing that has not begun."""
     lines: list[str] = []
 
     def more(line: str) -> Answer:
-        word = line.strip()
-        if word.lower() == "quit" or (blank_ends and not word and lines):
+        word = line.strip().lower()
+        if word in ends and (word or lines):
             return then("\n".join(lines))
-        if word:
-            lines.append(line)
+        lines.append(line)
         if len(lines) > _LONGEST_PASTE:
             return Reply((f"% That is more than {_LONGEST_PASTE} lines: nothing was done",), failed=True)
         return Question("", more, Wants.TEXT, None)
