@@ -290,7 +290,6 @@ def test_what_is_imported_is_typed() -> None:
     assert ended.once == AuthenticateTrustpoint("CA", Secret(b"QUJD"))
     from_file = session.feed("crypto pki import CA pkcs12 /root/a.p12")
     assert isinstance(from_file, Reply)
-    assert session.wants == Wants.SECRET
     with_password = session.feed("x")
     assert isinstance(with_password, Perform)
     assert with_password.once == ImportCredentials("CA", "pkcs12", "/root/a.p12", Secret(b"x"))
