@@ -266,6 +266,15 @@ def test_an_authority_does_what_it_may(authority: Authority, kind: Problem) -> N
     assert refused(leaf, authority.der, SUB.der).problem.kind is kind
 
 
+def test_the_length_of_a_path_holds_where_the_library_does_not_look() -> None:
+    root = Authority("Ed root", "ed25519", path_length=1)
+    first = Authority("Ed 1", "ed25519", root)
+    assert validate([first.issue(), first.der], [root.der], NOW)
+    second = Authority("Ed 2", "ed25519", first)
+    problem = refused(second.issue(), second.der, first.der, authorities=(root.der,)).problem
+    assert problem.text == "CN=Ed root,O=Example may have 1 authorities below it, and has 2"
+
+
 def test_name_constraints_that_hold_and_such_that_cannot_be_checked() -> None:
     limits = [(x509.NameConstraints([x509.DNSName("example.com")], None), True)]
     narrow = Authority("Narrow", issuer=ROOT, extensions=limits)
