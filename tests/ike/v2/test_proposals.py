@@ -283,7 +283,7 @@ def test_the_closest_proposal_is_explained_in_words_of_ios() -> None:
     (row,) = negotiation.explain_ike([setting(encryption="aes-gcm-16-256 aes-cbc-256")], des)
     assert (row.attribute, row.local, row.remote) == ("ikev2 encryption", "aes-cbc-256", "des")
     (row,) = negotiation.explain_ike([setting(kem=(groups(36),))], negotiation.ike_offer([setting()]))
-    assert (row.attribute, row.local, row.remote) == ("ikev2 additional-key-exchange 1", "36", "none")
+    assert (row.attribute, row.local, row.remote) == ("ikev2 additional-key-exchange 1", "ml-kem-768", "none")
 
 
 def test_children_are_explained_in_words_of_ios() -> None:

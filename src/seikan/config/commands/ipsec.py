@@ -148,7 +148,7 @@ _TRANSFORM_SET: tuple[Command, ...] = (
             "<name>": "Transform set tag",
             "esp-aes": "ESP transform using AES cipher",
             "esp-gcm": "ESP transform using GCM cipher",
-            "esp-chacha20-poly1305": "ESP transform using ChaCha20-Poly1305 cipher (IKEv2 only)",
+            "esp-chacha20-poly1305": "ESP transform using ChaCha20-Poly1305 cipher (RFC 7634), with IKEv2",
             "esp-null": "ESP transform w/o cipher",
             **{
                 word: f"not available{': ' + why.split(': ')[-1] if ':' in why else ''}"
@@ -319,7 +319,7 @@ _SET = {"set": "Set values for encryption/decryption"}
 
 
 def phase_two(mode: str) -> tuple[Command, ...]:
-    """The rows for transform sets, PFS and ISAKMP profile, alike for an IPsec profile and an entry of a crypto map."""
+    """The rows for transform sets, PFS and IKE's profile, alike for an IPsec profile and a crypto map's entry."""
     return (
         Command(
             mode,
@@ -356,6 +356,12 @@ def phase_two(mode: str) -> tuple[Command, ...]:
             "isakmp_profile",
             {**_SET, "isakmp-profile": "Specify isakmp Profile", "<isakmp_profile>": "Isakmp profile name"},
         ),
+        setting(
+            mode,
+            "set ikev2-profile <ikev2_profile:word>",
+            "ikev2_profile",
+            {**_SET, "ikev2-profile": "Specify ikev2 Profile", "<ikev2_profile>": "Ikev2 profile name"},
+        ),
     )
 
 
@@ -385,6 +391,12 @@ _PROFILE: tuple[Command, ...] = (
     ),
     *limits(IPSEC_PROFILE, "set security-association", "", _SET),
     *phase_two(IPSEC_PROFILE),
+    setting(
+        IPSEC_PROFILE,
+        "set mixed-mode",
+        "mixed_mode",
+        {**_SET, "mixed-mode": "Carry IPv4 and IPv6 through the same tunnel, with IKEv2"},
+    ),
     setting(
         IPSEC_PROFILE,
         "responder-only",

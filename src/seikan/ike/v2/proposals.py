@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from seikan.config.model import TransformSet
-from seikan.ike.settings import Ikev2ProposalSettings, PhaseTwo
+from seikan.ike.effects import Address
+from seikan.ike.settings import Ikev2PolicySettings, Ikev2ProposalSettings, PhaseTwo
 from seikan.ike.status import Mismatch
 from seikan.wire.constants import (
     ENCRYPTIONS,
@@ -224,7 +225,9 @@ def _word(row: Transform, words: Mapping[int, Mapping[Transform, str]], prefix: 
     if known is not None:
         return known
     if row.type in _KEY_EXCHANGES:
-        return "none" if row.id == NONE else f"group{row.id}" if prefix == "ipsec" else str(row.id)
+        group = GROUP_BY_NUMBER.get(row.id)
+        number = group.name if group is not None and group.kem else str(row.id)
+        return "none" if row.id == NONE else f"group{number}" if prefix == "ipsec" and number.isdecimal() else number
     if row.type == TransformType.ESN:
         return {0: "32 bits", 1: "64 bits"}.get(row.id, f"transform {row.id}")
     if row.type == TransformType.INTEG and row.id == NONE:
@@ -268,6 +271,13 @@ def _ike_wanted(proposals: Iterable[Ikev2ProposalSettings]) -> Iterator[tuple[Ik
                 wanted[kind] = tuple(Transform(kind, one.number if one else NONE) for one in groups)
             if all(wanted.values()):
                 yield row, wanted
+
+
+def proposals_for(policies: Iterable[Ikev2PolicySettings], local: Address) -> tuple[Ikev2ProposalSettings, ...]:
+    """Those of the first policy for `local`: one that names it before one for any address."""
+    rows = list(policies)
+    named = [row for row in rows if local in row.locals]
+    return next((row.proposals for row in (*named, *(row for row in rows if not row.locals))), ())
 
 
 def ike_offer(proposals: Sequence[Ikev2ProposalSettings], spi: bytes = b"") -> SaPayload:
