@@ -109,6 +109,7 @@ class Auth:
                 f"peer {sa.path.remote} authenticates by {method_text(proof.method)}, ikev2 profile {profile.name}"
                 f" has authentication remote {asked}",
                 Notify.AUTHENTICATION_FAILED,
+                kind="authentication-method",
             )
         octets = self._octets(sa, chain.body_of(identity), of_initiator=not sa.initiator)
         if proof.method == AuthMethod.SHARED_KEY:
@@ -120,11 +121,11 @@ class Auth:
         key = find_key(profile, sa.path.remote, sa.identity, "remote")
         if key is None or sa.keys is None:
             text = f"no pre-shared key for peer {sa.path.remote} with identity {sa.peer_identity}"
-            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED)
+            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED, kind="no-key", identity=sa.identity)
         if not check_shared_key(sa.keys.prf, key, octets, proof):
             self.core.counters["authentication_failed"] += 1
             text = f"pre-shared key for {sa.path.remote} (identity {sa.peer_identity}) differs from the peer's"
-            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED)
+            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED, kind="wrong-key", identity=sa.identity)
         sa.remote_authentication = METHOD_BY_WORD[PRE_SHARED].shown
         self.tunnels.peers.proved(sa, profile, key, self._peer_of(sa, profile, key))
 
@@ -145,7 +146,7 @@ class Auth:
                 found = find_profile(self.tunnels.peers.ikev2_candidates(local), local, sa.identity)
             if found is None:
                 text = f"no ikev2 profile matches identity {sa.peer_identity} (match identity remote ...)"
-                raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED)
+                raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED, kind="no-profile", identity=sa.identity)
             sa.profile = found
             return
         profile = self._profile(sa)
@@ -157,7 +158,7 @@ class Auth:
                 f"peer {sa.path.remote} is {sa.peer_identity}, which ikev2 profile {profile.name} does not match"
                 " (match identity remote ...)"
             )
-            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED)
+            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED, kind="wrong-identity", identity=sa.identity)
 
     # -- initiator ---------------------------------------------------------------------------------------------------
 
@@ -173,6 +174,13 @@ class Auth:
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
         )
+
+    def _state(self, sa: Ikev2Sa, failure: AbandonExchange | WireError, *, unproven: bool = False) -> None:
+        """Why the peer is not believed."""
+        kind, known = (failure.kind, failure.known) if isinstance(failure, AbandonExchange) else (None, {})
+        remote = {} if sa.tunnel.settings.remote == sa.path.remote else {"remote": sa.path.remote}
+        text = str(failure)
+        self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", text, unproven=unproven, kind=kind, **{**remote, **known})
 
     def announcements(self) -> list[Payload]:
         size = self.tunnels.v2.windows.own_size
@@ -199,7 +207,7 @@ class Auth:
             self._check(sa, chain)
         except (AbandonExchange, WireError) as failure:
             notify = failure.notify if isinstance(failure.notify, Notify) else Notify.AUTHENTICATION_FAILED
-            self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", str(failure))
+            self._state(sa, failure)
             self.tunnels.v2.informational.say_no(sa, notify)
             self.tunnels.v2.fail(sa, str(failure))
             return
@@ -219,7 +227,7 @@ class Auth:
 
     def _identity_refused(self, sa: Ikev2Sa, text: str) -> None:
         self.core.counters["identity_refused"] += 1
-        self.core.error(sa.tunnel, "IKEV2_IDENTITY", text)
+        self.core.error(sa.tunnel, "IKEV2_IDENTITY", text, identity=sa.identity)
         self.tunnels.v2.informational.say_no(sa, Notify.AUTHENTICATION_FAILED)
         self.tunnels.v2.fail(sa, text)
 
@@ -255,7 +263,7 @@ class Auth:
     def _refuse(self, sa: Ikev2Sa, number: int, failure: AbandonExchange | WireError, path: Path) -> None:
         core, tunnel = self.core, sa.tunnel
         core.counters["ikev2_auth_refused"] += 1
-        core.error(tunnel, "IKEV2_AUTH_FAILED", str(failure), unproven=True)
+        self._state(sa, failure, unproven=True)
         sa.path = path
         kind = failure.notify if isinstance(failure.notify, Notify) else Notify.AUTHENTICATION_FAILED
         self.tunnels.v2.windows.respond(sa, Exchange.IKE_AUTH, number, [Notification(kind)])

@@ -21,7 +21,14 @@ from seikan.ike.settings import Ikev2ProposalSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.keylog import keylog_line
-from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, was_offered
+from seikan.ike.v2.proposals import (
+    choose_ike,
+    explain_ike,
+    ike_offer,
+    own_ike_offer,
+    proposals_for,
+    was_offered,
+)
 from seikan.ike.v2.sa import Ikev2Sa
 from seikan.ike.v2.states import Event, State
 from seikan.wire.constants import GROUP_BY_NUMBER
@@ -40,6 +47,10 @@ NONCE_OCTETS = 32
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for IKE_AUTH
 MAX_ASKED_AGAIN = 6  # COOKIE and INVALID_KE_PAYLOAD of one exchange
 TRIES_UNTIL_TOLD = 3
+_KIND_OF_REFUSAL: dict[int, str] = {
+    Notify.INVALID_KE_PAYLOAD: "invalid-ke",
+    Notify.INVALID_MAJOR_VERSION: "version",
+}
 P = TypeVar("P")
 
 
@@ -81,10 +92,8 @@ class Init:
     # -- both --------------------------------------------------------------------------------------------------------
 
     def proposals(self, local: Address) -> tuple[Ikev2ProposalSettings, ...]:
-        """Those of the first policy for `local`: one that names it before one for any address."""
-        policies = self.core.settings.ikev2.policies
-        named = [row for row in policies if local in row.locals]
-        return next((row.proposals for row in (*named, *(row for row in policies if not row.locals))), ())
+        """What is offered and accepted on `local`."""
+        return proposals_for(self.core.settings.ikev2.policies, local)
 
     def _capabilities(self, sa: Ikev2Sa) -> list[Payload]:
         """What this side announces beside the exchange itself."""
@@ -267,7 +276,7 @@ class Init:
             self.core.error(sa.tunnel, "IKEV2_NO_PROPOSAL", text, rows, vague=True)
         else:
             text = f"peer {sa.path.remote} refuses IKE_SA_INIT ({name})"
-            self.core.error(sa.tunnel, "IKEV2_REFUSED", text, vague=True)
+            self.core.error(sa.tunnel, "IKEV2_REFUSED", text, vague=True, kind=_KIND_OF_REFUSAL.get(error.type))
 
     def _accepted(self, sa: Ikev2Sa, header: Header, chain: Chain, data: bytes, path: Path) -> None:
         exchange, nonce = one(chain, KeyExchange), one(chain, Nonce).data
@@ -370,6 +379,7 @@ class Init:
             return self.tunnels.peers.provisional_ikev2(path)
         if tunnel.version != 2:
             self.core.counters["ikev2_not_configured"] += 1
+            self.core.other_version(tunnel, 2)
             return None
         if not tunnel.able:
             self.core.counters["tunnel_not_able"] += 1

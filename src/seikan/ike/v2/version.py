@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from seikan.crypto.ikev2_protect import IntegrityError
 from seikan.ike.core import Core
+from seikan.ike.diagnosis import silent
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.sa import ChildSa, Flow, Tunnel
@@ -19,6 +20,7 @@ from seikan.ike.v2.rekey import Rekey
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
 from seikan.ike.v2.window import Windows
+from seikan.wire.constants import IKE_PORT
 from seikan.wire.errors import WireError
 from seikan.wire.selector import Selector
 from seikan.wire.v2.constants import Exchange, Notify, Protocol
@@ -157,6 +159,7 @@ class Ikev2:
         if sa.state is State.I_WAIT_AUTH:
             text = f"peer {sa.path.remote} does not answer (IKE_AUTH)"
             self.tunnels.failed(sa.tunnel, text)
+            self._silent(sa, request, text)
             self.fail(sa, text, waited=True)
             self.tunnels.sessions.silent(sa.tunnel, sa.created, f"peer {sa.path.remote} does not answer")
             return
@@ -164,6 +167,18 @@ class Ikev2:
             self.tunnels.lost(sa)
         else:
             self.tunnels.peer_dead(sa)
+
+    def _silent(self, sa: Ikev2Sa, request: Request, text: str) -> None:
+        """What it most likely means that IKE_SA_INIT had an answer and the next request has none."""
+        octets = max(map(len, request.packets))
+        kind = silent(
+            init_answered=True,
+            floated=sa.path.local_port != IKE_PORT,
+            octets=octets,
+            fragments=len(request.packets) > 1,
+            largest_passed=max(len(sa.init_request), len(sa.init_response)),
+        )
+        self.core.error(sa.tunnel, "IKEV2_NO_ANSWER", text, vague=True, kind=kind, octets=octets)
 
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
