@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.daemon.fakes import Bench
 from tests.daemon.test_rollback import GRE, LOOP, VTI, WAN
 from tests.daemon.virtual import run_virtually
 
+from seikan.daemon.router import Router
 from seikan.daemon.settings import sessions
 from seikan.plane.base import EventKind, PlaneError, PlaneEvent
 from seikan.system.netlink import Link
@@ -211,6 +212,48 @@ def test_constant_change_costs_ten_looks_a_second_at_most_and_quiet_none(
         looks = router.looking.times
         await asyncio.sleep(60)
         assert router.looking.times == looks <= most + 1
+
+    on_bench(tmp_path, GRE_SITE, story, run=run_virtually)
+
+
+def test_what_changes_before_the_start_is_no_fault(tmp_path: Path) -> None:
+    """Netlink is heard from before there is anything that could look."""
+
+    async def play() -> None:
+        router = Router(tmp_path / "startup-config", "early", strict=False)
+        lines: list[str] = []
+        router.journal.subscribe(lines.append)
+        router._surroundings_changed(frozenset({Change.LINK}))
+        await asyncio.sleep(1)
+        router.journal.close()
+        assert router.looking.times == 1
+        assert lines == []
+
+    run_virtually(play())
+
+
+def test_an_address_that_frr_missed_is_announced_until_it_knows_it(tmp_path: Path) -> None:
+    """FRR forgets the address of a device that it has not read of yet; without it OSPF does not run there."""
+
+    async def story(bench: Bench) -> None:
+        await asyncio.sleep(20)
+        assert bench.netlink.announced == []
+        bench.frr.known = lambda: {**bench.netlink.held_ipv4(), "Tunnel0": set()}
+        await bench.change(GRE_SITE + "interface Loopback7\n ip address 10.7.7.7 255.255.255.255\n")
+        await asyncio.sleep(0.1)
+        missed = ("Tunnel0", IPv4Interface("10.9.9.1/30"))
+        assert bench.netlink.announced == [missed]
+        for times in (2, 3):
+            await bench.router._retry()
+            await asyncio.sleep(0.1)
+            assert bench.netlink.announced == [missed] * times
+        bench.frr.known = bench.netlink.held_ipv4
+        await bench.router._retry()
+        await asyncio.sleep(0.1)
+        bench.frr.known = dict  # nobody asks any more
+        await bench.router._retry()
+        await asyncio.sleep(0.1)
+        assert bench.netlink.announced == [missed] * 3
 
     on_bench(tmp_path, GRE_SITE, story, run=run_virtually)
 

@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
+from seikan.cli.requests import KEYLOG
 from seikan.cli.status import Need, Status
 from seikan.config.model import Config
 from seikan.config.parse import parse
@@ -51,8 +52,10 @@ from seikan.system.netlink_events import Change, NetlinkEvents
 from seikan.system.nft_events import NftEvents
 from seikan.system.notify import Notifier
 from seikan.system.process import harden
+from seikan.system.state import KEYLOG_FILE, StateDirectory
 from seikan.system.store import CONTROL_SOCKET, RuntimeDirectory, StartupStore, read_interface_map
 from seikan.system.udp import IkeSockets
+from seikan.wire.secret import Secret
 
 Address = IPv4Address | IPv6Address
 
@@ -60,6 +63,7 @@ INTERFACE_MAP = "interfaces.map"
 REST = 0.1  # seconds at least from one look at the surroundings to the next
 REST_SHARE = 4  # of the time that a look took: constant change leaves most of the processor to others
 CLEAR_AGAIN = 60.0  # seconds from one log line of a packet in clear to the next, as in IOS
+TICKET_KEY, TICKET_KEY_OCTETS = "ticket-key", 32
 RETRY = 5.0  # seconds between tries to get what another program holds
 
 
@@ -74,6 +78,7 @@ class Router:
         self.name = name
         self.strict = strict
         self.store = StartupStore(config_path)
+        self.state = StateDirectory(config_path)
         self.running = Config()
         self.effective = Config()  # what runs: `running` with what the router adds itself
         self.revision = 0
@@ -89,6 +94,7 @@ class Router:
         self._problems: dict[str, str] = {}
         self.looking = Soon(self._look, self._lock, self._spawn, lambda took: max(REST, took * REST_SHARE))
         self._deriving = Soon(self._derive, self._lock, self._spawn, lambda took: took)
+        self.announcing = Soon(self._announce, self._lock, self._spawn, lambda took: took)
         self._changeable = True
         self._told_clear = -CLEAR_AGAIN
         self._stop = asyncio.Event()
@@ -242,6 +248,7 @@ class Router:
             flow=self.maps.take,
             keepalive=self.tunnels.keepalives.answered,
             debug=self._debug,
+            keylog=self._keylog,
         )
 
     def _around_maps(self) -> Around:
@@ -415,7 +422,18 @@ class Router:
 
     def settings_of(self, config: Config) -> EngineSettings:
         """All that the engine is to know while `config` runs."""
-        return engine_settings(config, self.negotiable(config), self.address_of, Held(self.addresses_of))
+        return engine_settings(config, self.negotiable(config), self.address_of, self._held(config))
+
+    def _held(self, config: Config) -> Held:
+        """What the engine is to know that is in no configuration. Only IKEv2 needs any of it."""
+        if not config.ikev2.profiles:
+            return Held()
+        try:
+            ticket_key = self.state.secret(TICKET_KEY, TICKET_KEY_OCTETS)
+        except AdapterError as error:
+            self._problem("state", f"sessions cannot be resumed after a restart: {error}")
+            ticket_key = None
+        return Held(self.addresses_of, ticket_key=ticket_key)
 
     def owner_of(self, interface: str) -> str:
         """Whose SAs carry an interface's packets."""
@@ -451,7 +469,11 @@ class Router:
         self.looking.ask()
 
     async def _look(self) -> None:
-        await self._try("surroundings", self.applier.surroundings_changed(self.effective))
+        if self.revision:  # else nothing runs yet, and `load` looks itself
+            await self._try("surroundings", self.applier.surroundings_changed(self.effective))
+
+    async def _announce(self) -> None:
+        await self._try("frr-addresses", self.applier.announce())
 
     def _adjacency(self, change: AdjacencyChange) -> None:
         if change.significant:
@@ -466,12 +488,21 @@ class Router:
     def debugging_changed(self) -> None:
         """A terminal asked for debugging, or stopped: the engine makes lines for what somebody reads."""
         topics = frozenset(topic for login in self.logins for topic in login.debugging)
-        self.crypto.engine.debugging = topics - {TOPIC}
+        wide = {topic.split()[0] for topic in topics - {KEYLOG}}
+        self.crypto.engine.debugging = (topics | wide) - {TOPIC}
         self.route_debug.wanted(TOPIC in topics)
 
     def _debug(self, line: DebugLine) -> None:
         for login in self.logins:
             login.debug(line)
+
+    def _keylog(self, line: Secret) -> None:
+        """Keys go to their file alone, and only while somebody wants them there."""
+        if any(KEYLOG in login.debugging for login in self.logins):
+            try:
+                self.state.append(line + b"\n", KEYLOG_FILE)
+            except AdapterError as error:
+                self._problem("keylog", str(error))
 
     def _problem(self, part: str, line: str) -> None:
         if self._problems.get(part) != line:
