@@ -14,6 +14,7 @@ from seikan.ike.effects import Path, Send
 from seikan.ike.engine import ClearTarget, Engine
 from seikan.ike.numbers import LowestFree, Numbers
 from seikan.ike.v1.phase1 import Phase1
+from seikan.ike.v1.sa import IsakmpSa
 from seikan.wire.constants import ExchangeType, IdentityType
 from seikan.wire.header import NO_COOKIE, pull_header
 from seikan.wire.payloads import Identification
@@ -284,6 +285,7 @@ def test_quick_modes_of_one_spoke_leave_time_for_others() -> None:
     begun = world.counted("quick_modes_completed")
     for _ in range(200):
         (sa,) = tunnel.established()
+        assert isinstance(sa, IsakmpSa)
         greedy.engine._core.now = world.now
         for _ in range(4):
             greedy.engine._tunnels.v1.quick.start(sa, flow, flow.settings.selector)

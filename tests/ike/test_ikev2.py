@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from seikan.ike.engine import ClearTarget
+from seikan.ike.settings import EngineSettings
 from seikan.wire.constants import GROUP_BY_NUMBER
 from seikan.wire.secret import Secret
 
@@ -82,8 +83,8 @@ def test_a_rekeyed_ike_sa_takes_its_pairs_along() -> None:
 
 
 def test_with_perfect_forward_secrecy() -> None:
-    def change(base: object) -> object:
-        return with_tunnel(with_ikev2(base), lifetime_seconds=120, pfs_group=19)  # type: ignore[arg-type]
+    def change(base: EngineSettings) -> EngineSettings:
+        return with_tunnel(with_ikev2(base), lifetime_seconds=120, pfs_group=19)
 
     world = up(ikev2_world(6, change=change))
     world.run(300.0)

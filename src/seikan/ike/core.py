@@ -68,8 +68,8 @@ class Core:
         self.by_remote: dict[Address, dict[Tunnel, None]] = {}
         self.keys = KeyTable(settings.keys, settings.keyrings)
         self.profiles = {row.name: row for row in settings.profiles}
-        self.diagnoses: deque[Diagnosis] = deque(maxlen=settings.ikev2.kept_errors)  # the newest first
         self.ikev2_profiles = {row.name: row for row in settings.ikev2.profiles}
+        self.diagnoses: deque[Diagnosis] = deque(maxlen=settings.ikev2.kept_errors)  # the newest first
         self.completions: dict[int, Completion] = {}
         self.fragments = Fragments()
         self.error_replies = RateLimit(rate=2.0, burst=10)
@@ -87,9 +87,9 @@ class Core:
         if (before.keys, before.keyrings) != (settings.keys, settings.keyrings):
             self.keys = KeyTable(settings.keys, settings.keyrings)
         self.profiles = {row.name: row for row in settings.profiles}
+        self.ikev2_profiles = {row.name: row for row in settings.ikev2.profiles}
         if self.diagnoses.maxlen != settings.ikev2.kept_errors:
             self.diagnoses = deque(list(self.diagnoses)[: settings.ikev2.kept_errors], settings.ikev2.kept_errors)
-        self.ikev2_profiles = {row.name: row for row in settings.ikev2.profiles}
 
     def profile_of(self, tunnel: Tunnel) -> ProfileSettings | None:
         """The isakmp profile that holds for a tunnel, where it has one."""

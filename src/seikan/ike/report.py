@@ -162,6 +162,6 @@ def _tunnel(tunnel: Tunnel, now: float) -> TunnelStatus:
         None if newest.at is None else now - newest.at,
         newest.mismatches,
         tuple(_flow(flow, now) for flow in tunnel.flows.values()),
-        tunnel.settings.ikev2_profile or None,
-        newest.diagnosis,
+        ikev2_profile=tunnel.settings.ikev2_profile or None,
+        diagnosis=newest.diagnosis,
     )

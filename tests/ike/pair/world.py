@@ -493,7 +493,7 @@ class World(Simulation):
         statuses = [side.engine.status(self.now) for side in sides]
         for side, status in zip(sides, statuses, strict=True):
             assert side.up, f"{side.name} is down: {status.tunnels[0].last_error}"
-            states = [sa.state for sa in (*status.isakmp_sas, *status.ikev2_sas)]
+            states = [sa.state for sa in status.isakmp_sas] + [sa.state for sa in status.ikev2_sas]
             assert states in (["QM_IDLE"], ["READY"]), f"{side.name} has IKE SAs {states}"
             assert len(side.plane.inbound) == len(side.plane.outbound) == 1, (
                 f"{side.name} has {len(side.plane.inbound)} inbound and {len(side.plane.outbound)} outbound SAs"
@@ -520,8 +520,9 @@ class World(Simulation):
             assert not side.engine.status(self.now).ikev2_sas
             core = side.engine._core
             tables = (core.ike_sas, core.lingering, core.first_messages, core.inbound, core.outbound)
-            tables += (core.ikev2_sas, core.ikev2_first, core.half_open, core.initiating, core.established)
             assert not any(tables), f"{side.name} keeps entries in its tables"
+            more = (core.ikev2_sas, core.ikev2_first, core.half_open, core.initiating, core.established)
+            assert not any(more), f"{side.name} keeps entries in its tables"
 
 
 def describe(data: bytes) -> str:

@@ -7,7 +7,7 @@ that answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seikan.crypto.ikev2_auth import auth_octets
 from seikan.ike.core import Core
@@ -32,6 +32,17 @@ if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
 
 PRE_SHARED = "pre-share"
+
+
+class AuthFailure(AbandonExchange):
+    """The peer's proof does not hold, or this side has none; `kind` is one of `diagnosis.KINDS`, `known` further
+    fields of its `Facts`.
+    """
+
+    def __init__(self, text: str, kind: str, **known: Any) -> None:
+        super().__init__(text, Notify.AUTHENTICATION_FAILED)
+        self.kind = kind
+        self.known = known
 
 
 def identity_text(payload: Identification) -> str:
@@ -81,7 +92,7 @@ class Auth:
         sa.own_identity = identity_text(identity)
         key = find_key(profile, sa.path.remote, sa.identity, "local")
         if profile.local_authentication != PRE_SHARED or key is None or sa.keys is None:
-            raise AbandonExchange(f"no pre-shared key for {sa.path.remote}", Notify.AUTHENTICATION_FAILED)
+            raise AuthFailure(f"no pre-shared key for {sa.path.remote}", "no-key")
         sa.local_authentication = METHOD_BY_WORD[PRE_SHARED].shown
         octets = self._octets(sa, identity.body, of_initiator=sa.initiator)
         return identity, make_shared_key(sa.keys.prf, key, octets)
@@ -89,7 +100,7 @@ class Auth:
     @staticmethod
     def _profile(sa: Ikev2Sa) -> Ikev2ProfileSettings:
         if sa.profile is None:
-            raise AbandonExchange("no ikev2 profile", Notify.AUTHENTICATION_FAILED)
+            raise AuthFailure("no ikev2 profile", "no-profile")
         return sa.profile
 
     def _check(self, sa: Ikev2Sa, chain: Chain) -> None:
@@ -105,27 +116,26 @@ class Auth:
         profile, proof = self._profile(sa), one(chain, Authentication)
         if not allowed(proof.method, profile.remote_authentications):
             asked = " or ".join(profile.remote_authentications) or "nothing"
-            raise AbandonExchange(
+            raise AuthFailure(
                 f"peer {sa.path.remote} authenticates by {method_text(proof.method)}, ikev2 profile {profile.name}"
                 f" has authentication remote {asked}",
-                Notify.AUTHENTICATION_FAILED,
-                kind="authentication-method",
+                "authentication-method",
             )
         octets = self._octets(sa, chain.body_of(identity), of_initiator=not sa.initiator)
         if proof.method == AuthMethod.SHARED_KEY:
             self._check_key(sa, profile, octets, proof)
         else:
-            raise AbandonExchange("this method cannot be checked here", Notify.AUTHENTICATION_FAILED)
+            raise AuthFailure("this method cannot be checked here", "peer-refused")
 
     def _check_key(self, sa: Ikev2Sa, profile: Ikev2ProfileSettings, octets: bytes, proof: Authentication) -> None:
         key = find_key(profile, sa.path.remote, sa.identity, "remote")
         if key is None or sa.keys is None:
             text = f"no pre-shared key for peer {sa.path.remote} with identity {sa.peer_identity}"
-            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED, kind="no-key", identity=sa.identity)
+            raise AuthFailure(text, "no-key")
         if not check_shared_key(sa.keys.prf, key, octets, proof):
             self.core.counters["authentication_failed"] += 1
             text = f"pre-shared key for {sa.path.remote} (identity {sa.peer_identity}) differs from the peer's"
-            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED, kind="wrong-key", identity=sa.identity)
+            raise AuthFailure(text, "wrong-key")
         sa.remote_authentication = METHOD_BY_WORD[PRE_SHARED].shown
         self.tunnels.peers.proved(sa, profile, key, self._peer_of(sa, profile, key))
 
@@ -146,7 +156,7 @@ class Auth:
                 found = find_profile(self.tunnels.peers.ikev2_candidates(local), local, sa.identity)
             if found is None:
                 text = f"no ikev2 profile matches identity {sa.peer_identity} (match identity remote ...)"
-                raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED, kind="no-profile", identity=sa.identity)
+                raise AuthFailure(text, "no-profile")
             sa.profile = found
             return
         profile = self._profile(sa)
@@ -158,7 +168,7 @@ class Auth:
                 f"peer {sa.path.remote} is {sa.peer_identity}, which ikev2 profile {profile.name} does not match"
                 " (match identity remote ...)"
             )
-            raise AbandonExchange(text, Notify.AUTHENTICATION_FAILED, kind="wrong-identity", identity=sa.identity)
+            raise AuthFailure(text, "wrong-identity")
 
     # -- initiator ---------------------------------------------------------------------------------------------------
 
@@ -174,13 +184,6 @@ class Auth:
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
         )
-
-    def _state(self, sa: Ikev2Sa, failure: AbandonExchange | WireError, *, unproven: bool = False) -> None:
-        """Why the peer is not believed."""
-        kind, known = (failure.kind, failure.known) if isinstance(failure, AbandonExchange) else (None, {})
-        remote = {} if sa.tunnel.settings.remote == sa.path.remote else {"remote": sa.path.remote}
-        text = str(failure)
-        self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", text, unproven=unproven, kind=kind, **{**remote, **known})
 
     def announcements(self) -> list[Payload]:
         size = self.tunnels.v2.windows.own_size
@@ -257,13 +260,20 @@ class Auth:
             sa,
             path,
             lambda: self._make_first(sa, number, chain, path, own),
-            lambda text: self._refuse(sa, number, AbandonExchange(text, Notify.AUTHENTICATION_FAILED), path),
+            lambda text: self._refuse(sa, number, AuthFailure(text, "wrong-identity"), path),
         )
+
+    def _state(self, sa: Ikev2Sa, failure: AbandonExchange | WireError) -> None:
+        """Say why the peer is not authenticated; as responder only its word, so far, says who it is."""
+        kind, known = (failure.kind, failure.known) if isinstance(failure, AuthFailure) else (None, {})
+        about = {"identity": sa.identity, "remote": sa.path.remote, **known}
+        unproven, text = not sa.initiator, str(failure)
+        self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", text, unproven=unproven, kind=kind, **about)
 
     def _refuse(self, sa: Ikev2Sa, number: int, failure: AbandonExchange | WireError, path: Path) -> None:
         core, tunnel = self.core, sa.tunnel
         core.counters["ikev2_auth_refused"] += 1
-        self._state(sa, failure, unproven=True)
+        self._state(sa, failure)
         sa.path = path
         kind = failure.notify if isinstance(failure.notify, Notify) else Notify.AUTHENTICATION_FAILED
         self.tunnels.v2.windows.respond(sa, Exchange.IKE_AUTH, number, [Notification(kind)])

@@ -21,14 +21,7 @@ from seikan.ike.settings import Ikev2ProposalSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.keylog import keylog_line
-from seikan.ike.v2.proposals import (
-    choose_ike,
-    explain_ike,
-    ike_offer,
-    own_ike_offer,
-    proposals_for,
-    was_offered,
-)
+from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, proposals_for, was_offered
 from seikan.ike.v2.sa import Ikev2Sa
 from seikan.ike.v2.states import Event, State
 from seikan.wire.constants import GROUP_BY_NUMBER
@@ -92,7 +85,7 @@ class Init:
     # -- both --------------------------------------------------------------------------------------------------------
 
     def proposals(self, local: Address) -> tuple[Ikev2ProposalSettings, ...]:
-        """What is offered and accepted on `local`."""
+        """Those of the first policy for `local`: one that names it before one for any address."""
         return proposals_for(self.core.settings.ikev2.policies, local)
 
     def _capabilities(self, sa: Ikev2Sa) -> list[Payload]:
