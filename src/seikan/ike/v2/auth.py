@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seikan.crypto.ikev2_auth import auth_octets
+from seikan.crypto.ikev2_auth import auth_octets, int_auth
 from seikan.ike.core import Core
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
@@ -82,7 +82,8 @@ class Auth:
         message = sa.init_request if of_initiator else sa.init_response
         nonce = sa.nonces[1] if of_initiator else sa.nonces[0]
         sk_p = sa.keys.sk_pi if of_initiator else sa.keys.sk_pr
-        return auth_octets(message, nonce, sa.keys.prf, sk_p, id_body)
+        intermediate = int_auth(*sa.int_auth, 1 + sa.intermediates)
+        return auth_octets(message, nonce, sa.keys.prf, sk_p, id_body, intermediate)
 
     def _own(self, sa: Ikev2Sa) -> tuple[Identification, Authentication]:
         """This side's identity and its proof. Raises `AbandonExchange`."""
