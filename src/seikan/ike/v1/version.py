@@ -101,6 +101,9 @@ class Isakmp:
     def child_in_use(self, child: ChildSa) -> None:
         """What it replaces goes when it has lost for a while (`Children.settle`)."""
 
+    def turn_away(self, sa: IsakmpSa) -> None:
+        self.tunnels.drop(sa)
+
     def ask(self, sa: IsakmpSa) -> bool:
         return self.informational.ask(sa)
 

@@ -7,6 +7,7 @@ that answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from seikan.crypto.ikev2_auth import auth_octets, int_auth
@@ -65,7 +66,8 @@ class Auth:
             text = f"ikev2 profile {profile.name} has no authentication local ..."
             self.core.error(tunnel, "IKEV2_NO_AUTHENTICATION", text)
             return False
-        if method == PRE_SHARED and find_key(profile, tunnel.settings.remote, None, "local") is None:
+        identity = tunnel.session.identity if tunnel.session is not None else None
+        if method == PRE_SHARED and find_key(profile, tunnel.settings.remote, identity, "local") is None:
             remote = tunnel.settings.remote
             where = f"keyring {profile.keyring}: peer ... address {remote}, pre-shared-key ..."
             if profile.keyring is None:
@@ -91,7 +93,9 @@ class Auth:
         kind, data = encode(profile.identity_local, local=sa.path.local, hostname=self.core.settings.hostname)
         identity = Identification(sa.initiator, kind, data)
         sa.own_identity = identity_text(identity)
-        key = find_key(profile, sa.path.remote, sa.identity, "local")
+        session = sa.tunnel.session
+        peer = sa.identity or (session.identity if session is not None else None)
+        key = find_key(profile, sa.path.remote, peer, "local")
         if profile.local_authentication != PRE_SHARED or key is None or sa.keys is None:
             raise AuthFailure(f"no pre-shared key for {sa.path.remote}", "no-key")
         sa.local_authentication = METHOD_BY_WORD[PRE_SHARED].shown
@@ -159,6 +163,7 @@ class Auth:
                 text = f"no ikev2 profile matches identity {sa.peer_identity} (match identity remote ...)"
                 raise AuthFailure(text, "no-profile")
             sa.profile = found
+            sa.tunnel.settings = replace(sa.tunnel.settings, ikev2_profile=found.name)
             return
         profile = self._profile(sa)
         if not profile.identities and not profile.certificate_maps:

@@ -259,8 +259,9 @@ class Rekey:
             if child.ike_sa is old:
                 child.ike_sa = new
         doomed = list(old.doomed)
-        waiting = list(old.window.queue)
-        old.window.queue.clear()
+        waiting = [] if old.closing else list(old.window.queue)
+        if waiting:
+            old.window.queue.clear()
         for request in waiting:
             request.lost()
         self.core.debug("ikev2", "{}: has been rekeyed, it is {} now", old.label, new.label)

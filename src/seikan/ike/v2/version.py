@@ -131,6 +131,11 @@ class Ikev2:
         if old is not None and not old.removed:
             self.tunnels.children.delete_pair(old, "replaced", drain=True)
 
+    def turn_away(self, sa: Ikev2Sa) -> None:
+        refusal = Notification(Notify.AUTHENTICATION_FAILED)
+        self.windows.respond(sa, Exchange.IKE_AUTH, sa.window.expected - 1, [refusal])
+        self.tunnels.drop(sa, linger=True)
+
     def ask(self, sa: Ikev2Sa) -> bool:
         return self.informational.ask(sa)
 

@@ -45,7 +45,7 @@ class Windows:
     def pump(self, sa: Ikev2Sa) -> None:
         """Send what may be sent now."""
         window = sa.window
-        while window.queue and len(window.flying) < window.size and not sa.deleted:
+        while window.queue and len(window.flying) < window.size and (sa.closing or not sa.deleted):
             request = window.queue.popleft()
             payloads = request.build()
             if payloads is None:
