@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from bench import negotiation, spokes
+from bench import flood, negotiation, rekeys, spokes
 from bench.contenders import CONTENDERS, running
 from bench.traffic import Sample
 
@@ -32,6 +32,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="rounds over all contenders (default: %(default)s)")
     parser.add_argument("--seconds", type=int, default=4, help="of each throughput test (default: %(default)s)")
     parser.add_argument("--only", action="append", metavar="TEXT", help="contenders whose name contains TEXT")
+    parser.add_argument("--flood", action="store_true", help="a peer that connects under a flood of forged requests")
+    parser.add_argument(
+        "--rekeys", type=float, default=0, metavar="SECONDS", help="a stream for so long while its SAs are replaced"
+    )
     parser.add_argument("--negotiations", type=int, default=400, metavar="N", help="of each kind; 0 for none")
     parser.add_argument("--spokes", type=int, nargs="*", default=[200, 1000], help="of a hub; none: no hub")
     parser.add_argument("--json", type=Path, help="where the figures go (default: standard output, after the table)")
@@ -107,20 +111,52 @@ def _hub_table(hubs: Mapping[str, Sequence[spokes.Spokes]]) -> str:
     return _table(rows)
 
 
+def _negotiated(count: int, directory: Path) -> dict[str, dict[str, negotiation.Negotiations]]:
+    """By responder and case; both responders one after the other in each case."""
+    found: dict[str, dict[str, negotiation.Negotiations]] = {}
+    for case in negotiation.CASES if count else ():
+        for responder in negotiation.RESPONDERS:
+            print(f"negotiations: {responder}, {case.name}", file=sys.stderr, flush=True)
+            where = directory / f"{responder}-{case.version}-{case.group}"
+            found.setdefault(responder, {})[case.name] = negotiation.measure(responder, case, count, where)
+    return found
+
+
+def _flooded(directory: Path) -> dict[str, flood.Flooded]:
+    found = {}
+    for responder in negotiation.RESPONDERS:
+        print(f"flood: {responder}", file=sys.stderr, flush=True)
+        found[responder] = flood.measure(responder, directory / f"flood-{responder}")
+    return found
+
+
+def _flood_table(flooded: Mapping[str, flood.Flooded]) -> str:
+    rows = [["responder", "forged requests/s", "connected in, s", "at worst, s", "CPU of one core"]]
+    for name, result in flooded.items():
+        share = f"{result.cpu:.0%}"
+        rows.append([name, f"{result.rate:.0f}", f"{result.median:.3f}", f"{result.worst:.3f}", share])
+    return _table(rows)
+
+
+def _negotiation_table(negotiated: Mapping[str, Mapping[str, negotiation.Negotiations]]) -> str:
+    rows = [["responder", "negotiation", "per second", "CPU s per 1,000", "ratio to charon"]]
+    for name, results in negotiated.items():
+        for case, result in results.items():
+            ratio = result.cpu / negotiated["charon"][case].cpu
+            rows.append([name, case, f"{result.rate:.0f}", f"{result.cpu:.2f}", f"{ratio:.2f}"])
+    return _table(rows)
+
+
 def main() -> int:
     """Measure and print; returns 0."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="seikan-bench-") as name:
         directory = Path(name)
         samples = _traffic(options, directory)
-        negotiated: dict[str, dict[int, negotiation.Negotiations]] = {}
-        for responder in negotiation.RESPONDERS if options.negotiations else ():
-            for group in negotiation.GROUPS:
-                print(f"negotiations: {responder}, group {group}", file=sys.stderr, flush=True)
-                where = directory / f"{responder}-{group}"
-                result = negotiation.measure(responder, group, options.negotiations, where)
-                negotiated.setdefault(responder, {})[group] = result
+        negotiated = _negotiated(options.negotiations, directory)
         hubs = _hubs(options.spokes, directory)
+        flooded = _flooded(directory) if options.flood else {}
+        rekeyed = rekeys.measure(directory / "rekeys", options.rekeys) if options.rekeys else None
     print(
         _table(
             [["", *_COLUMNS.values(), "TCP 1 ratio", "TCP 4 ratio"]]
@@ -137,16 +173,13 @@ def main() -> int:
     )
     if negotiated:
         print()
-        print(
-            _table(
-                [["responder", "group", "negotiations/s", "CPU s per 1,000"]]
-                + [
-                    [name, str(group), f"{result.rate:.0f}", f"{result.cpu:.2f}"]
-                    for name, groups in negotiated.items()
-                    for group, result in groups.items()
-                ]
-            )
-        )
+        print(_negotiation_table(negotiated))
+    if flooded:
+        print()
+        print(_flood_table(flooded))
+    if rekeyed:
+        print()
+        print(_table([list(rekeyed.as_dict()), [f"{value:g}" for value in rekeyed.as_dict().values()]]))
     if hubs:
         print()
         print(_hub_table(hubs))
@@ -157,9 +190,11 @@ def main() -> int:
             "seconds": options.seconds,
             "traffic": {name: [sample.as_dict() for sample in taken] for name, taken in samples.items()},
             "negotiations": {
-                name: {str(group): result.as_dict() for group, result in groups.items()}
-                for name, groups in negotiated.items()
+                name: {case: result.as_dict() for case, result in results.items()}
+                for name, results in negotiated.items()
             },
+            "rekeys": rekeyed and rekeyed.as_dict(),
+            "flood": {name: result.as_dict() for name, result in flooded.items()},
             "hubs": {name: [result.as_dict() for result in results] for name, results in hubs.items()},
         },
         indent=1,

@@ -19,13 +19,34 @@ from seikan.lab import daemons
 
 INITIATORS = 8
 """Addresses that negotiate at the same time, each with one tunnel."""
-GROUPS = {14: ("14", "aes128-sha1-modp2048"), 19: ("19", "aes128-sha1-ecp256")}
 _SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """One version of IKE with one group, both by pre-shared key, AES-128-CBC and one hash for everything."""
+
+    version: int
+    group: int
+    proposal: str  # charon's words
+
+    @property
+    def name(self) -> str:
+        return f"IKEv{self.version} group {self.group}"
+
+
+CASES = (
+    Case(1, 14, "aes128-sha1-modp2048"),
+    Case(1, 19, "aes128-sha1-ecp256"),
+    Case(2, 14, "aes128-sha256-modp2048"),
+    Case(2, 19, "aes128-sha256-ecp256"),
+    Case(2, 31, "aes128-sha256-curve25519"),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Negotiations:
-    """`rate` per second; `cpu` seconds of the responder per 1,000: main mode, quick mode and delete each."""
+    """`rate` per second; `cpu` seconds of the responder per 1,000: IKE SA, child SA and delete each."""
 
     count: int
     rate: float
@@ -35,21 +56,23 @@ class Negotiations:
         return asdict(self)
 
 
-def _address(number: int) -> str:
+def address_of(number: int) -> str:
+    """Of one of the initiators."""
     return f"10.9.0.{100 + number}"
 
 
-def _connections(charon: Charon, local: str, remotes: Callable[[int], tuple[str, str]], proposal: str) -> None:
+def connections(charon: Charon, ends: Callable[[int], tuple[str, str]], case: Case) -> None:
+    """Load all connections; `ends(number)` are the addresses of charon and of its peer."""
     for number in range(INITIATORS):
-        own, peer = remotes(number)
+        own, peer = ends(number)
         charon.vici.request(
             "load-conn",
             {
                 f"c{number}": {
-                    "version": "1",
+                    "version": str(case.version),
                     "local_addrs": [own],
                     "remote_addrs": [peer],
-                    "proposals": [proposal],
+                    "proposals": [case.proposal],
                     "unique": "replace",
                     "rekey_time": "0",
                     "reauth_time": "0",
@@ -70,35 +93,49 @@ def _connections(charon: Charon, local: str, remotes: Callable[[int], tuple[str,
 
 
 @contextmanager
-def charon_responder(site: Site, directory: Path, proposal: str, group: str) -> Iterator[int]:
+def charon_responder(site: Site, directory: Path, case: Case) -> Iterator[int]:
     """charon answering; yields its pid."""
     responder = Charon(site, directory, log_level=-1)
     responder.start()
-    _connections(responder, site.address, lambda number: (site.address, _address(number)), proposal)
+    connections(responder, lambda number: (site.address, address_of(number)), case)
     yield responder.pid
     responder.stop()
 
 
-@contextmanager
-def seikan_responder(site: Site, directory: Path, proposal: str, group: str) -> Iterator[int]:
-    """Seikan answering, one static VTI for each initiator; yields its pid."""
-    directory.mkdir()
-    lines = [
-        "hostname Responder",
+def _isakmp(case: Case) -> list[str]:
+    return [
         "crypto isakmp policy 1",
         " encr aes",
         " authentication pre-share",
-        f" group {group}",
+        f" group {case.group}",
+        *(f"crypto isakmp key {SECRET} address {address_of(number)}" for number in range(INITIATORS)),
     ]
-    lines += [f"crypto isakmp key {SECRET} address {_address(number)}" for number in range(INITIATORS)]
+
+
+def _ikev2(case: Case) -> list[str]:
+    lines = ["crypto ikev2 proposal P", " encryption aes-cbc-128", " integrity sha256", f" group {case.group}"]
+    lines += ["crypto ikev2 policy P", " proposal P", "crypto ikev2 keyring K"]
+    for number in range(INITIATORS):
+        lines += [f" peer {number}", f"  address {address_of(number)}", f"  pre-shared-key {SECRET}"]
+    lines += ["crypto ikev2 profile P", " match identity remote address 0.0.0.0", " authentication local pre-share"]
+    return [*lines, " authentication remote pre-share", " keyring local K"]
+
+
+@contextmanager
+def seikan_responder(site: Site, directory: Path, case: Case) -> Iterator[int]:
+    """Seikan answering, one static VTI for each initiator; yields its pid."""
+    directory.mkdir()
+    lines = ["hostname Responder", *(_isakmp(case) if case.version == 1 else _ikev2(case))]
     lines += ["crypto ipsec transform-set T esp-aes esp-sha-hmac", " mode tunnel"]
     lines += ["crypto ipsec profile P", " set transform-set T", " responder-only"]
+    if case.version == 2:
+        lines += [" set ikev2-profile P"]
     for number in range(INITIATORS):
         lines += [
             f"interface Tunnel{number}",
             f" ip unnumbered {site.device}",
             f" tunnel source {site.device}",
-            f" tunnel destination {_address(number)}",
+            f" tunnel destination {address_of(number)}",
             " tunnel mode ipsec ipv4",
             " tunnel protection ipsec profile P",
         ]
@@ -114,19 +151,18 @@ def seikan_responder(site: Site, directory: Path, proposal: str, group: str) -> 
 RESPONDERS = {"charon": charon_responder, "Seikan": seikan_responder}
 
 
-def measure(responder: str, group: int, count: int, directory: Path) -> Negotiations:
+def measure(responder: str, case: Case, count: int, directory: Path) -> Negotiations:
     """`count` negotiations, INITIATORS at a time, against that responder."""
-    name, proposal = GROUPS[group]
     directory.mkdir(parents=True)
     with network() as net:
         left, right = two_sites(net)
         for number in range(INITIATORS):
-            left.host.ip("address", "add", f"{_address(number)}/24", "dev", left.device)
+            left.host.ip("address", "add", f"{address_of(number)}/24", "dev", left.device)
         # Each initiate that waits for its answer holds a thread of charon's.
         initiator = Charon(left, directory / "initiator", threads=16 + 2 * INITIATORS, log_level=-1)
         initiator.start()
-        _connections(initiator, left.address, lambda number: (_address(number), right.address), proposal)
-        with RESPONDERS[responder](right, directory / "responder", proposal, name) as pid:
+        connections(initiator, lambda number: (address_of(number), right.address), case)
+        with RESPONDERS[responder](right, directory / "responder", case) as pid:
             _negotiate(initiator, INITIATORS)  # once each, so that nothing is done for the first time below
             before, begun = cpu_seconds([pid]), time.monotonic()
             _negotiate(initiator, count)

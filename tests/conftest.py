@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# Where Python is told to keep no bytecode, it compiles all of Seikan again for each of the hundreds of daemons and
+# programs that tests start, which takes longer than what they then do.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 REQUIRED = os.environ.get("SEIKAN_REQUIRE_TOOLS", "") not in ("", "0")
 _SYSTEM_PATHS = ("/usr/sbin", "/sbin", "/usr/lib/frr", "/usr/lib/ipsec", "/usr/libexec/ipsec")

@@ -1,4 +1,4 @@
-"""The program: `seikan run|cli|exec|check|migrate|lab`."""
+"""The program: `seikan run|cli|exec|explain|check|migrate|lab`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ def _parser() -> argparse.ArgumentParser:
     execute = commands.add_parser("exec", help="run one command on a running router and print its answer")
     execute.add_argument("line", metavar="LINE", help='for example "show crypto isakmp sa"')
     execute.add_argument("--name", default=DEFAULT_NAME, help="the router's name (default: %(default)s)")
+
+    explain = commands.add_parser("explain", help="say why a peer of a running router is not there, and what is right")
+    explain.add_argument("peer", metavar="PEER", help="its address, the interface of its tunnel, or its identity")
+    explain.add_argument("--name", default=DEFAULT_NAME, help="the router's name (default: %(default)s)")
 
     check = commands.add_parser(
         "check",
@@ -95,6 +99,10 @@ def main(arguments: list[str] | None = None) -> int:
         from seikan.daemon.client import execute
 
         return execute(options.name, options.line)
+    if options.command == "explain":
+        from seikan.daemon.client import execute
+
+        return execute(options.name, f"explain {options.peer}")
     if options.command == "check":
         from seikan.daemon.check import check, check_pair
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -129,6 +129,11 @@ _OPENING_LINES = (
     "crypto isakmp profile A",
     "crypto dynamic-map A 10",
     "crypto map A 10 ipsec-isakmp",
+    "crypto ikev2 proposal A",
+    "crypto ikev2 policy A",
+    "crypto ikev2 keyring A",
+    "peer A",
+    "crypto ikev2 profile A",
     "crypto keyring A",
     "crypto ipsec transform-set A esp-aes esp-sha-hmac",
     "crypto ipsec profile A",
@@ -140,35 +145,57 @@ _BY_MODE: dict[str, list[Command]] = {}
 for _command in EDITING:
     _BY_MODE.setdefault(_command.mode, []).append(_command)
 _SETTING_MODES = tuple(SECTIONS)
-OPENERS = {
-    mode: next(line for line in _OPENING_LINES if TABLE.match(CONFIG, line).command.handler is section)
-    for mode, section in SECTIONS.items()
-}
+_OUTER = {command.handler.mode: command.mode for command in EDITING if command.handler in SECTIONS.values()}
+
+
+def _around(mode: str) -> tuple[str, ...]:
+    """The sections to go through to `mode`, the outermost first."""
+    return () if mode == CONFIG else (*_around(_OUTER[mode]), mode)
+
+
+def _opener(mode: str) -> str:
+    for line in _OPENING_LINES:
+        try:
+            if TABLE.match_here(_OUTER[mode], line).command.handler is SECTIONS[mode]:
+                return line
+        except LineError:
+            continue
+    raise ValueError(f"no line of the samples opens {mode}")
+
+
+#: The lines that lead from global mode into each mode.
+OPENERS = {mode: tuple(_opener(inner) for inner in _around(mode)) for mode in SECTIONS}
 _OPENING = {mode: next(row for row in EDITING if row.handler is section) for mode, section in SECTIONS.items()}
 
 
+def opened(lines: Iterable[str], config: Config | None = None) -> tuple[Config, ModeContext]:
+    """The configuration and the mode behind `lines` that open sections."""
+    config, context = config if config is not None else Config(), ModeContext()
+    for line in lines:
+        result = apply_line(config, context, line)
+        assert result.context is not None
+        config, context = result.config, result.context
+    return config, context
+
+
 @st.composite
-def edits(draw: st.DrawFn) -> tuple[str, str, str]:
-    """One change: the line that opens a section (or nothing), the mode, and a line in it, perhaps its `no`."""
+def edits(draw: st.DrawFn) -> tuple[tuple[str, ...], str, str]:
+    """One change: the lines that open sections, the mode, and a line in it, perhaps its `no`."""
     mode = draw(st.sampled_from((CONFIG, CONFIG, *_SETTING_MODES)))
-    opener = "" if mode == CONFIG else draw(lines_of(_OPENING[mode]))
+    openers = tuple(draw(lines_of(_OPENING[inner])) for inner in _around(mode))
     command = draw(st.sampled_from(_BY_MODE[mode]))
     line = draw(lines_of(command))
     negation = draw(st.sampled_from(("", "", "", "no ", "default "))) if command.negatable else ""
-    return opener, mode, negation + line
+    return openers, mode, negation + line
 
 
 @st.composite
 def configurations(draw: st.DrawFn, start: Config | None = None, most: int = 25) -> Config:
     """A configuration that a user could have typed."""
     config = start if start is not None else Config()
-    for opener, mode, line in draw(st.lists(edits(), max_size=most)):
-        context: ModeContext | None = ModeContext()
+    for openers, mode, line in draw(st.lists(edits(), max_size=most)):
         try:
-            if opener:
-                result = apply_line(config, ModeContext(), opener)
-                config, context = result.config, result.context
-            assert context is not None
+            config, context = opened(openers, config)
             if context.mode in (mode, STORED):
                 config = apply_line(config, context, line).config
         except (LineError, ConfigError):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.config.packets import Packet, applies
-from tests.config.samples import EDITING, OPENERS, lines_of
+from tests.config.samples import EDITING, OPENERS, lines_of, opened
 
 from seikan.config.access import (
     ANY_HOST,
@@ -220,9 +220,7 @@ def test_every_line_of_the_table_is_understood(command: Command) -> None:
     def check(data: st.DataObject) -> None:
         config, context = Config(), ModeContext()
         if command.mode != CONFIG:
-            opened = apply_line(config, context, OPENERS[command.mode])
-            assert opened.context is not None
-            config, context = opened.config, opened.context
+            config, context = opened(OPENERS[command.mode])
         try:
             config = apply_line(config, context, data.draw(lines_of(command))).config
         except (ConfigError, LineError):

@@ -319,7 +319,12 @@ def test_help_in_the_new_modes() -> None:
     assert listed("config-if", "ip nat ") == ["LINE", "inside", "outside"]
     assert listed("config-if", "tunnel protection ipsec ") == ["policy", "profile"]
     assert listed("config-if", "tunnel protection ipsec profile P ") == ["shared", "<cr>"]
-    assert listed("ipsec-profile", "set ") == ["isakmp-profile", "pfs", "security-association", "transform-set"]
+    numbers = [2, 5, 14, 15, 16, 19, 20, 21]  # and none that IKEv1 does not have
+    assert listed("config-isakmp", "group ") == sorted(str(number) for number in [1, *numbers])
+    assert listed("ipsec-profile", "set pfs ") == [*sorted(f"group{number}" for number in [*numbers, 31]), "<cr>"]
+    assert listed("ipsec-profile", "set ") == [
+        *("ikev2-profile", "isakmp-profile", "mixed-mode", "pfs", "security-association", "transform-set"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -335,7 +340,6 @@ def test_help_in_the_new_modes() -> None:
         (("no crypto isakmp profile P",), "ISAKMP profile P is not configured"),
         (("no crypto map M",), "crypto map M is not configured"),
         (("no crypto dynamic-map D 10",), "crypto dynamic-map D 10 is not configured"),
-        (("crypto map M 10 ipsec-isakmp", "set ikev2-profile X"), "IKEv2 is not supported yet"),
         (("interface tu1", "tunnel vrf X"), "VRFs are not supported yet"),
         (("interface tu1", "ipv6 ospf 1 area 0"), "OSPFv3 is not supported yet"),
         (("interface tu1", "ipv6 address fe80::1 link-local"), "an interface with IPv6 has one by itself"),

@@ -14,8 +14,10 @@ from seikan.config.validate import tunnel_problems, validate
 def test_problems_name_file_line_column_word_and_what_was_expected() -> None:
     parsed = parse("hostname R1\ninterface Tunnel0\n tunnel mode ipsec ipv5\nfrobnicate\n", "r1.cfg")
     first, second = parsed.problems
-    assert str(first) == "r1.cfg:3:20: unknown: 'tunnel mode ipsec ipv5': at 'ipv5', expected ipv4 or ipv6"
-    assert (first.line, first.column, first.word, first.expected) == (3, 20, "ipv5", ("ipv4", "ipv6"))
+    assert (
+        str(first) == "r1.cfg:3:20: unknown: 'tunnel mode ipsec ipv5': at 'ipv5', expected ipv4, ipv6 or dual-overlay"
+    )
+    assert (first.line, first.column, first.word, first.expected) == (3, 20, "ipv5", ("dual-overlay", "ipv4", "ipv6"))
     assert str(second) == "r1.cfg:4:1: unknown: 'frobnicate': at 'frobnicate', no command of this router"
     assert first.severity is Severity.UNKNOWN
     assert first.severity.fatal(strict=True)
@@ -28,7 +30,7 @@ def test_problems_name_file_line_column_word_and_what_was_expected() -> None:
         ("interface Tunnel0", "shutdwn", "'shutdwn': at 'shutdwn', expected shutdown"),
         ("router ospf 1", "netwrk 10.0.0.0 0.0.0.255 area 0", "at 'netwrk', expected network"),
         ("router ospf 1", "hostnme X", "at 'hostnme', expected hostname"),
-        ("crypto ipsec profile P", "set pfss", "at 'pfss', expected pfs, isakmp-profile, "),
+        ("crypto ipsec profile P", "set pfss", "at 'pfss', expected pfs, ikev2-profile, "),
         ("crypto isakmp policy 1", "authentication pre-shared", "at 'pre-shared', expected pre-share, rsa-encr or"),
         ("interface Tunnel0", "ip adress 10.0.0.1 255.0.0.0", "at 'adress', expected address, "),
         ("interface Tunnel0", "ip unnumbered FastEthernt1/0", "expected an interface such as FastEthernet0/0"),
@@ -105,10 +107,11 @@ def test_problems_show_no_secret() -> None:
     text = (
         "crypto isakmp key 6 hunter2 address 10.0.0.1\ncrypto isakmp key hunter2 adress 10.0.0.1\n"
         "snmp-server hunter2\ninterface Tunnel0\n ip ospf authentication-key 7 hunter2\n"
-        "crypto ikev2 keyring K\n peer A\n  pre-shared-key hunter2\n"
+        "crypto ikev2 keyring K\n peer A\n  pre-shared-key 6 hunter2\n  ppk manual id A kye hunter2\n"
+        "crypto ikev2 profile P\n authentication local pre-shared key hunter2\n"
     )
     parsed = parse(text)
-    assert len(parsed.problems) == 4
+    assert len(parsed.problems) == 6
     shown = "\n".join(map(str, parsed.problems)) + repr(parsed)
     shown += "\n".join(tunnel_problems(parsed.config, "Tunnel0"))
     assert "hunter2" not in shown
@@ -140,7 +143,7 @@ POISON = (
     ("crypto ipsec transform-set CCIE esp-3des esp-sha-hmac\n", "transform-set CCIE"),
     ("crypto ipsec transform-set CCIE esp-aes esp-sha-hmac\n mode tunnle\n", "mode tunnle"),
     ("crypto ipsec profile ProtectTheTunnel\n set pfs group24\n", "set pfs group24"),
-    ("crypto ipsec profile ProtectTheTunnel\n set ikev2-profile X\n", "set ikev2-profile X"),
+    ("crypto ipsec profile ProtectTheTunnel\n set ikev2profile X\n", "set ikev2profile X"),
     ("crypto ipsec security-association replay windowsize 1024\n", "replay windowsize"),
     ("interface Tunnel0\n tunnel protection ipsec profile ProtectTheTunnel shred\n", "shred"),
     ("interface Tunnel0\n tunnel vrf RED\n", "tunnel vrf RED"),
@@ -166,7 +169,8 @@ def test_a_misread_line_keeps_its_tunnel_down(lines: str, named: str) -> None:
         "crypto ipsec transform-set OTHER esp-aes 512\n",
         "crypto ipsec profile OTHER\n set pfs group24\n",
         "crypto map M 10 ipsec-isakmp\n set peer 10.1.12.1\n",
-        "crypto ikev2 keyring K\n peer A\n",
+        "crypto ikev2 keyring K\n peer A\n  adress 10.1.12.1\n",
+        "crypto ikev2 policy P\n match adress 10.1.12.1\n",
         "interface Tunnel7\n tunnel vrf RED\n",
         "router bgp 65000\n neighbor 10.1.12.1 remote-as 1\n",
     ],

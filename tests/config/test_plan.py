@@ -111,6 +111,9 @@ def _with(config: Config, interface: Interface) -> Config:
     return replace(config, interfaces=with_item(config.interfaces, interface.name, interface))
 
 
+_IKEV2 = {"proposal": "proposals", "policy": "policies", "keyring": "keyrings", "profile": "profiles"}
+
+
 def _crypto(config: Config, action: Action) -> Config:
     isakmp, ipsec, new = config.isakmp, config.ipsec, cast(Any, action.new)
     word, _, name = action.key.rpartition(" ")
@@ -121,6 +124,16 @@ def _crypto(config: Config, action: Action) -> Config:
             return replace(config, isakmp=new)
         case "", "ipsec":
             return replace(config, ipsec=replace(new, transform_sets=ipsec.transform_sets, profiles=ipsec.profiles))
+        case "", "ikev2":
+            apart = {name: getattr(config.ikev2, name) for name in _IKEV2.values()}
+            return replace(config, ikev2=replace(new, **apart))
+        case (("ikev2 proposal" | "ikev2 policy" | "ikev2 keyring" | "ikev2 profile"), _):
+            path = _IKEV2[word.removeprefix("ikev2 ")]
+            items = _item(getattr(config.ikev2, path), name, new)
+            return replace(config, ikev2=replace(config.ikev2, **{path: items}))
+        case (("pki trustpoint" | "pki chain" | "pki map"), _):
+            path = f"{word.removeprefix('pki ')}s"
+            return replace(config, pki=replace(config.pki, **{path: _item(getattr(config.pki, path), name, new)}))
         case "isakmp", "keys":
             assert isakmp.keys == action.old
             return replace(config, isakmp=replace(isakmp, keys=cast("tuple[PreSharedKey, ...]", new)))

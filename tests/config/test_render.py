@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.config.samples import ACCEPTANCE, EDITING, OPENERS, configurations, lines_of, ordered
+from tests.config.samples import ACCEPTANCE, EDITING, OPENERS, configurations, lines_of, opened, ordered
 
 from seikan.config.grammar import LineError
 from seikan.config.handlers import ConfigError
@@ -96,9 +96,7 @@ def test_every_row_reads_what_it_writes(command) -> None:  # type: ignore[no-unt
         config, context = Config(), ModeContext()
         if command.mode in SECTIONS:
             port = command.syntax.startswith("crypto map") and command.mode == "config-if"  # which no tunnel has
-            result = apply_line(config, context, "interface fa0/0" if port else OPENERS[command.mode])
-            assert result.context is not None
-            config, context = result.config, result.context
+            config, context = opened(("interface fa0/0",) if port else OPENERS[command.mode])
         elif command.mode != CONFIG:
             opener = {"config-line": "line vty 0 4", "config-stored": "route-map A permit 10"}[command.mode]
             result = apply_line(config, context, opener)

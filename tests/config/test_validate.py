@@ -337,7 +337,10 @@ TOLD: tuple[tuple[str, tuple[tuple[int, str], ...]], ...] = (
         "interface Virtual-Template2 type tunnel\n ip address 10.66.0.1 255.255.255.0\n tunnel destination 192.0.2.7\n",
         (
             (FIRST, "Virtual-Template2 stays down: dynamic VTI needs tunnel mode ipsec ipv4"),
-            (FIRST, "Virtual-Template2: no isakmp profile has virtual-template 2: nothing is made from it"),
+            (
+                FIRST,
+                "Virtual-Template2: no isakmp or ikev2 profile has virtual-template 2: nothing is made from it",
+            ),
             (FIRST, "Virtual-Template2: all its copies would have its address: type ip unnumbered"),
             (FIRST, "Virtual-Template2: tunnel destination is not used: each copy has its spoke's address"),
         ),
@@ -558,7 +561,7 @@ MISREAD: tuple[tuple[str, set[str]], ...] = (
     ("crypto isakmp key 6 QUJD address 192.0.2.77\n", {"Virtual-Template1"}),
     ("crypto ipsec transform-set T esp-aes 512\n", {"FastEthernet0/0", "Virtual-Template1"}),
     ("crypto ipsec transform-set U esp-aes 512\n", set()),
-    ("crypto ipsec profile P\n set ikev2-profile X\n", {"Virtual-Template1"}),
+    ("crypto ipsec profile P\n set ikev2profile X\n", {"Virtual-Template1"}),
 )
 
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
+from tests.vectors.ikev2 import RFC7748
+from tests.vectors.mlkem import WYCHEPROOF_MLKEM
 from tests.vectors.published import HMAC_VECTORS, RFC5903
 
-from seikan.crypto.key_exchange import InvalidPublicValue, curve_key_pair, generate_key_pair, modp_prime
+from seikan.crypto.key_exchange import (
+    InvalidPublicValue,
+    available,
+    curve_key_pair,
+    generate_key_pair,
+    modp_prime,
+    octets_key_pair,
+    respond,
+)
 from seikan.crypto.keys import Phase1Keys, derive_skeyids, expand_encryption_key, keymat, skeyid_pre_shared
 from seikan.crypto.prf import prf
 from seikan.wire.constants import ENCRYPTION_BY_NAME, GROUP_BY_NUMBER, GROUPS, HASH_BY_NAME, Group
@@ -50,9 +61,22 @@ def test_curves_of_rfc_5903(number: int) -> None:
     assert responder.shared(initiator.public).hex() == vector["shared"]
 
 
+@pytest.mark.parametrize("number", sorted(WYCHEPROOF_MLKEM))
+def test_ml_kem_of_wycheproof(number: int) -> None:
+    """FIPS 203; a ciphertext that was changed gives another secret, not an error (section 6.3)."""
+    group, vector = GROUP_BY_NUMBER[number], WYCHEPROOF_MLKEM[number]
+    if not available(group):
+        pytest.skip(f"this installation of cryptography has no {group.name}")
+    pair = octets_key_pair(group, bytes.fromhex(vector["seed"]))
+    assert hashlib.sha256(pair.public).hexdigest() == vector["public_sha256"]
+    ciphertext = bytes.fromhex(vector["ciphertext"])
+    assert pair.shared(ciphertext).hex() == vector["secret"]
+    assert pair.shared(ciphertext[:-1] + b"\0").hex() != vector["secret"]
+
+
 def test_primes_follow_their_formula() -> None:
     """RFC 2409 section 6.2 and RFC 3526: the first and last octets are known, the rest is digits of pi."""
-    for group in (group for group in GROUPS if not group.curve):
+    for group in (group for group in GROUPS if not group.curve and not group.kem):
         octets = modp_prime(group.octets).to_bytes(group.octets, "big")
         assert octets.hex().startswith("ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74")
         assert octets.endswith(b"\xff" * 8)
@@ -63,22 +87,50 @@ def test_primes_follow_their_formula() -> None:
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
 def test_both_sides_share_one_secret(group: Group) -> None:
-    one, other = generate_key_pair(group), generate_key_pair(group)
+    if not available(group):
+        pytest.skip(f"this installation of cryptography has no {group.name}")
+    one = generate_key_pair(group)
     assert len(one.public) == group.octets
-    assert one.shared(other.public) == other.shared(one.public)
-    assert len(one.shared(other.public)) == (group.octets // 2 if group.curve else group.octets)
+    public, shared = respond(group, one.public)
+    assert len(public) == (group.response_octets or group.octets)
+    assert one.shared(public) == shared
+    assert repr(shared) == f"<secret of {len(shared)} octets>"
+    if group.kem or group.curve == "x25519":
+        assert len(shared) == 32
+    else:
+        other = generate_key_pair(group)
+        assert one.shared(other.public) == other.shared(one.public)
+        assert len(shared) == (group.octets // 2 if group.curve else group.octets)
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
 def test_values_outside_the_group_are_refused(group: Group) -> None:
+    if not available(group):
+        pytest.skip(f"this installation of cryptography has no {group.name}")
     pair = generate_key_pair(group)
-    wrong = [bytes(group.octets), bytes(group.octets - 1), b"\xff" * group.octets, b""]
-    if not group.curve:
+    wrong = [bytes(group.octets - 1), b""]
+    if group.kem:  # FIPS 203 section 7.2: coefficients above the modulus; of a ciphertext only its length is checked
+        with pytest.raises(InvalidPublicValue):
+            respond(group, b"\xff" * group.octets)
+    elif group.curve == "x25519":
+        wrong.append(bytes(group.octets))
+    else:
+        wrong += [bytes(group.octets), b"\xff" * group.octets]
+    if not group.curve and not group.kem:
         prime = modp_prime(group.octets)
         wrong += [value.to_bytes(group.octets, "big") for value in (1, prime - 1, prime)]
     for value in wrong:
         with pytest.raises(InvalidPublicValue):
             pair.shared(value)
+        with pytest.raises(InvalidPublicValue):
+            respond(group, value)
+
+
+def test_x25519_of_rfc_7748() -> None:
+    """RFC 7748 section 6.1; RFC 8031 section 3.1 sends these octets as they are."""
+    pair = octets_key_pair(GROUP_BY_NUMBER[31], bytes.fromhex(RFC7748["private"]))
+    assert pair.public.hex() == RFC7748["public"]
+    assert pair.shared(bytes.fromhex(RFC7748["peer"])).hex() == RFC7748["shared"]
 
 
 def test_a_short_skeyid_e_is_expanded() -> None:

@@ -84,6 +84,7 @@ class FakeNetlink:
     states: dict[str, bool] = field(default_factory=dict)
     mtus: dict[str, int] = field(default_factory=dict)
     crypto_routes: dict[int, str] = field(default_factory=dict)
+    announced: list[tuple[str, InterfaceAddress]] = field(default_factory=list)
     way: str | None = "eth0"
     route_questions: int = 0
     dumps: int = 0
@@ -117,6 +118,12 @@ class FakeNetlink:
         self.route_questions += 1
         return None if self.way is None else RouteLookup(self.way, None, None, 1500, False)
 
+    def held_ipv4(self) -> dict[str, set[IPv4Interface]]:
+        return {
+            name: {address for address in held if isinstance(address, IPv4Interface)}
+            for name, held in self.held.items()
+        }
+
     def addresses_set(self, interface: str) -> tuple[InterfaceAddress, ...]:
         return tuple(address for name, address in self.ours if name == interface)
 
@@ -124,6 +131,9 @@ class FakeNetlink:
         if address not in self.held.setdefault(interface, []):
             self.held[interface].append(address)
             self.ours.add((interface, address))
+
+    async def announce_address(self, interface: str, address: InterfaceAddress) -> None:
+        self.announced.append((interface, address))
 
     async def remove_address(self, interface: str, address: InterfaceAddress) -> None:
         self.held[interface].remove(address)
@@ -188,6 +198,7 @@ class FakeFrr:
 
     told: tuple[object, ...] = ((), {}, {}, {}, {})
     problems: tuple[str, ...] = ()
+    known: Callable[[], dict[str, set[IPv4Interface]]] = dict
 
     async def apply(self, config: Config, names: Mapping[str, str], addresses: Mapping[str, IPv4Interface]) -> None:
         ospf = {name: interface.ospf for name, interface in config.interfaces.items()}
@@ -195,6 +206,13 @@ class FakeFrr:
 
     async def retry(self) -> bool:
         return False
+
+    @property
+    def available(self) -> bool:
+        return True
+
+    async def addresses(self) -> dict[str, set[IPv4Interface]]:
+        return self.known()
 
 
 @dataclass
@@ -250,6 +268,7 @@ class Bench:
         self.memory = MemoryPlane()
         self.netlink = FakeNetlink(self.memory)
         self.frr, self.firewall, self.sockets = FakeFrr(), FakeFirewall(), FakeSockets()
+        self.frr.known = self.netlink.held_ipv4
         self.watched: set[Address] = set()
         self.router = Router(directory / "startup-config", "bench", strict=False)
         self.router.journal.close()

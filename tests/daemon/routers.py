@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.interop.control import execute
 from tests.interop.network import Host, Network, network
 
 from seikan.lab import daemons
@@ -120,16 +121,7 @@ class Router:
         return self.daemon.wait(limit)
 
     def exec(self, line: str, *, check: bool = True) -> str:
-        done = subprocess.run(
-            cli_command("exec", self.name, line),
-            env=environment(self.host.runtime),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return execute(self.host.runtime, self.name, line, check=check)
 
     def login(self) -> Terminal:
         return Terminal(self.name, cli_command("cli", self.name), environment(self.host.runtime))

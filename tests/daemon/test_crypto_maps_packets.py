@@ -169,7 +169,9 @@ interface eth0
         )
         made.routers[role].start()
     h1 = made.hosts["r1"]
-    until(lambda: "FULL" in made.r1.exec("show ip ospf neighbor"), 60, what=made.logs)
+    # Until both have the other's route, packets between the hosts are the default route's, and no map's.
+    for router, network in ((made.r1, "10.30.1.0"), (made.r3, "10.10.1.0")):
+        until(lambda router=router, network=network: network in router.exec("show ip route ospf"), 60, what=made.logs)
     until(lambda: h1.answers("10.30.1.10"), what=made.logs)
     assert made.clear_packets() == 0
     rules = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import fuzz_config, fuzz_engine, fuzz_wire
+from tests.fuzz import fuzz_config, fuzz_engine, fuzz_wire, fuzz_wire_v2
 from tests.fuzz.runner import mutations
 
 SECONDS = 4.0
@@ -10,6 +10,10 @@ SECONDS = 4.0
 
 def test_wire() -> None:
     assert mutations(fuzz_wire.check, fuzz_wire.SEEDS, SECONDS) > 2000
+
+
+def test_wire_v2() -> None:
+    assert mutations(fuzz_wire_v2.check, fuzz_wire_v2.SEEDS, SECONDS) > 2000
 
 
 def test_engine() -> None:

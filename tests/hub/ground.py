@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.hub.fleet import PLACES, address
+from tests.interop.control import execute
 from tests.interop.network import Host, Network, network
 
 from seikan.lab import daemons
-from seikan.lab.driver import cli_command, environment
 
 HUB = "10.64.0.1"
 GATEWAY = "10.64.0.2"
@@ -87,16 +87,7 @@ class Ground:
     fleet: Fleet
 
     def exec(self, line: str) -> str:
-        done = subprocess.run(
-            cli_command("exec", self.hub.name, line),
-            env=environment(self.hub.runtime),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return execute(self.hub.runtime, self.hub.name, line)
 
     def accesses(self) -> dict[str, bool]:
         """Virtual-Access interfaces by name, and whether their line protocol is up."""

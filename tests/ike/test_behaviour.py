@@ -14,8 +14,8 @@ from seikan.ike.engine import ClearTarget, Engine
 from seikan.ike.settings import EngineSettings, TunnelSettings
 from seikan.wire.constants import (
     ENCRYPTION_BY_NAME,
-    GROUPS,
     HASHES,
+    IKE_V1_GROUPS,
     INTEGRITY_BY_NAME,
     ExchangeType,
     NotifyType,
@@ -69,6 +69,9 @@ def policies(*rows: IsakmpPolicy) -> Change:
     return lambda base: replace(base, policies=rows)
 
 
+CHACHA = TransformSet("CHACHA", ENCRYPTION_BY_NAME["chacha20-poly1305"], None)
+
+
 def sets(*rows: TransformSet) -> Change:
     return lambda base: with_tunnel(base, transform_sets=rows)
 
@@ -76,7 +79,7 @@ def sets(*rows: TransformSet) -> Change:
 # -- what can be negotiated ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+@pytest.mark.parametrize("group", IKE_V1_GROUPS.values(), ids=lambda group: group.name)
 def test_every_group_with_real_mathematics(group: object) -> None:
     number = group.number  # type: ignore[attr-defined]
 
@@ -264,6 +267,23 @@ def test_pfs_that_the_responder_demands_is_named() -> None:
     world.a.initiate()
     world.run(1.0)
     assert state_of(world.b)[1]["ipsec pfs"] == ("group 14", "none")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda base: with_tunnel(base, pfs_group=31), "set pfs group31 of profile ProtectTheTunnel can be"),
+        (sets(CHACHA), "no usable transform set in profile ProtectTheTunnel: CHACHA can be"),
+    ],
+    ids=["group31", "chacha20"],
+)
+def test_what_only_ikev2_has_is_not_proposed_and_says_so(change: Change, words: str) -> None:
+    world = World(12, change=change)
+    world.a.initiate()
+    world.b.initiate()
+    world.run(30.0)
+    assert not world.a.up
+    assert (state_of(world.a)[0] or "").startswith(words)
 
 
 def test_missing_key_and_missing_policy_are_named() -> None:

@@ -170,6 +170,19 @@ def test_des_and_unknown_numbers_have_words() -> None:
     }
 
 
+def test_groups_that_only_ikev2_has_are_refused_whoever_asks() -> None:
+    """Group 31 on both sides, and asked of a responder that takes any group."""
+    modern = replace(PHASE_TWO, pfs_group=31)
+    payload = transforms.offer(modern, transforms.Modes(), b"\0\0\1\0")
+    for ours in (modern, replace(PHASE_TWO, pfs_group=None)):
+        found = transforms.choose(ours, transforms.Modes(), payload, initiator=False)
+        assert isinstance(found, tuple)
+        assert [(row.attribute, row.remote) for row in found] == [("ipsec pfs", "group 31, not known to IKEv1")]
+    asked = replace(POLICY, group=31)
+    assert policy.negotiable((asked, POLICY)) == (POLICY,)
+    assert policy.choose((asked,), policy.offer((asked,))) is None
+
+
 def test_transform_sets_are_chosen_in_our_order() -> None:
     gcm = TransformSet("GCM", ENCRYPTION_BY_NAME["aes-gcm-16-256"], None)
     ours = replace(PHASE_TWO, transform_sets=(gcm, TRANSFORM))

@@ -7,7 +7,7 @@ from tests.conftest import lacking
 from tests.interop.charon import program
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def charon_installed() -> None:
     """Skips or fails where strongSwan's charon is not installed."""
     if program() is None:

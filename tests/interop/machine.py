@@ -10,7 +10,6 @@ import lzma
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from tests.conftest import find_tool, lacking
 from tests.interop.network import run
+from tests.interop.packages import unpacked
 
 KERNEL_PACKAGE = "linux-image-6.12-amd64"
 _MODULES = """
@@ -51,7 +51,7 @@ cd {directory}
 {command}
 echo "{mark}$?"
 echo o >/proc/sysrq-trigger
-read forever </dev/zero
+sleep infinity
 """
 _MARK = "machine-exit-status:"
 
@@ -61,38 +61,9 @@ def run_in_machine(command: Sequence[str], limit: float) -> tuple[int, str]:
 
     Skips, or fails, the test where the machine cannot be had. `limit` in seconds, of emulation.
     """
-    for tool in ("qemu-system-x86_64", "busybox", "depmod", "modprobe"):
-        if find_tool(tool) is None:
-            lacking(f"{tool} is not installed: make test installs it")
-    kernel = _kernel()
-    with tempfile.TemporaryDirectory() as made:
-        initramfs = Path(made) / "initramfs"
-        job = _JOB.format(
-            path=shlex.quote(os.environ.get("PATH", os.defpath)),
-            home=shlex.quote(str(Path.home())),
-            directory=shlex.quote(str(Path.cwd())),
-            command=shlex.join(command),
-            mark=_MARK,
-        )
-        initramfs.write_bytes(_archive(kernel, job))
-        console = _boot(kernel, initramfs, limit)
-    found = re.findall(rf"^{_MARK}(\d+)$", console, re.MULTILINE)
-    return (int(found[-1]) if found else 125), console
-
-
-def _boot(kernel: Path, initramfs: Path, limit: float) -> str:
-    """What the machine wrote on its console until it was off, or `limit` seconds had passed."""
-    console = initramfs.with_name("console")
-    with console.open("wb") as output:
+    with tempfile.TemporaryDirectory() as made, (Path(made) / "console").open("wb") as output:
         machine = subprocess.Popen(
-            [
-                *(find_tool("qemu-system-x86_64") or "", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"),
-                *("-m", "2048", "-nographic", "-no-reboot", "-nic", "none"),
-                *("-kernel", str(next((kernel / "boot").glob("vmlinuz-*"))), "-initrd", str(initramfs)),
-                *("-append", "console=ttyS0 quiet panic=-1 mitigations=off"),
-                *("-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"),
-                *("-device", "virtio-9p-pci,fsdev=root,mount_tag=root"),
-            ],
+            machine_command(Path(made), shlex.join(command)),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -104,52 +75,72 @@ def _boot(kernel: Path, initramfs: Path, limit: float) -> str:
         finally:
             machine.kill()
             machine.wait()
-    return console.read_text(errors="replace").replace("\r", "")
+        console = (Path(made) / "console").read_text(errors="replace").replace("\r", "")
+    found = re.findall(rf"^{_MARK}(\d+)$", console, re.MULTILINE)
+    return (int(found[-1]) if found else 125), console
 
 
-def _kernel() -> Path:
-    """The unpacked kernel package, fetched once; skips or fails the test where apt has none."""
-    place = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "seikan-tests" / KERNEL_PACKAGE
-    if (place / "ready").exists():
-        return place
-    if find_tool("apt-get") is None:
-        lacking(f"the kernel {KERNEL_PACKAGE} is a Debian package, and there is no apt-get here")
-    found = _newest_kernel()
-    if found is None:  # lists that were never fetched
-        run("apt-get", "update", "-q", limit=300, check=False)
-        found = _newest_kernel()
-    if found is None:
-        lacking(f"apt knows no {KERNEL_PACKAGE}")
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    fetched = subprocess.run(
-        ["apt-get", "download", "-q", str(found)], cwd=place, capture_output=True, text=True, timeout=300, check=False
+def machine_command(directory: Path, command: str, devices: Sequence[str] = (), modules: str = "") -> list[str]:
+    """What starts the machine: it runs a line of shell and is off.
+
+    `directory` takes its initial file system; `devices` are further arguments, `modules` further modules. Skips, or
+    fails, the test where the machine cannot be had.
+    """
+    for tool in ("qemu-system-x86_64", "busybox", "depmod", "modprobe"):
+        if find_tool(tool) is None:
+            lacking(f"{tool} is not installed: make test installs it")
+    package = kernel()
+    initramfs = directory / "initramfs"
+    job = _JOB.format(
+        path=shlex.quote(os.environ.get("PATH", os.defpath)),
+        home=shlex.quote(str(Path.home())),
+        directory=shlex.quote(str(Path.cwd())),
+        command=command,
+        mark=_MARK,
     )
-    if fetched.returncode != 0:
-        lacking(f"{found} could not be fetched: {(fetched.stderr.strip().splitlines() or ['?'])[-1]}")
-    package = next(place.glob("*.deb"))
-    run("dpkg", "-x", str(package), str(place), limit=120)
-    package.unlink()
-    run(find_tool("depmod") or "", "-b", str(place), _version(place), limit=120)
-    (place / "ready").touch()
+    initramfs.write_bytes(_archive(package, job, f"{_MODULES} {modules}"))
+    return [
+        *(find_tool("qemu-system-x86_64") or "", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"),
+        *("-m", "2048", "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot"),
+        *("-kernel", str(next((package / "boot").glob("vmlinuz-*"))), "-initrd", str(initramfs)),
+        *("-append", "console=ttyS0 quiet panic=-1 mitigations=off"),
+        *("-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"),
+        *("-device", "virtio-9p-pci,fsdev=root,mount_tag=root"),
+        *(devices or ("-nic", "none")),
+    ]
+
+
+def kernel() -> Path:
+    """The unpacked kernel; skips or fails the test where apt has none."""
+    named = _newest_kernel()
+    if named is None:  # lists that were never fetched
+        run("apt-get", "update", "-q", limit=300, check=False)
+        named = _newest_kernel()
+    if named is None:
+        lacking(f"apt knows no {KERNEL_PACKAGE}")
+    place = unpacked(str(named))
+    if not (place / "lib" / "modules" / _version(place) / "modules.dep").exists():
+        run(find_tool("depmod") or "", "-b", str(place), _version(place), limit=120)
     return place
 
 
 def _newest_kernel() -> str | None:
     """The package that KERNEL_PACKAGE stands for, where apt knows it."""
+    if find_tool("apt-cache") is None:
+        return None
     found = re.search(r"Depends: (linux-image-\S+)", run("apt-cache", "depends", KERNEL_PACKAGE, check=False))
     return None if found is None else found[1]
 
 
-def _version(kernel: Path) -> str:
-    return next((kernel / "lib" / "modules").iterdir()).name
+def _version(package: Path) -> str:
+    return next((package / "lib" / "modules").iterdir()).name
 
 
-def _modules(kernel: Path) -> dict[str, bytes]:
+def _modules(package: Path, names: str) -> dict[str, bytes]:
     """The modules and what they need, in the order in which they are to be loaded."""
     found: dict[str, bytes] = {}
-    for module in _MODULES.split():
-        command = (find_tool("modprobe") or "", "-d", str(kernel), "-S", _version(kernel), "--show-depends", module)
+    for module in names.split():
+        command = (find_tool("modprobe") or "", "-d", str(package), "-S", _version(package), "--show-depends", module)
         for line in run(*command, check=False).splitlines():
             if line.startswith("insmod "):
                 path = Path(line.split()[1])
@@ -160,9 +151,9 @@ def _modules(kernel: Path) -> dict[str, bytes]:
     return found
 
 
-def _archive(kernel: Path, job: str) -> bytes:
+def _archive(package: Path, job: str, names: str) -> bytes:
     """An initramfs: the modules, a shell, and the job."""
-    modules = _modules(kernel)
+    modules = _modules(package, names)
     files = {
         "init": _INIT.encode(),
         "job": job.encode(),

@@ -179,18 +179,23 @@ def two_sites(net: Network) -> tuple[Site, Site]:
 NAT_OUTSIDE = "10.8.0.254"
 
 
+def masquerade(router: Host) -> None:
+    """Have a host forward, and rewrite what leaves its device `outside`."""
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    router.run(
+        "nft",
+        "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; "
+        'add rule ip nat post oifname "outside" masquerade',
+    )
+
+
 def sites_with_nat(net: Network) -> tuple[Site, Site]:
     """The first site behind a router that masquerades it as NAT_OUTSIDE; the second at 10.8.0.2."""
     left, nat, right = net.host("a"), net.host("nat"), net.host("b")
     net.wire(left, "eth0", "10.9.0.1/24", nat, "inside", "10.9.0.254/24")
     net.wire(nat, "outside", f"{NAT_OUTSIDE}/24", right, "eth0", "10.8.0.2/24")
     left.ip("route", "add", "default", "via", "10.9.0.254")
-    nat.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-    nat.run(
-        "nft",
-        "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; "
-        'add rule ip nat post oifname "outside" masquerade',
-    )
+    masquerade(nat)
     for host, inner in ((left, "172.16.1.1"), (right, "172.16.2.1")):
         host.ip("address", "add", f"{inner}/32", "dev", "lo")
     return Site(left, "eth0", "10.9.0.1", "172.16.1.1"), Site(right, "eth0", "10.8.0.2", "172.16.2.1")

@@ -9,10 +9,10 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.interop.control import execute
 from tests.interop.network import Site
 
 from seikan.lab import daemons, proof
-from seikan.lab.driver import cli_command, environment
 
 _CONFIG = """\
 hostname {name}
@@ -149,15 +149,7 @@ class Seikan:
 
     def exec(self, line: str) -> str:
         """What the router answers to one command."""
-        done = subprocess.run(
-            cli_command("exec", self.name, line),
-            env=environment(self.site.host.runtime),
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=True,
-        )
-        return done.stdout
+        return execute(self.site.host.runtime, self.name, line, limit=180)
 
     def isakmp_sas(self) -> list[str]:
         """The lines of `show crypto isakmp sa` that are in QM_IDLE and live."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,11 @@ def lab_command(*arguments: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def failed_claims(output: str) -> list[str]:
+    """The claims of a lab's proof that do not hold, as it printed them; a router's log lines may say FAIL too."""
+    return re.findall(r"^ +FAIL  .*", output, re.MULTILINE)
 
 
 def left_of(name: str) -> list[str]:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.lab.labs import execute, lab_command, left_of
+from tests.lab.labs import execute, failed_claims, lab_command, left_of
 
 from seikan.lab import daemons, proof
 from seikan.lab.driver import Console, login
@@ -42,7 +42,7 @@ def test_two_labs_at_once_prove_themselves_and_leave_nothing(names: Callable[[],
         output, _ = each.communicate(timeout=LAB_SECONDS)
         assert each.returncode == 0, output
         assert f"lab {name}: it works; taken down" in output
-        assert "FAIL" not in output
+        assert failed_claims(output) == []
         assert "R3(config-if)#tunnel mode ipsec ipv4" in output
         assert "%CRYPTO-6-ISAKMP_ON_OFF: ISAKMP is ON" in output
         assert "no inner address in any frame: 0 of" in output

@@ -146,6 +146,10 @@ def test_an_unnumbered_tunnel_from_down_to_full_and_back(routers: tuple[Router, 
     assert "10.1.12.1/32" not in routes  # the borrowed address is no network of the tunnel
     assert "10.1.12.2/32" not in routes  # nor does its lender's peer announce it
 
+    known = one.namespace.run(one.frr.addresses())
+    assert known["Tunnel0"] == {IPv4Interface("10.1.12.1/32")}
+    assert known["eth0"] == {IPv4Interface("10.1.12.1/24")}
+
     (status,) = one.namespace.run(one.frr.ospf())
     assert (status.process, str(status.router_id), status.areas) == (1, "1.1.1.1", (IPv4Address(0),))
     (neighbor,) = status.neighbors

@@ -219,6 +219,22 @@ def test_changes_are_told_by_kind(host: Host) -> None:
     host.inside.call(events.close)
 
 
+def test_an_address_can_be_told_again_which_changes_nothing(host: Host) -> None:
+    run, netlink = host.inside.run, host.netlink
+    ours = IPv4Interface("10.1.12.1/24")
+    run(netlink.add_address("eth0", ours))
+    before, seen = host.state(), set[Change]()
+    events = NetlinkEvents(seen.update)
+    host.inside.call(events.open)
+    run(netlink.announce_address("eth0", IPv4Interface("192.0.2.1/24")))  # the system's: not ours to set again
+    run(netlink.announce_address("eth0", IPv4Interface("10.1.12.9/24")))  # nobody's
+    run(netlink.announce_address("eth0", ours))
+    host.inside.until(lambda: Change.ADDRESS in seen)
+    assert seen == {Change.ADDRESS}
+    assert host.state() == before
+    host.inside.call(events.close)
+
+
 def test_of_routes_only_those_to_watched_destinations_are_told(host: Host) -> None:
     seen: list[Change] = []
     events = NetlinkEvents(lambda changes: seen.extend(changes))

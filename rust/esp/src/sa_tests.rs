@@ -45,9 +45,9 @@ fn pair(kind: (Encryption, Option<Integrity>), extended: bool) -> (Outbound, Inb
     )
 }
 
-/// draft-mcgrew-gcm-test-01 ("Test Cases for the use of GCM and GMAC in IPsec ESP"): key with salt,
-/// SPI, sequence number (32 or 64 bits), IV, plaintext with padding and trailer, ciphertext with ICV.
-struct GcmCase {
+/// draft-mcgrew-gcm-test-01 ("Test Cases for the use of GCM and GMAC in IPsec ESP") and, for
+/// ChaCha20-Poly1305, RFC 7634 appendix A: key with salt, SPI, sequence number (32 or 64 bits), IV, plaintext with padding and trailer, ciphertext with ICV.
+struct AeadCase {
     encryption: Encryption,
     key: &'static str,
     spi: u32,
@@ -58,8 +58,8 @@ struct GcmCase {
     sealed: &'static str,
 }
 
-const GCM_CASES: [GcmCase; 3] = [
-    GcmCase {
+const AEAD_CASES: [AeadCase; 4] = [
+    AeadCase {
         encryption: Encryption::AesGcm128,
         key: "4c80cdefbb5d10da906ac73c3613a634 2e443b68",
         spi: 0x0000_4321,
@@ -72,7 +72,7 @@ const GCM_CASES: [GcmCase; 3] = [
                  cfa2436f14a3f3cf65925bf1f4a13c5d15b21e1884f5ff6247aeabb786b93bce
                  61bc17d768fd9732459018148f6cbe722fd04796562dfdb4",
     },
-    GcmCase {
+    AeadCase {
         encryption: Encryption::AesGcm128,
         key: "feffe9928665731c6d6a8f9467308308 cafebabe",
         spi: 0x0000_a5f8,
@@ -85,7 +85,7 @@ const GCM_CASES: [GcmCase; 3] = [
                  3de81827c10e9a4f51330d0eec41664 2cfbb85a5b47e48a4ec3b9ba95d918bd1
                  83b70d3aa8bc6ee4c309e9d85a41ad4a",
     },
-    GcmCase {
+    AeadCase {
         encryption: Encryption::AesGcm256,
         key: "abbccddef00112233445566778899aab abbccddef00112233445566778899aab 11223344",
         spi: 0x4a2c_bfe3,
@@ -98,11 +98,26 @@ const GCM_CASES: [GcmCase; 3] = [
                  748a637985771d347f0545659f14e99def842d8eb335f4eecfdbf831824b4c49
                  15956c96",
     },
+    AeadCase {
+        encryption: Encryption::ChaCha20Poly1305,
+        key: "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f a0a1a2a3",
+        spi: 0x0102_0304,
+        sequence: 5,
+        extended: false,
+        iv: "1011121314151617",
+        plain: "45000054a6f200004001e778c6336405c000020508005b7a3a080000553bec1000073627
+                08090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b
+                2c2d2e2f3031323334353637 01020204",
+        sealed: "24039428b97f417e3c13753a4f05087b67c352e6a7fab1b982d466ef407ae5c6
+                 14ee8099d52844eb61aa95dfab4c02f72aa71e7c4c4f64c9befe2facc638e8f3
+                 cbec163fac469b502773f6fb94e664da9165b82829f641e0
+                 76aaa8266b7fb0f7b11b369907e1ad43",
+    },
 ];
 
 #[test]
-fn published_gcm_packets() {
-    for case in GCM_CASES {
+fn published_aead_packets() {
+    for case in AEAD_CASES {
         let suite = Suite::new(case.encryption, &unhex(case.key), None, &[]).unwrap();
         let plain = unhex(case.plain);
         let mut packet = case.spi.to_be_bytes().to_vec();

@@ -17,6 +17,7 @@ pub enum Encryption {
     AesGcm128,
     AesGcm192,
     AesGcm256,
+    ChaCha20Poly1305,
 }
 
 /// An integrity algorithm of ESP, by the name the control side uses.
@@ -31,7 +32,7 @@ pub enum Integrity {
 struct EncryptionRow {
     name: &'static str,
     encryption: Encryption,
-    /// Octets of key and, for GCM, of the salt behind it (RFC 4106 section 8.1).
+    /// Octets of key and, for an AEAD, of the salt behind it (RFC 4106 section 8.1, RFC 7634 section 2.1).
     key: usize,
     salt: usize,
     iv: usize,
@@ -45,8 +46,8 @@ struct IntegrityRow {
     icv: usize,
 }
 
-/// RFC 3602, RFC 4106, RFC 2410.
-const ENCRYPTIONS: [EncryptionRow; 7] = [
+/// RFC 3602, RFC 4106, RFC 7634, RFC 2410.
+const ENCRYPTIONS: [EncryptionRow; 8] = [
     EncryptionRow { name: "null", encryption: Encryption::Null, key: 0, salt: 0, iv: 0, block: 4 },
     EncryptionRow { name: "aes-cbc-128", encryption: Encryption::AesCbc128, key: 16, salt: 0, iv: 16, block: 16 },
     EncryptionRow { name: "aes-cbc-192", encryption: Encryption::AesCbc192, key: 24, salt: 0, iv: 16, block: 16 },
@@ -54,6 +55,14 @@ const ENCRYPTIONS: [EncryptionRow; 7] = [
     EncryptionRow { name: "aes-gcm-16-128", encryption: Encryption::AesGcm128, key: 16, salt: 4, iv: 8, block: 4 },
     EncryptionRow { name: "aes-gcm-16-192", encryption: Encryption::AesGcm192, key: 24, salt: 4, iv: 8, block: 4 },
     EncryptionRow { name: "aes-gcm-16-256", encryption: Encryption::AesGcm256, key: 32, salt: 4, iv: 8, block: 4 },
+    EncryptionRow {
+        name: "chacha20-poly1305",
+        encryption: Encryption::ChaCha20Poly1305,
+        key: 32,
+        salt: 4,
+        iv: 8,
+        block: 4,
+    },
 ];
 
 /// RFC 2404, RFC 4868.
@@ -64,7 +73,8 @@ const INTEGRITIES: [IntegrityRow; 4] = [
     IntegrityRow { name: "hmac-sha512-256", integrity: Integrity::HmacSha512_256, key: 64, icv: 32 },
 ];
 
-const GCM_ICV: usize = 16;
+/// Of every AEAD here.
+const AEAD_ICV: usize = 16;
 
 /// Why a suite could not be made; the text never contains key material.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,7 +89,7 @@ impl fmt::Display for SuiteError {
 impl std::error::Error for SuiteError {}
 
 impl Encryption {
-    pub const ALL: [Encryption; 7] = [
+    pub const ALL: [Encryption; 8] = [
         Self::Null,
         Self::AesCbc128,
         Self::AesCbc192,
@@ -87,6 +97,7 @@ impl Encryption {
         Self::AesGcm128,
         Self::AesGcm192,
         Self::AesGcm256,
+        Self::ChaCha20Poly1305,
     ];
 
     pub fn from_name(name: &str) -> Result<Self, SuiteError> {
@@ -142,7 +153,7 @@ impl Integrity {
 }
 
 enum Transform {
-    Gcm { key: LessSafeKey, salt: Zeroizing<[u8; 4]> },
+    Aead { key: LessSafeKey, salt: Zeroizing<[u8; 4]> },
     Mac(Box<EncryptThenMac>),
 }
 
@@ -202,6 +213,7 @@ impl Suite {
                 let algorithm = match encryption {
                     Encryption::AesGcm128 => &aead::AES_128_GCM,
                     Encryption::AesGcm192 => &aead::AES_192_GCM,
+                    Encryption::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
                     _ => &aead::AES_256_GCM,
                 };
                 let (key, salt_octets) = encryption_key.split_at(row.key);
@@ -209,7 +221,7 @@ impl Suite {
                     UnboundKey::new(algorithm, key).map_err(|_| SuiteError(format!("{} refused the key", row.name)))?;
                 let mut salt = Zeroizing::new([0; 4]);
                 salt.copy_from_slice(salt_octets);
-                (Transform::Gcm { key: LessSafeKey::new(key), salt }, GCM_ICV)
+                (Transform::Aead { key: LessSafeKey::new(key), salt }, AEAD_ICV)
             }
             (false, Some(integrity)) => {
                 let wanted = integrity.key_octets();
@@ -249,21 +261,22 @@ impl Suite {
     /// the ICV (RFC 4303 section 2.2.1, RFC 4106 section 5).
     pub(crate) fn protect(&self, packets: &mut [&mut [u8]], sequences: std::ops::Range<u64>, extended: bool) {
         match &self.transform {
-            Transform::Gcm { key, salt } => {
+            Transform::Aead { key, salt } => {
                 for (packet, sequence) in packets.iter_mut().zip(sequences) {
-                    // The IV need only be unique under the key: the sequence number is (RFC 4106 section 3.1).
+                    // The IV need only be unique under the key: the sequence number is (RFC 4106 section 3.1,
+                    // RFC 7634 section 2).
                     packet[HEADER..HEADER + 8].copy_from_slice(&sequence.to_be_bytes());
                     let (aad, length) = associated_data(packet, sequence, extended);
-                    let end = packet.len() - GCM_ICV;
+                    let end = packet.len() - AEAD_ICV;
                     let (body, icv) = packet.split_at_mut(end);
-                    // Sealing fails only for inputs of more than 2^36 octets.
+                    // Sealing fails only for inputs of more than 2^36 octets (ChaCha20: 2^38).
                     let tag = key
                         .seal_in_place_separate_tag(
                             nonce(salt, sequence),
                             Aad::from(&aad[..length]),
                             &mut body[HEADER + 8..],
                         )
-                        .expect("an ESP packet is shorter than what AES-GCM can seal");
+                        .expect("an ESP packet is shorter than what an AEAD can seal");
                     icv.copy_from_slice(tag.as_ref());
                 }
             }
@@ -284,11 +297,11 @@ impl Suite {
     /// Verify the ICV and decrypt in place; false leaves nothing of use in the packet.
     pub(crate) fn unprotect(&self, packet: &mut [u8], sequence: u64, extended: bool) -> bool {
         match &self.transform {
-            Transform::Gcm { key, salt } => {
+            Transform::Aead { key, salt } => {
                 let (aad, length) = associated_data(packet, sequence, extended);
                 let mut iv = [0; 8];
                 iv.copy_from_slice(&packet[HEADER..HEADER + 8]);
-                let end = packet.len() - GCM_ICV;
+                let end = packet.len() - AEAD_ICV;
                 let (body, icv) = packet.split_at_mut(end);
                 let nonce = nonce(salt, u64::from_be_bytes(iv));
                 key.open_in_place_separate_tag(nonce, Aad::from(&aad[..length]), icv, &mut body[HEADER + 8..]).is_ok()
@@ -347,7 +360,7 @@ fn nonce(salt: &[u8; 4], iv: u64) -> Nonce {
     Nonce::assume_unique_for_key(octets)
 }
 
-/// SPI and sequence number, 32 or 64 bits of it (RFC 4106 section 5).
+/// SPI and sequence number, 32 or 64 bits of it (RFC 4106 section 5, RFC 7634 section 2.1).
 fn associated_data(packet: &[u8], sequence: u64, extended: bool) -> ([u8; 12], usize) {
     let mut aad = [0; 12];
     aad[..4].copy_from_slice(&packet[..4]);

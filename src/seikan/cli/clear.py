@@ -77,6 +77,9 @@ _HELP = {
     "clear": "Reset functions",
     "crypto": "Encryption subsystem",
     "isakmp": "ISAKMP database",
+    "ikev2": "IKEv2 SAs with everything below them, and statistics",
+    "stats": "Reset the counters of show crypto ikev2 stats",
+    "psh": "Clear the SA with one Tunnel-id of show crypto ikev2 sa",
     "sa": "IPsec security associations",
     "session": "Crypto sessions of all peers",
     "call": "Crypto call admission info",
@@ -111,6 +114,11 @@ _LOCAL = "local (<local:ipv4>|<local:ipv6>) [port <local_port:number(1-65535)>]"
 
 CLEAR_COMMANDS: tuple[ExecCommand, ...] = (
     ExecCommand("clear crypto isakmp [<conn_id:number(1-32766)>]", _clear(ClearKind.ISAKMP), _HELP),
+    ExecCommand("clear crypto ikev2 sa", _clear(ClearKind.IKEV2_SA), _HELP),
+    ExecCommand(f"clear crypto ikev2 sa {_REMOTE}", _clear(ClearKind.IKEV2_SA), _HELP),
+    ExecCommand(f"clear crypto ikev2 sa {_LOCAL}", _clear(ClearKind.IKEV2_SA), _HELP),
+    ExecCommand("clear crypto ikev2 sa psh <conn_id:number(1-2147483647)>", _clear(ClearKind.IKEV2_SA), _HELP),
+    ExecCommand("clear crypto ikev2 stats", _clear(ClearKind.IKEV2_STATS), _HELP),
     ExecCommand(f"clear crypto sa [peer {_PEER}]", _clear(ClearKind.SA), _HELP),
     ExecCommand("clear crypto sa map <crypto_map:word>", _clear(ClearKind.SA), _HELP),
     ExecCommand(f"clear crypto sa (entry|spi) {_PEER} esp <spi:word>", _sa_entry, _HELP),

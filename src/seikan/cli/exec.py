@@ -20,6 +20,7 @@ from seikan.cli.answers import (
 )
 from seikan.cli.clear import CLEAR_COMMANDS
 from seikan.cli.requests import (
+    KEYLOG,
     Close,
     Copy,
     Debug,
@@ -151,11 +152,31 @@ def _show_debugging(status: Status) -> Iterable[str]:
 
 
 # The topics of `debug` and how IOS names them in its answers.
-DEBUG_NAMES = MappingProxyType({"isakmp": "Crypto ISAKMP", "ipsec": "Crypto IPSEC", "routing": "IP routing"})
-_DEBUG_WORDS = MappingProxyType({"isakmp": "crypto isakmp", "ipsec": "crypto ipsec", "routing": "ip routing"})
+DEBUG_NAMES = MappingProxyType(
+    {
+        "isakmp": "Crypto ISAKMP",
+        "ikev2": "IKEv2 default",
+        "ikev2 error": "IKEv2 error",
+        "ikev2 packet": "IKEv2 packet",
+        "ikev2 internal": "IKEv2 internal",
+        KEYLOG: "IKEv2 key log (keys are written to a file)",
+        "ipsec": "Crypto IPSEC",
+        "routing": "IP routing",
+    }
+)
+_DEBUG_WORDS = MappingProxyType({topic: f"crypto {topic}" for topic in DEBUG_NAMES} | {"routing": "ip routing"})
 _DEBUG_HELP = MappingProxyType({"ip": "IP information", "routing": "Routes that come and go"})
 
-_CRYPTO_HELP = {"crypto": "Encryption subsystem", "isakmp": "ISAKMP", "ipsec": "IPSEC"}
+_CRYPTO_HELP = {
+    "crypto": "Encryption subsystem",
+    "isakmp": "ISAKMP",
+    "ikev2": "IKEv2",
+    "error": "What goes wrong in IKEv2",
+    "packet": "Messages of IKEv2",
+    "internal": "Everything of IKEv2",
+    "keylog": "Write the keys of new IKEv2 SAs to a file, for Wireshark: whoever has it can read the messages",
+    "ipsec": "IPSEC",
+}
 
 
 # The terminal and the session

@@ -88,9 +88,11 @@ class Traceroute:
 
 
 class ClearKind(Enum):
-    """`clear crypto isakmp [conn-id]`, `clear crypto sa [peer A | counters]`, `clear crypto session [remote A]`, …"""
+    """`clear crypto isakmp [conn-id]`, `clear crypto ikev2 sa|stats`, `clear crypto sa [peer A | counters]`, …"""
 
     ISAKMP = "isakmp"
+    IKEV2_SA = "ikev2 sa"
+    IKEV2_STATS = "ikev2 stats"
     SA = "sa"
     SA_COUNTERS = "sa counters"
     SESSION = "session"
@@ -121,9 +123,15 @@ class Clear:
     access_list: str | None = None
 
 
+KEYLOG = "ikev2 keylog"
+
+
 @dataclass(frozen=True, slots=True)
 class Debug:
-    """`[no] debug crypto isakmp|ipsec`, `undebug all`: topic None is all. Output goes to the terminal that asked."""
+    """`[no] debug crypto isakmp|ikev2|ipsec`, `undebug all`: topic None is all. Output goes to the terminal that asked.
+
+    The topic `KEYLOG` has keys written to a file, never shown; "all" turns it off, but not on.
+    """
 
     topic: str | None
     on: bool

@@ -14,6 +14,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 
 from seikan.config.model import Config, IsakmpPolicy, TransformSet
+from seikan.wire.constants import Encryption, Hash, Integrity
 from seikan.wire.selector import Selector
 
 Address = IPv4Address | IPv6Address
@@ -114,6 +115,63 @@ class IsakmpSa:
 
 
 @dataclass(frozen=True, slots=True)
+class Ikev2Sa:
+    """One IKEv2 SA; `state` is IOS's word: READY, IN-NEG, DELETE. Times are in seconds, `window` in messages.
+
+    `message_ids` are the next of this side and of the peer, `child_spis` inbound and outbound ones by pair.
+    """
+
+    tunnel_id: int
+    tunnel: str
+    local: Address
+    local_port: int
+    remote: Address
+    remote_port: int
+    state: str
+    initiator: bool
+    spis: tuple[bytes, bytes]  # initiator's, responder's
+    encryption: Encryption | None
+    integrity: Integrity | None
+    prf: Hash | None
+    group: int | None
+    additional_groups: tuple[int, ...]
+    ppk: bool
+    local_authentication: str | None  # "PSK", "RSA", "ECDSA", "EdDSA"
+    remote_authentication: str | None
+    lifetime: int
+    active: float | None
+    expires: float | None
+    rekeys: int
+    local_identity: str | None
+    peer_identity: str | None
+    profile: str | None
+    message_ids: tuple[int, int]
+    window: int
+    dpd: int
+    nat_local: bool
+    nat_remote: bool
+    fragmentation: bool
+    mobike: bool
+    resumed: bool
+    child_spis: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why a negotiation failed, and what would be right: whole lines to paste, by the end that they are for.
+
+    Ends are "ios" (this router), "ios-peer" and "swanctl-peer".
+    """
+
+    kind: str
+    peer: str
+    at: datetime
+    text: str
+    mismatches: tuple[Mismatch, ...] = ()
+    advice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class IpsecSa:
     """One direction of a child SA."""
 
@@ -189,6 +247,8 @@ class CryptoTunnel:
     peers: tuple[Address, ...] = ()  # all that the crypto map entry may use, in its order
     map_sequence: int | None = None  # of the crypto map entry
     template: int | None = None  # of a Virtual-Access
+    ikev2_profile: str | None = None  # it is negotiated by IKEv2
+    diagnosis: Diagnosis | None = None  # of the last error, where more is known than its text
 
     @property
     def sas(self) -> tuple[IpsecSa, ...]:
@@ -245,6 +305,9 @@ class CryptoStatus:
     drops: Mapping[str, int] = field(default_factory=dict)  # the plane's, of no tunnel
     not_ipsec: Mapping[str, int] = field(default_factory=dict)  # came in clear against a crypto map, by interface
     admission: Admission | None = None
+    ikev2_sas: tuple[Ikev2Sa, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()  # the newest first
+    kept_diagnoses: int = 0  # how many may be
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from seikan.config.grammar import Command, Match
-from seikan.config.model import Config
 from seikan.config.names import is_access, is_template
 from seikan.wire.secret import Secret
 
@@ -30,7 +29,7 @@ def _no_warning(_match: Match) -> Iterable[str]:
     return ()
 
 
-def _no_remark(_before: Config, _match: Match) -> Iterable[str]:
+def _no_remark(_before: Any, _match: Match) -> Iterable[str]:
     return ()
 
 
@@ -55,8 +54,9 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A line that opens a mode about one object.
+    """A line that opens a mode about one object, in global mode or in the section around it.
 
+    What the functions take and give as a configuration is, in a section within another, the object of the outer one.
     `open` makes the object where it is missing and returns its key, or None where there is nothing to say about it
     in a mode of its own; `header` is the line that opens it again, `title` the part of it that never changes. `every`
     gives the keys of all objects. Of what is said to the user, told from the configuration before the line, `warn` is
@@ -64,20 +64,21 @@ class Section:
     """
 
     mode: str
-    open: Callable[[Config, Match], tuple[Config, Hashable]]
-    remove: Callable[[Config, Match], Config]
-    get: Callable[[Config, Any], Any]  # None where it is gone
-    put: Callable[[Config, Any, Any], Config]
-    every: Callable[[Config], Iterable[Hashable]]  # in the order of rendering
+    open: Callable[[Any, Match], tuple[Any, Hashable]]
+    remove: Callable[[Any, Match], Any]
+    get: Callable[[Any, Any], Any]  # None where it is gone
+    put: Callable[[Any, Any, Any], Any]
+    every: Callable[[Any], Iterable[Hashable]]  # in the order of rendering
     header: Callable[[Any, Any], str]  # of key and object
     title: Callable[[Any], str]
-    warn: Callable[[Config, Match], Iterable[str]] = _no_remark
-    note: Callable[[Config, Match], Iterable[str]] = _no_remark
-    remark: Callable[[Config, Match], Iterable[str]] = _no_remark
-    reset: Callable[[Config, Match], Config] | None = None
-    sections: Callable[[Config], Iterable[Hashable]] | None = None  # those rendered as sections, None: every
+    warn: Callable[[Any, Match], Iterable[str]] = _no_remark
+    note: Callable[[Any, Match], Iterable[str]] = _no_remark
+    remark: Callable[[Any, Match], Iterable[str]] = _no_remark
+    reset: Callable[[Any, Match], Any] | None = None
+    sections: Callable[[Any], Iterable[Hashable]] | None = None  # those rendered as sections, None: every
+    lines: Callable[[Any], Iterable[str]] = _nothing  # those of the row that open nothing, rendered in front
 
-    def keys(self, config: Config) -> Iterable[Hashable]:
+    def keys(self, config: Any) -> Iterable[Hashable]:
         """The keys of the objects that are rendered as sections."""
         return self.every(config) if self.sections is None else self.sections(config)
 
@@ -199,6 +200,39 @@ def switch(mode: str, syntax: str, path: str, help: Mapping[str, str]) -> Comman
 def refused(mode: str, syntax: str, reason: str) -> Command:
     """A hidden row that answers with why."""
     return Command(mode, syntax, handler=Refused(reason), hidden=True)
+
+
+def named(mode: str, words: str, path: str, make: Callable[[str], Any]) -> Section:
+    """The section of the objects that `words` NAME opens, which the mapping at the dotted `path` holds.
+
+    The row's argument is called `name`.
+    """
+
+    def held(target: Any) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", _read(target, path))
+
+    def opened(target: Any, match: Match) -> tuple[Any, Hashable]:
+        name = cast(str, match.args["name"])
+        if name not in held(target):
+            target = change(target, path, with_item(held(target), name, make(name)))
+        return target, name
+
+    def removed(target: Any, match: Match) -> Any:
+        name = cast(str, match.args["name"])
+        if name not in held(target):
+            raise ConfigError(f"{words} {name} is not configured")
+        return change(target, path, without_item(held(target), name))
+
+    return Section(
+        mode=mode,
+        open=opened,
+        remove=removed,
+        get=lambda target, name: held(target).get(name),
+        put=lambda target, name, value: change(target, path, with_item(held(target), name, value)),
+        every=lambda target: tuple(held(target)),
+        header=lambda name, _object: f"{words} {name}",
+        title=lambda name: f"{words} {name}",
+    )
 
 
 NOT_TYPED = "Virtual-Access interfaces are made from a Virtual-Template: change that"

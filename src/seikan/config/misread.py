@@ -16,12 +16,24 @@ DEFAULT_SET = "default"
 
 
 @dataclass(frozen=True, slots=True)
+class _Ikev2Names:
+    """What the IKEv2 profiles that are used have named."""
+
+    profiles: frozenset[str]
+    keyrings: frozenset[str]
+    trustpoints: frozenset[str]
+    maps: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Used:
     """What a tunnel or a crypto map has named. `peers` None: any peer may come."""
 
     peers: frozenset[Address] | None
     ipsec_profiles: frozenset[str] = frozenset()
     isakmp_profiles: frozenset[str] = frozenset()
+    ikev2: _Ikev2Names | None = None  # None: IKEv2 is not used
+    ikev1: bool = True
     transform_sets: frozenset[str] = frozenset()
     access_lists: frozenset[str] = frozenset()
     crypto_maps: frozenset[str] = frozenset()
@@ -65,6 +77,12 @@ def about_profile(config: Config, name: str) -> list[StoredLine]:
     return [line for line in config.stored if line.unknown and _concerns(line, used)]
 
 
+def about_ikev2_profile(config: Config, name: str) -> list[StoredLine]:
+    """The unknown lines that may have been about this IKEv2 profile or what it names."""
+    used = _Used(None, ikev2=_ikev2_names(config, (name,)), ikev1=False, protected=False)
+    return [line for line in config.stored if line.unknown and _concerns(line, used)]
+
+
 def not_understood(line: StoredLine) -> str:
     """One line that says so, without secrets."""
     where = f" in {without_secrets(line.path[0])}" if line.path else ""
@@ -85,6 +103,28 @@ def template_profiles(config: Config, name: str) -> tuple[str, ...]:
     return tuple(held.name for held in config.isakmp.profiles.values() if str(held.virtual_template) == number)
 
 
+def ikev2_template_profiles(config: Config, name: str) -> tuple[str, ...]:
+    """The IKEv2 profiles whose peers get a copy of the Virtual-Template with this name."""
+    number = name.removeprefix("Virtual-Template")
+    return tuple(held.name for held in config.ikev2.profiles.values() if str(held.virtual_template) == number)
+
+
+def _ikev2_names(config: Config, names: Iterable[str | None]) -> _Ikev2Names | None:
+    used = frozenset(name for name in names if name is not None)
+    if not used:
+        return None
+    profiles = [config.ikev2.profiles[name] for name in used if name in config.ikev2.profiles]
+    signing = (held.sign_trustpoint for held in profiles)
+    return _Ikev2Names(
+        used,
+        frozenset(held.keyring for held in profiles if held.keyring is not None),
+        frozenset(
+            name for name in (*signing, *(n for held in profiles for n in held.verify_trustpoints)) if name is not None
+        ),
+        frozenset(name for held in profiles for name in held.certificate_maps),
+    )
+
+
 def map_entries(config: Config, crypto_map: CryptoMap) -> tuple[CryptoMapEntry, ...]:
     """The entries of a map, those of its dynamic maps in their place."""
     found: list[CryptoMapEntry] = []
@@ -100,10 +140,14 @@ def _used_by_tunnel(config: Config, interface: Interface) -> _Used:
         return _Used(None, protected=False)
     profile = config.ipsec.profiles.get(tunnel.protection)
     named = (profile.isakmp_profile,) if profile is not None and profile.isakmp_profile is not None else ()
+    ikev2 = None if profile is None else profile.ikev2_profile
+    templates = template_profiles(config, interface.name)
     return _Used(
         peers=None if tunnel.destination is None else frozenset((tunnel.destination,)),
         ipsec_profiles=frozenset((tunnel.protection,)),
-        isakmp_profiles=frozenset((*named, *template_profiles(config, interface.name))),
+        isakmp_profiles=frozenset((*named, *templates)),
+        ikev2=_ikev2_names(config, (ikev2, *ikev2_template_profiles(config, interface.name))),
+        ikev1=ikev2 is None or bool(named or templates),
         transform_sets=frozenset((profile.transform_sets if profile is not None else ()) or (DEFAULT_SET,)),
         access_lists=frozenset(() if tunnel.protection_policy is None else (tunnel.protection_policy,)),
     )
@@ -119,6 +163,8 @@ def _used_by_map(config: Config, interface: Interface) -> _Used:
     return _Used(
         peers=None if dynamic else frozenset(peer.address for entry in entries for peer in entry.peers),
         isakmp_profiles=frozenset(name for name in profiles if name is not None),
+        ikev2=_ikev2_names(config, (entry.ikev2_profile for entry in entries)),
+        ikev1=any(entry.ikev2_profile is None for entry in entries) or not entries,
         transform_sets=frozenset(name for entry in entries for name in entry.transform_sets or (DEFAULT_SET,)),
         access_lists=frozenset(entry.access_list for entry in entries if entry.access_list is not None),
         crypto_maps=frozenset((held.name,)),
@@ -137,10 +183,13 @@ def _within(line: StoredLine, name: str) -> bool:
 #: Sections of crypto that mean nothing here unless a line of what is used names them, which is then unknown too.
 _UNRELATED = (
     ("crypto", "isakmp", "client"),
-    ("crypto", "ikev2"),
     ("crypto", "pki"),
     ("crypto", "ca"),
-    ("crypto", "key"),
+    ("crypto", "key", "generate"),
+    ("crypto", "key", "import"),
+    ("crypto", "key", "export"),
+    ("crypto", "key", "zeroize"),
+    ("crypto", "key", "pubkey-chain"),
     ("crypto", "gdoi"),
     ("crypto", "gkm"),
     ("crypto", "vpn"),
@@ -164,6 +213,12 @@ def _concerns(line: StoredLine, used: _Used) -> bool:
             return bool(names) and _names(first, len(words), names)
     if begins(first, "ip", "access-list") or begins(first, "access-list"):
         return any(word in used.access_lists for word in first.split()[1:4])
+    if begins(first, "crypto", "ikev2") and not begins(first, "crypto", "isakmp"):
+        return used.ikev2 is not None and _concerns_ikev2(first, used.ikev2)
+    if any(begins(first, "crypto", word) for word in ("pki", "ca")):
+        return used.ikev2 is not None and _concerns_pki(first, used.ikev2)
+    if not used.ikev1 and any(begins(first, "crypto", word) for word in ("isakmp", "keyring")):
+        return False
     if not used.protected or not begins(first, "crypto") or any(begins(first, *words) for words in _UNRELATED):
         return False
     if begins(first, "crypto", "keyring") or begins(first, "crypto", "isakmp", "key"):
@@ -171,6 +226,26 @@ def _concerns(line: StoredLine, used: _Used) -> bool:
     if begins(first, "crypto", "isakmp", "peer"):
         return _may_match(first, used.peers)
     return True
+
+
+def _concerns_ikev2(first: str, used: _Ikev2Names) -> bool:
+    """Whether a line of `crypto ikev2` may be about what is used; proposals and policies are everybody's."""
+    word = (_typed(first.lower())[2:3] or [""])[0]
+    for known, names in (("profile", used.profiles), ("keyring", used.keyrings)):
+        if word and known.startswith(word) and not "proposal".startswith(word):
+            return bool(names) and _names(first, 3, names)
+    return not any(begins(first, "crypto", "ikev2", known) for known in ("authorization", "name-mangler", "client"))
+
+
+def _concerns_pki(first: str, used: _Ikev2Names) -> bool:
+    for words, names in (
+        (("trustpoint",), used.trustpoints),
+        (("certificate", "chain"), used.trustpoints),
+        (("certificate", "map"), used.maps),
+    ):
+        if any(begins(first, "crypto", word, *words) for word in ("pki", "ca")):
+            return bool(names) and _names(first, 2 + len(words), names)
+    return False
 
 
 def begins(text: str, *words: str) -> bool:

@@ -20,6 +20,11 @@ TRANSFORM: Final = "cfg-crypto-trans"
 IPSEC_PROFILE: Final = "ipsec-profile"
 CRYPTO_MAP: Final = "config-crypto-map"
 DYNAMIC_MAP: Final = "config-crypto-dynamic-map"
+IKEV2_PROPOSAL: Final = "config-ikev2-proposal"
+IKEV2_POLICY: Final = "config-ikev2-policy"
+IKEV2_KEYRING: Final = "config-ikev2-keyring"
+IKEV2_PEER: Final = "config-ikev2-keyring-peer"
+IKEV2_PROFILE: Final = "config-ikev2-profile"
 STANDARD_ACL: Final = "config-std-nacl"
 EXTENDED_ACL: Final = "config-ext-nacl"
 LINE: Final = "config-line"
@@ -48,6 +53,11 @@ _MODES: tuple[Mode, ...] = (
     Mode(IPSEC_PROFILE, "(ipsec-profile)#", CONFIG),
     Mode(CRYPTO_MAP, "(config-crypto-map)#", CONFIG),
     Mode(DYNAMIC_MAP, "(config-crypto-map)#", CONFIG),
+    Mode(IKEV2_PROPOSAL, "(config-ikev2-proposal)#", CONFIG),
+    Mode(IKEV2_POLICY, "(config-ikev2-policy)#", CONFIG),
+    Mode(IKEV2_KEYRING, "(config-ikev2-keyring)#", CONFIG),
+    Mode(IKEV2_PEER, "(config-ikev2-keyring-peer)#", IKEV2_KEYRING),
+    Mode(IKEV2_PROFILE, "(config-ikev2-profile)#", CONFIG),
     Mode(STANDARD_ACL, "(config-std-nacl)#", CONFIG),
     Mode(EXTENDED_ACL, "(config-ext-nacl)#", CONFIG),
     Mode(LINE, "(config-line)#", CONFIG),

@@ -53,6 +53,7 @@ class _Reader:
         self._problems: list[Problem] = []
         self._header = 0  # the indent of the section's first line
         self._body: int | None = None  # the indent of its other lines, None before the first
+        self._around: list[tuple[ModeContext, int, int | None]] = []  # the same of the sections around it
         self._sections: dict[str, int] = {}  # each section's title and its first line
         self._unknown: list[tuple[int, str]] = []  # the unknown lines around this one: indent, text
 
@@ -85,8 +86,7 @@ class _Reader:
             return
         except ConfigError as error:
             self._problem(number, indent + 1, line.split()[0], (), f"{without_secrets(line)!r}: {error}")
-            if TABLE.match(self._context.mode, line).command.mode != self._context.mode:
-                self._context = ModeContext()
+            self._move(self._context.around(TABLE.match(self._context.mode, line).command.mode), indent)
             self._keep(line, indent)
             return
         stripped = tuple(line.split())
@@ -99,24 +99,36 @@ class _Reader:
                 for length in range(len(words), len(words) + 3):
                     self._sections.setdefault(" ".join(stripped[:length]), number)
         if context != self._context or context.mode == CONFIG:
-            self._header = indent
-            self._body = None
-            for title in context.path[:1]:
-                self._sections.setdefault(title, number)
-        self._config, self._context = result.config, context
+            for length in range(1, len(context.path) + 1):
+                self._sections.setdefault(" ".join(context.path[:length]), number)
+        self._config = result.config
+        self._move(context, indent)
+
+    def _move(self, context: ModeContext, indent: int) -> None:
+        """Into the section `context`, whose first line was `indent` columns in, or back to one around this one."""
+        if context == self._context and context.mode != CONFIG:
+            return
+        if context.mode != CONFIG and context.outer == self._context and self._context.mode != CONFIG:
+            self._around.append((self._context, self._header, self._body))
+        while self._around and self._around[-1][0] not in (context, context.outer):
+            self._around.pop()
+        if self._around and self._around[-1][0] == context:
+            self._context, self._header, self._body = self._around.pop()
+        else:
+            self._context, self._header, self._body = context, indent, None
 
     def _leave(self, indent: int) -> None:
         """A line not deeper than the section's header, where the section's lines are deeper, is outside."""
-        if self._context.mode == CONFIG:
-            return
-        if self._context.mode == STORED and indent <= self._header:
-            # Such a section takes any words, so only the indent tells that one of its lines is meant.
-            self._context = ModeContext()
-        elif self._body is None:
-            if indent > self._header:
-                self._body = indent
-        elif indent <= self._header:
-            self._context = ModeContext()
+        while self._context.mode != CONFIG:
+            # A stored section takes any words, so only the indent tells that one of its lines is meant.
+            stored = self._context.mode == STORED and indent <= self._header
+            if not stored and self._body is None:
+                if indent > self._header:
+                    self._body = indent
+                return
+            if not stored and indent > self._header:
+                return
+            self._move(self._context.outer, indent)
 
     def _not_understood(self, line: str, indent: int, number: int, error: LineError) -> None:
         shown = without_secrets(line)
@@ -132,7 +144,7 @@ class _Reader:
             what += f", expected {expected}" if expected else ", no command of this router"
         self._problem(number, error.column + 1, word, error.expected, f"{shown!r}: {what}")
         if self._context.mode != CONFIG and indent <= self._header and _fits_outside(self._context.mode, line):
-            self._context = ModeContext()
+            self._move(ModeContext(), indent)
         self._keep(line, indent)
 
     def _problem(self, number: int, column: int, word: str, expected: tuple[str, ...], text: str) -> None:

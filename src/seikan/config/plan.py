@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from operator import attrgetter
 from typing import TypeVar
 
 from seikan.config.commands.routing import route_key
 from seikan.config.model import Config, Interface, Ipsec, Isakmp, OspfInterface, Tunnel
+from seikan.config.model_ikev2 import Ikev2
 from seikan.config.names import is_template, is_tunnel
 
 Key = TypeVar("Key", bound=Hashable)
@@ -64,6 +66,9 @@ class Action:
     | CRYPTO | `isakmp`, `ipsec` | `Isakmp` and `Ipsec` without what has a key of its own |
     | | `isakmp keys` | the tuple of global keys |
     | | `isakmp policy N`, `isakmp peer A`, `isakmp profile N`, `keyring N` | the object |
+    | | `ikev2` | `Ikev2` without what has a key of its own |
+    | | `ikev2 proposal N`, `ikev2 policy N`, `ikev2 keyring N`, `ikev2 profile N` | the object |
+    | | `pki trustpoint N`, `pki chain N`, `pki map N` | the object |
     | | `transform-set N`, `profile N` (IPsec's), `crypto-map N`, `dynamic-map N` | the object |
 
     Virtual-Access interfaces, which only configurations derived from the running one have, are interfaces with a
@@ -166,6 +171,10 @@ def _crypto(old: Config, new: Config) -> Iterator[Action]:
     )
     yield from _mapping(kind, lambda name: f"isakmp profile {name}", old.isakmp.profiles, new.isakmp.profiles)
     yield from _mapping(kind, lambda name: f"keyring {name}", old.keyrings, new.keyrings)
+    yield from _value(kind, "ikev2", bare_ikev2(old.ikev2), bare_ikev2(new.ikev2))
+    for word, path in _NAMED:
+        before, after = attrgetter(path)(old), attrgetter(path)(new)
+        yield from _mapping(kind, lambda name, word=word: f"{word} {name}", before, after)
     yield from _value(kind, "ipsec", bare_ipsec(old.ipsec), bare_ipsec(new.ipsec))
     yield from _mapping(kind, lambda name: f"transform-set {name}", old.ipsec.transform_sets, new.ipsec.transform_sets)
     yield from _mapping(kind, lambda name: f"profile {name}", old.ipsec.profiles, new.ipsec.profiles)
@@ -176,6 +185,26 @@ def _crypto(old: Config, new: Config) -> Iterator[Action]:
 def bare_isakmp(isakmp: Isakmp) -> Isakmp:
     """`crypto isakmp` without policies, keys, peers and profiles, which have actions of their own."""
     return replace(isakmp, policies=Isakmp().policies, keys=(), peers=(), profiles=Isakmp().profiles)
+
+
+#: What of IKEv2 and PKI has an action for each name.
+_NAMED = (
+    ("ikev2 proposal", "ikev2.proposals"),
+    ("ikev2 policy", "ikev2.policies"),
+    ("ikev2 keyring", "ikev2.keyrings"),
+    ("ikev2 profile", "ikev2.profiles"),
+    ("pki trustpoint", "pki.trustpoints"),
+    ("pki chain", "pki.chains"),
+    ("pki map", "pki.maps"),
+)
+
+
+def bare_ikev2(ikev2: Ikev2) -> Ikev2:
+    """`crypto ikev2` without proposals, policies, keyrings and profiles, which have actions of their own."""
+    none = Ikev2()
+    return replace(
+        ikev2, proposals=none.proposals, policies=none.policies, keyrings=none.keyrings, profiles=none.profiles
+    )
 
 
 def bare_ipsec(ipsec: Ipsec) -> Ipsec:

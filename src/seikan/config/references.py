@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from seikan.config import defaults_ikev2
 from seikan.config.misread import DEFAULT_SET
 from seikan.config.model import Config, CryptoMapEntry, Interface, IpsecProfile, IsakmpProfile
+from seikan.config.model_ikev2 import Ikev2Profile
 from seikan.config.names import type_of
 from seikan.config.route_maps import has_route_map
 
@@ -26,6 +28,7 @@ _NAT = "ip nat inside source"
 def missing(config: Config) -> Found:
     """The same with the section that each is about."""
     yield from _profiles(config)
+    yield from _ikev2(config)
     yield from _maps(config)
     for interface in config.interfaces.values():
         title = f"interface {interface.name}"
@@ -63,6 +66,39 @@ def _profiles(config: Config) -> Found:
             yield title, f"{title}: {no_set(name)}"
         if unknown_profile(config, profile.isakmp_profile):
             yield title, f"{title}: {no_isakmp_profile(profile.isakmp_profile)}"
+        if unknown_ikev2_profile(config, profile.ikev2_profile):
+            yield title, f"{title}: {no_ikev2_profile(profile.ikev2_profile)}"
+
+
+def _ikev2(config: Config) -> Found:
+    ikev2 = config.ikev2
+    for policy in ikev2.policies.values():
+        title = f"crypto ikev2 policy {policy.name}"
+        for name in policy.proposals:
+            if defaults_ikev2.proposal(ikev2, name) is None:
+                yield title, f"{title}: {no_proposal(name)}"
+    for profile in ikev2.profiles.values():
+        title = f"crypto ikev2 profile {profile.name}"
+        yield from ((title, f"{title}: {text}") for text in missing_in_ikev2(config, profile))
+
+
+def missing_in_ikev2(config: Config, profile: Ikev2Profile) -> Iterator[str]:
+    """What an IKEv2 profile names in vain."""
+    if profile.keyring is not None and profile.keyring not in config.ikev2.keyrings:
+        yield no_ikev2_keyring(profile.keyring)
+    for name in dict.fromkeys((profile.sign_trustpoint, *profile.verify_trustpoints)):
+        if name is not None and name not in config.pki.trustpoints:
+            yield no_trustpoint(name)
+    for name in profile.certificate_maps:
+        if name not in config.pki.maps:
+            yield no_certificate_map(name)
+    number = profile.virtual_template
+    if number is not None and f"Virtual-Template{number}" not in config.interfaces:
+        text = f"virtual-template {number}: that interface is not configured"
+        yield f"{text} (interface Virtual-Template{number} type tunnel)"
+    for local in profile.match_local:
+        if isinstance(local, str) and absent(config, local):
+            yield f"match address local interface {local}: that interface is not configured"
 
 
 def _maps(config: Config) -> Found:
@@ -92,6 +128,8 @@ def missing_in_entry(config: Config, entry: CryptoMapEntry) -> Iterator[str]:
         yield no_set(name)
     if unknown_profile(config, entry.isakmp_profile):
         yield no_isakmp_profile(entry.isakmp_profile)
+    if unknown_ikev2_profile(config, entry.ikev2_profile):
+        yield no_ikev2_profile(entry.ikev2_profile)
 
 
 def _of_interface(config: Config, interface: Interface) -> Iterator[str]:
@@ -132,6 +170,11 @@ def unknown_profile(config: Config, name: str | None) -> bool:
     return name is not None and name not in config.isakmp.profiles
 
 
+def unknown_ikev2_profile(config: Config, name: str | None) -> bool:
+    """Whether an IKEv2 profile is named that does not exist."""
+    return name is not None and name not in config.ikev2.profiles
+
+
 def unknown_keyrings(config: Config, profile: IsakmpProfile) -> Iterable[str]:
     """The keyrings that it names in vain."""
     return [name for name in profile.keyrings if name not in config.keyrings and name != GLOBAL_KEYRING]
@@ -151,6 +194,26 @@ def no_set(name: str) -> str:
 
 def no_isakmp_profile(name: str | None) -> str:
     return f"isakmp profile {name} does not exist (crypto isakmp profile {name})"
+
+
+def no_ikev2_profile(name: str | None) -> str:
+    return f"ikev2 profile {name} does not exist (crypto ikev2 profile {name})"
+
+
+def no_proposal(name: str) -> str:
+    return f"proposal {name} does not exist (crypto ikev2 proposal {name})"
+
+
+def no_ikev2_keyring(name: str) -> str:
+    return f"keyring local {name} does not exist (crypto ikev2 keyring {name})"
+
+
+def no_trustpoint(name: str) -> str:
+    return f"trustpoint {name} does not exist (crypto pki trustpoint {name})"
+
+
+def no_certificate_map(name: str) -> str:
+    return f"certificate map {name} does not exist (crypto pki certificate map {name} 10)"
 
 
 def no_keyring(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
+from typing import Any
 
 from seikan.config.commands import TABLE
 from seikan.config.commands.system import HOSTNAME
@@ -38,7 +39,7 @@ def render_lines(config: Config) -> tuple[str, ...]:
 def render_section(config: Config, kind: str, name: str) -> tuple[str, ...]:
     """One section, such as `interface` `Tunnel0`; empty where there is none."""
     title = f"{kind} {name}"
-    for section in SECTIONS.values():
+    for section in (command.handler for command in _rows(CONFIG) if isinstance(command.handler, Section)):
         for key in section.every(config):
             if section.title(key) == title:
                 return tuple(_section(config, section, key))
@@ -62,6 +63,9 @@ def _blocks(config: Config) -> Iterator[tuple[list[str], bool]]:
     for command in _rows(CONFIG):
         handler = command.handler
         if isinstance(handler, Section):
+            bare = list(handler.lines(config))
+            if bare:
+                yield bare, False
             for key in handler.keys(config):
                 yield list(_section(config, handler, key)), True
         elif isinstance(handler, Setting):
@@ -91,13 +95,20 @@ def _kept(config: Config, mode: str, path: tuple[str, ...]) -> _Kept:
     return found
 
 
-def _section(config: Config, section: Section, key: Hashable) -> Iterable[str]:
-    target = section.get(config, key)
+def _section(
+    config: Config, section: Section, key: Hashable, around: Any = None, outside: tuple[str, ...] = ()
+) -> Iterable[str]:
+    """`around` is the object of the section that this one is in, None: the configuration; `outside` its path."""
+    target = section.get(config if around is None else around, key)
     yield section.header(key, target)
-    path = (section.title(key),)
+    path = (*outside, section.title(key))
     kept = _kept(config, section.mode, path)
     for command in _rows(section.mode):
-        if isinstance(command.handler, Setting):
+        if isinstance(command.handler, Section):
+            for inner in command.handler.keys(target):
+                yield from (f" {line}" for line in _section(config, command.handler, inner, target, path))
+                yield f" {_SEPARATOR}"
+        elif isinstance(command.handler, Setting):
             for line in (*command.handler.render(target), *kept.get(command, ())):
                 yield f" {line}"
         elif isinstance(command.handler, Stored):

@@ -19,12 +19,14 @@ __all__ = ["SECTIONS", "TABLE", "LineResult", "ModeContext", "apply_line", "kept
 SECTIONS: dict[str, Section] = {
     command.handler.mode: command.handler for command in TABLE.commands if isinstance(command.handler, Section)
 }
+_OUTER = {command.handler.mode: command.mode for command in TABLE.commands if isinstance(command.handler, Section)}
 
 
 @dataclass(frozen=True, slots=True)
 class ModeContext:
     """Where a session is: its mode, the key of the object the mode is about, and the lines of the modes around it.
 
+    In a section within another the key is a pair: the outer section's key and its own.
     `unfinished` is True where a line changed the object, which is of no use yet: whoever leaves its mode is warned.
     """
 
@@ -32,6 +34,19 @@ class ModeContext:
     key: Any = None
     path: tuple[str, ...] = ()
     unfinished: bool = field(default=False, compare=False)
+
+    @property
+    def outer(self) -> ModeContext:
+        """The mode around this one."""
+        mode = _OUTER.get(self.mode, CONFIG)
+        return ModeContext() if mode == CONFIG else ModeContext(mode, self.key[0], self.path[:-1])
+
+    def around(self, mode: str) -> ModeContext:
+        """This mode, or the one around it that is `mode`; global mode where none is."""
+        context = self
+        while context.mode not in (mode, CONFIG):
+            context = context.outer
+        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +88,17 @@ def _apply(config: Config, context: ModeContext, line: str) -> LineResult:
 
 
 def _carry_out(config: Config, context: ModeContext, match: Match) -> LineResult:
-    here = context if match.command.mode == context.mode else ModeContext()
+    here = context.around(match.command.mode)
     handler = match.command.handler
     if isinstance(handler, Leave):
         leaves = handler.to_exec or here.mode == CONFIG
-        return LineResult(config, None if leaves else ModeContext())
+        return LineResult(config, None if leaves else here.outer)
     if isinstance(handler, Refused):
         raise ConfigError(handler.reason)
     if isinstance(handler, Stored):
         return _store(config, here, match, handler)
     if isinstance(handler, Section):
-        return _section(config, match, handler)
+        return _section(config, here, match, handler)
     assert isinstance(handler, Setting)
     if handler.otherwise is not None and not handler.mine(_target(config, here)):
         return _store(config, here, match, handler.otherwise)
@@ -133,17 +148,40 @@ def _warned(warnings: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"% Warning: {text}" for text in warnings)
 
 
-def _target(config: Config, context: ModeContext) -> Any:
-    """The object that the lines of the mode are about."""
+def _get(config: Config, context: ModeContext) -> Any:
+    """The object that the lines of the mode are about; None where it is gone."""
     section = SECTIONS.get(context.mode)
-    target = config if section is None else section.get(config, context.key)
+    if section is None:
+        return config
+    if _OUTER[context.mode] == CONFIG:
+        return section.get(config, context.key)
+    around = _get(config, context.outer)
+    return None if around is None else section.get(around, context.key[1])
+
+
+def _put(config: Config, context: ModeContext, changed: Any) -> Config:
+    """The configuration with the object that the lines of the mode are about replaced."""
+    section = SECTIONS.get(context.mode)
+    if section is None:
+        assert isinstance(changed, Config)
+        return changed
+    if _OUTER[context.mode] == CONFIG:
+        after = section.put(config, context.key, changed)
+        assert isinstance(after, Config)
+        return after
+    return _put(config, context.outer, section.put(_get(config, context.outer), context.key[1], changed))
+
+
+def _target(config: Config, context: ModeContext) -> Any:
+    """As `_get`. Raises ConfigError where it is gone."""
+    target = _get(config, context)
     if target is None:
         raise ConfigError("this object was removed meanwhile: leave its mode")
     return target
 
 
 def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -> LineResult:
-    section, target = SECTIONS.get(context.mode), _target(config, context)
+    target = _target(config, context)
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     if not match.negation:
@@ -154,26 +192,29 @@ def _set(config: Config, context: ModeContext, match: Match, handler: Setting) -
         changed = handler.reset(target, match)
     else:
         changed = handler.remove(target, match)
-    after = changed if section is None else section.put(config, context.key, changed)
+    after = _put(config, context, changed)
     if context.mode == INTERFACE:
         warnings = (*warnings, *mtu_warnings(config.interfaces[context.key], after, context.key))
     return LineResult(after, context, _warned(warnings), notices)
 
 
-def _section(config: Config, match: Match, handler: Section) -> LineResult:
+def _section(config: Config, here: ModeContext, match: Match, handler: Section) -> LineResult:
+    """`here` is the mode that the section's first line belongs to."""
+    around = _target(config, here)
     if not match.negation:
-        after, key = handler.open(config, match)
-        context = ModeContext() if key is None else ModeContext(handler.mode, key, (handler.title(key),))
-        notices = tuple(handler.note(config, match))
-        warnings = _warned((*handler.warn(config, match), *notices))
-        return LineResult(after, context, (*handler.remark(config, match), *warnings), notices)
+        after, key = handler.open(around, match)
+        inner = key if here.mode == CONFIG else (here.key, key)
+        context = here if key is None else ModeContext(handler.mode, inner, (*here.path, handler.title(key)))
+        notices = tuple(handler.note(around, match))
+        warnings = _warned((*handler.warn(around, match), *notices))
+        return LineResult(_put(config, here, after), context, (*handler.remark(around, match), *warnings), notices)
     if match.negation == "default" and handler.reset is not None:
-        return LineResult(handler.reset(config, match), ModeContext())
-    after = handler.remove(config, match)
-    gone = {handler.title(key) for key in set(handler.every(config)) - set(handler.every(after))}
-    stored = tuple(line for line in after.stored if not (line.path and line.path[0] in gone))
-    after = replace(after, stored=stored)
-    return LineResult(after, ModeContext())
+        return LineResult(_put(config, here, handler.reset(around, match)), here)
+    without = handler.remove(around, match)
+    after = _put(config, here, without)
+    gone = {(*here.path, handler.title(key)) for key in set(handler.every(around)) - set(handler.every(without))}
+    stored = tuple(line for line in after.stored if line.path[: len(here.path) + 1] not in gone)
+    return LineResult(replace(after, stored=stored), here)
 
 
 @lru_cache(maxsize=4096)

@@ -14,11 +14,13 @@ from seikan.config.references import (
     absent,
     missing_in_entry,
     missing_references,
+    no_ikev2_profile,
     no_isakmp_profile,
     no_list,
     no_local_address,
     no_map,
     no_set,
+    unknown_ikev2_profile,
     unknown_profile,
     unknown_sets,
 )
@@ -76,7 +78,7 @@ def _incomplete(config: Config, interface: Interface) -> Iterator[str]:
     name = interface.crypto_map
     if name is None:
         return
-    if not config.isakmp.enabled:
+    if not config.isakmp.enabled and not only_ikev2(config, name):
         yield "ISAKMP is turned off (no crypto isakmp enable)"
     held = config.crypto_maps.get(name)
     if held is None:
@@ -93,6 +95,12 @@ def _incomplete(config: Config, interface: Interface) -> Iterator[str]:
     if all(broken.values()):
         number = next(iter(broken))
         yield f"crypto map {name}: all its entries are disabled, {number} because: {broken[number][0]}"
+
+
+def only_ikev2(config: Config, name: str) -> bool:
+    """Whether all entries of a crypto map have an IKEv2 profile."""
+    entries = misread.map_entries(config, config.crypto_maps.get(name, CryptoMap(name)))
+    return bool(entries) and all(entry.ikev2_profile is not None for entry in entries)
 
 
 def _lacking(config: Config, entry: CryptoMapEntry) -> Iterator[str]:
@@ -123,6 +131,8 @@ def _unusable(config: Config, entry: CryptoMapEntry) -> Iterator[str]:
         yield from (no_set(name) for name in unknown)
     if unknown_profile(config, entry.isakmp_profile):
         yield no_isakmp_profile(entry.isakmp_profile)
+    if unknown_ikev2_profile(config, entry.ikev2_profile):
+        yield no_ikev2_profile(entry.ikev2_profile)
 
 
 def _disabled(config: Config) -> Found:

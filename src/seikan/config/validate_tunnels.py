@@ -11,11 +11,13 @@ from seikan.config.names import is_access, is_template, sort_key
 from seikan.config.references import (
     Found,
     missing_references,
+    no_ikev2_profile,
     no_isakmp_profile,
     no_keyring,
     no_policy,
     no_profile,
     no_set,
+    unknown_ikev2_profile,
     unknown_keyrings,
     unknown_profile,
     unknown_sets,
@@ -67,33 +69,48 @@ def _downed(config: Config) -> Found:
 
 
 def _incomplete(config: Config, interface: Interface, tunnel: Tunnel) -> Iterator[str]:
-    over_ipv6 = tunnel.mode in (TunnelMode.GRE_IPV6, TunnelMode.IPSEC_IPV6)
     if is_template(interface.name) and not tunnel.mode.ipsec:
         yield "dynamic VTI needs tunnel mode ipsec ipv4"
-    for word, address in (("source", tunnel.source), ("destination", tunnel.destination)):
-        if address is None or isinstance(address, str) or (address.version == 6) == over_ipv6:
-            continue
-        yield f"tunnel mode {tunnel.mode.value} needs an IPv{6 if over_ipv6 else 4} {word}, {address} is none"
+    yield from _families(tunnel)
     if tunnel.protection is None:
         if tunnel.mode.ipsec:
             yield f"tunnel mode {tunnel.mode.value} needs tunnel protection ipsec profile"
         if tunnel.protection_policy is not None:
             yield "tunnel protection ipsec policy needs tunnel protection ipsec profile"
         return
-    if not config.isakmp.enabled:
+    profile = config.ipsec.profiles.get(tunnel.protection)
+    if not config.isakmp.enabled and (profile is None or profile.ikev2_profile is None):
         yield "ISAKMP is turned off (no crypto isakmp enable)"
     if tunnel.protection_policy is not None:
         yield from _policy(config, tunnel, tunnel.protection_policy)
     yield from _unshared(config, interface)
-    profile = config.ipsec.profiles.get(tunnel.protection)
     if profile is None:
         yield no_profile(tunnel.protection)
         return
+    if tunnel.mode is TunnelMode.IPSEC_DUAL_OVERLAY and profile.ikev2_profile is None:
+        yield f"tunnel mode ipsec dual-overlay needs IKEv2: type set ikev2-profile in IPsec profile {profile.name}"
     yield from _without_offer(config, profile)
 
 
+def _families(tunnel: Tunnel) -> Iterator[str]:
+    """Addresses of the wrong family. That of a dual-overlay tunnel is the one that its ends have."""
+    ends = [
+        (word, address)
+        for word, address in (("source", tunnel.source), ("destination", tunnel.destination))
+        if address is not None and not isinstance(address, str)
+    ]
+    if tunnel.mode is TunnelMode.IPSEC_DUAL_OVERLAY:
+        if len({address.version for _, address in ends}) > 1:
+            yield f"tunnel source {ends[0][1]} and tunnel destination {ends[1][1]} need one family, IPv4 or IPv6"
+        return
+    version = 6 if tunnel.mode in (TunnelMode.GRE_IPV6, TunnelMode.IPSEC_IPV6) else 4
+    for word, address in ends:
+        if address.version != version:
+            yield f"tunnel mode {tunnel.mode.value} needs an IPv{version} {word}, {address} is none"
+
+
 def _policy(config: Config, tunnel: Tunnel, name: str) -> Iterator[str]:
-    if tunnel.mode is not TunnelMode.IPSEC_IPV4:
+    if tunnel.mode is not TunnelMode.IPSEC_IPV4 or tunnel.overlay is not None:
         yield "tunnel protection ipsec policy needs tunnel mode ipsec ipv4"
     access_list = config.access_lists.get(name)
     if access_list is None:
@@ -110,6 +127,8 @@ def _without_offer(config: Config, profile: IpsecProfile) -> Iterator[str]:
         yield from (f"{about}: {no_set(name)}" for name in unknown)
     if unknown_profile(config, profile.isakmp_profile):
         yield f"{about}: {no_isakmp_profile(profile.isakmp_profile)}"
+    if unknown_ikev2_profile(config, profile.ikev2_profile):
+        yield f"{about}: {no_ikev2_profile(profile.ikev2_profile)}"
     isakmp_profile = config.isakmp.profiles.get(profile.isakmp_profile or "")
     if isakmp_profile is not None:
         keyrings = list(unknown_keyrings(config, isakmp_profile))
@@ -208,12 +227,13 @@ def _remarks(config: Config, interface: Interface, tunnel: Tunnel) -> Iterator[s
 
 
 def _template_remarks(config: Config, interface: Interface, tunnel: Tunnel) -> Iterator[str]:
-    if not misread.template_profiles(config, interface.name):
+    profiles = misread.template_profiles(config, interface.name)
+    if not profiles and not misread.ikev2_template_profiles(config, interface.name):
         number = interface.name.removeprefix("Virtual-Template")
-        yield f"no isakmp profile has virtual-template {number}: nothing is made from it"
+        yield f"no isakmp or ikev2 profile has virtual-template {number}: nothing is made from it"
     if interface.address is not None or interface.secondary:
         yield "all its copies would have its address: type ip unnumbered"
-    if tunnel.destination is not None:
+    if tunnel.destination is not None or tunnel.destination_name is not None:
         yield "tunnel destination is not used: each copy has its spoke's address"
 
 
@@ -224,7 +244,11 @@ def _fits(config: Config, tunnel: Tunnel) -> int | None:
         return None
     source = config.interfaces.get(tunnel.source) if isinstance(tunnel.source, str) else None
     link_mtu = _LINK_MTU if source is None or source.mtu is None else source.mtu
-    outer_ipv6 = tunnel.mode in (TunnelMode.GRE_IPV6, TunnelMode.IPSEC_IPV6)
+    outer_ipv6 = tunnel.mode in (TunnelMode.GRE_IPV6, TunnelMode.IPSEC_IPV6) or (
+        tunnel.mode is TunnelMode.IPSEC_DUAL_OVERLAY
+        and tunnel.destination is not None
+        and tunnel.destination.version == 6
+    )
     found = []
     for name in profile.transform_sets:
         chosen = config.ipsec.transform_sets.get(name)

@@ -1,4 +1,4 @@
-"""The pseudo-random function of IKEv1: HMAC over the negotiated hash (RFC 2409 section 4, RFC 2104)."""
+"""The pseudo-random functions of IKE: HMAC over the negotiated hash (RFC 2409 section 4, RFC 7296 section 3.3.2)."""
 
 from __future__ import annotations
 

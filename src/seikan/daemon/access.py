@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from seikan.config.model import Config, Interface, OspfProcess, TunnelMode
+from seikan.config.model import Config, Interface, OspfProcess
 from seikan.config.names import is_template
 from seikan.config.validate import tunnel_problems
-from seikan.daemon.settings import profile_phase_two
+from seikan.daemon.settings import overlays, profile_phase_two
 from seikan.ike.effects import Address, CreateAccess, MoveAccess, Path, RemoveAccess
 from seikan.ike.settings import TemplateSettings
-from seikan.wire.selector import ANY_IPV4, ANY_IPV6
 
 _NAMED = 3  # how many interfaces a log line names
 LEAVE = 1.0  # seconds that an interface without a spoke stays
@@ -72,8 +71,8 @@ def templates(config: Config, address_of: Callable[[str], Address | None]) -> tu
         if offer is None or tunnel_problems(config, interface.name) or (tunnel.source is not None and local is None):
             continue
         number = int(interface.name.removeprefix("Virtual-Template"))
-        selector = ANY_IPV6 if tunnel.mode is TunnelMode.IPSEC_IPV6 else ANY_IPV4
-        found.append(TemplateSettings(number, local, selector, offer))
+        selector, *more = overlays(config, tunnel)
+        found.append(TemplateSettings(number, local, selector, offer, tuple(more)))
     return tuple(found)
 
 

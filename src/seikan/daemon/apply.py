@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Interface
 from typing import TYPE_CHECKING
 
 from seikan.config.model import Config, Interface
 from seikan.config.names import is_access, is_tunnel
 from seikan.config.plan import Action, ActionKind, inverse, plan
 from seikan.daemon.filters import holding, ruleset
-from seikan.daemon.settings import engine_settings
 from seikan.daemon.view import View, look
 from seikan.plane.base import PlaneError
 from seikan.system.errors import AdapterError
@@ -47,6 +47,7 @@ class Applier:
         self._acted_on = View()
         self._untold = False  # FRR has not taken the last configuration that it was given
         self._again = False  # the last look at the surroundings did not come to its end
+        self._unannounced = False  # there are other addresses than when FRR was asked which it knows
         self._unfiltered: str | None = None  # why the last ruleset is not in force
         self._filtered = False  # the packet filter has been what a configuration says
         self.leaks = False  # nothing keeps what crypto maps should encrypt from being forwarded in clear
@@ -163,6 +164,9 @@ class Applier:
         destinations = router.tunnels.destinations()
         router.watch(destinations)
         view = await look(router.netlink, destinations)
+        if not view.same_addresses_as(self._acted_on):
+            self._unannounced = True
+            router.announcing.ask()
         router.interfaces.view = self._acted_on = view
         router.tunnels.resolve(view)
 
@@ -198,7 +202,7 @@ class Applier:
         """Tell the engine its tunnels, with their ends as they are now, and set every carrier."""
         router = self._router
         router.links.update(config, router.interfaces.view.links)
-        router.crypto.configure(engine_settings(config, router.negotiable(config), router.address_of))
+        router.crypto.configure(router.settings_of(config))
         router.maps.set_going()
         router.tunnels.make_ready(config, self._unfiltered)
         router.tunnels.refresh()
@@ -231,9 +235,31 @@ class Applier:
             await self._try(self._filter(config), problems)
         if await router.frr.retry() or self._untold:
             await self._route(config)
+        if self._unannounced:
+            router.announcing.ask()
         if self._unfiltered is not None:
             await self._filter(config)
             await self._work_out(config)
+
+    async def announce(self) -> None:
+        """Tell FRR again of the addresses that it has missed, without which its protocols do not run there.
+
+        It reads devices and addresses from two sockets, and forgets the address of a device that it has not read of
+        yet (its issues 13288 and 13630).
+        """
+        netlink, frr = self._router.netlink, self._router.frr
+        if not frr.available:
+            return
+        known = await frr.addresses()
+        missed = [
+            (device, address)
+            for device in self._acted_on.links
+            for address in netlink.addresses_set(device)
+            if isinstance(address, IPv4Interface) and address not in known.get(device, ())
+        ]
+        for device, address in missed:
+            await netlink.announce_address(device, address)
+        self._unannounced = bool(missed)
 
 
 def journal_settings(config: Config) -> JournalSettings:

@@ -16,6 +16,8 @@ from seikan.cli.status import (
     CryptoFlow,
     CryptoStatus,
     CryptoTunnel,
+    Diagnosis,
+    Ikev2Sa,
     InterfaceStatus,
     IpsecSa,
     IsakmpSa,
@@ -40,6 +42,7 @@ from seikan.daemon.rates import LoadAverage, Sample
 from seikan.daemon.terminals import stamp
 from seikan.daemon.tunnels import NEGOTIATING, NOTHING_COUNTED, TunnelState
 from seikan.daemon.view import look
+from seikan.ike.status import Diagnosis as EngineDiagnosis
 from seikan.ike.status import EngineStatus, FlowStatus, IpsecSaStatus, TunnelStatus
 from seikan.plane.base import Direction, Plane, PlaneError, SaCounters, TunnelCounters, TunnelParameters
 from seikan.system.errors import AdapterError
@@ -66,6 +69,7 @@ class Collector:
         self._cleared: dict[str, tuple[Link, float]] = {}
         self._cleared_matches: dict[str, int] = {}
         self._cleared_admission: dict[str, int] = {}
+        self._cleared_ikev2: dict[str, int] = {}
         self._cleared_policies: dict[tuple[str, int], TunnelCounters] = {}
 
     # counters
@@ -308,7 +312,10 @@ class Collector:
         ]
         for held in router.maps.states.values():
             tunnels += self._map(held, by_ends, now)
-        counters = {**engine.counters, **router.crypto.counters}
+        counters = {
+            name: count - self._cleared_ikev2.get(name, 0)
+            for name, count in {**engine.counters, **router.crypto.counters}.items()
+        }
         filtered = await self._filtered() if router.maps.states else {}
         return CryptoStatus(
             isakmp_enabled=router.crypto.listening,
@@ -318,6 +325,9 @@ class Collector:
             drops={**(router.plane.drops() if router.plane is not None else {}), **_kept_in(filtered)},
             not_ipsec=self._not_ipsec(filtered),
             admission=self._admission(engine),
+            ikev2_sas=tuple(_copy(Ikev2Sa, sa) for sa in engine.ikev2_sas),
+            diagnoses=tuple(_diagnosis(found, now, router.clock()) for found in engine.diagnoses),
+            kept_diagnoses=router.crypto.settings.ikev2.kept_errors,
         )
 
     def _not_ipsec(self, counted: Mapping[str, int]) -> Mapping[str, int]:
@@ -354,7 +364,7 @@ class Collector:
             plaintext_mtu=state.parameters.mtu,
             mode="ipsec" if state.tunnel.mode.ipsec else "gre",
             flows=tuple(self._flow(flow, state.device, state.counted_from) for flow in rows),
-            **_told(engine, error, now),
+            **_told(engine, error, now, router.clock()),
             template=access.template if access is not None else None,
         )
 
@@ -411,7 +421,7 @@ class Collector:
             plaintext_mtu=mtu,
             mode="map",
             flows=flows,
-            **_told(engine, problem or (engine.last_error if engine is not None else None), now),
+            **_told(engine, problem or (engine.last_error if engine is not None else None), now, self._router.clock()),
             peers=tuple(peer.address for peer in entry.peers),
             map_sequence=entry.sequence,
         )
@@ -458,6 +468,11 @@ class Collector:
     def clear_admission(self) -> None:
         """`clear crypto call admission statistics`."""
         self._cleared_admission = dict(self._router.crypto.engine.status(self._router.clock()).counters)
+
+    def clear_ikev2_stats(self) -> None:
+        """`clear crypto ikev2 stats`."""
+        counters = self._router.crypto.engine.status(self._router.clock()).counters
+        self._cleared_ikev2 = {name: count for name, count in counters.items() if name.startswith("ikev2")}
 
     def _ios_name(self, linux_name: str) -> str:
         names = self._router.interfaces.linux_names(self._router.effective)
@@ -544,7 +559,12 @@ def _reason(state: TunnelState, negotiation: str | None) -> str | None:
     return negotiation if negotiating and negotiation is not None else state.reason
 
 
-def _told(engine: TunnelStatus | None, error: str | None, now: datetime) -> dict[str, Any]:
+def _diagnosis(found: EngineDiagnosis, now: datetime, clock: float) -> Diagnosis:
+    at = now - timedelta(seconds=max(0.0, clock - found.at))
+    return _copy(Diagnosis, found, at=at, mismatches=tuple(_copy(Mismatch, row) for row in found.mismatches))
+
+
+def _told(engine: TunnelStatus | None, error: str | None, now: datetime, clock: float) -> dict[str, Any]:
     """What is known of the peer, and why there is nothing with it."""
     if error == NEGOTIATING:
         error = None  # no failure yet
@@ -557,6 +577,8 @@ def _told(engine: TunnelStatus | None, error: str | None, now: datetime) -> dict
         "mismatches": tuple(Mismatch(row.attribute, row.local, row.remote) for row in engine.mismatches),
         "identity": engine.identity,
         "isakmp_profile": engine.isakmp_profile,
+        "ikev2_profile": engine.ikev2_profile,
+        "diagnosis": _diagnosis(engine.diagnosis, now, clock) if engine.diagnosis is not None else None,
     }
 
 

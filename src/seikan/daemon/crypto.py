@@ -31,6 +31,7 @@ from seikan.plane.base import (
 from seikan.system.errors import AdapterError
 from seikan.system.journal import Journal
 from seikan.system.udp import IkeSockets
+from seikan.wire.secret import Secret
 
 Address = IPv4Address | IPv6Address
 
@@ -88,6 +89,7 @@ class Hooks:
     flow: Callable[[fx.FlowUp | fx.FlowDown | fx.AddFlow | fx.RemoveFlow | fx.PeerFailed], None]
     keepalive: Callable[[str], None]
     debug: Callable[[DebugLine], None]
+    keylog: Callable[[Secret], None]
 
 
 class CryptoDriver:
@@ -169,6 +171,18 @@ class CryptoDriver:
     def clear_isakmp(self, conn_id: int | None) -> None:
         """`clear crypto isakmp`: phase 1 SAs; child SAs stay."""
         self.engine.clear(ClearTarget.ISAKMP, self._clock(), conn_id=conn_id)
+        self.pump()
+
+    def clear_ikev2(self, chosen: Chosen, tunnel_id: int | None) -> None:
+        """`clear crypto ikev2 sa`: IKEv2 SAs with everything below them; what this side may begin comes anew."""
+        now = self._clock()
+        status = self.engine.status(now)
+        for tunnel in status.tunnels:
+            sas = [sa for sa in status.ikev2_sas if sa.tunnel == tunnel.name]
+            meant = tunnel_id is None or any(sa.tunnel_id == tunnel_id for sa in sas)
+            if tunnel.ikev2_profile is not None and meant and chosen.has(tunnel):
+                for owner in {flow.owner for flow in tunnel.flows}:
+                    self.engine.clear(ClearTarget.SESSION, now, owner=owner)
         self.pump()
 
     def clear(self, target: ClearTarget, chosen: Chosen) -> None:
@@ -445,6 +459,8 @@ class CryptoDriver:
                 self._hooks.flow(effect)
             case fx.Log(facility, severity, mnemonic, text):
                 self._journal.log(facility, severity, mnemonic, text)
+            case fx.KeyLog(line):
+                self._hooks.keylog(line)
             case fx.Debug(topic, text):
                 self._hooks.debug(DebugLine(topic, text))
 

@@ -94,9 +94,10 @@ class Interfaces:
     def _take_in(self, device: str, tunnel: Interface) -> None:
         """What the kernel takes from a tunnel's device. A keepalive has the family of the addresses outside."""
         keepalives = returns_keepalives(tunnel)
-        outside_ipv6 = tunnel.tunnel is not None and tunnel.tunnel.mode is TunnelMode.GRE_IPV6
+        mode = tunnel.tunnel.mode if tunnel.tunnel is not None else None
         self._netlink.accept_own_sources(device, keepalives)
-        self._netlink.set_ipv6(device, bool(tunnel.ipv6_addresses) or (keepalives and outside_ipv6))
+        wanted = bool(tunnel.ipv6_addresses) or mode is TunnelMode.IPSEC_DUAL_OVERLAY
+        self._netlink.set_ipv6(device, wanted or (keepalives and mode is TunnelMode.GRE_IPV6))
 
     def _addresses(self, config: Config, interface: Interface) -> tuple[IPv4Interface | IPv6Interface, ...]:
         """Primary first. A borrowed address is a host address: it makes no route of its own."""

@@ -283,7 +283,7 @@ class CryptoMaps:
                             on_demand=True,
                             initiate=peer == current,
                         )
-                        found.append(Protected(state.local, peer, flow, profile, state.interface))
+                        found.append(Protected(state.local, peer, flow, profile, state.interface, entry.ikev2_profile))
         return found
 
     def dynamic_maps(self) -> tuple[DynamicMapSettings, ...]:
@@ -313,7 +313,11 @@ class CryptoMaps:
             if entry.access_list is not None and not selectors:
                 continue  # named and empty permits nothing
             yield DynamicEntrySettings(
-                entry.sequence, selectors, offer, entry.isakmp_profile or state.crypto_map.isakmp_profile
+                entry.sequence,
+                selectors,
+                offer,
+                entry.isakmp_profile or state.crypto_map.isakmp_profile,
+                entry.ikev2_profile,
             )
 
     def take(self, effect: FlowUp | FlowDown | AddFlow | RemoveFlow | PeerFailed) -> None:

@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
+from seikan.cli.requests import KEYLOG
 from seikan.cli.status import Need, Status
 from seikan.config.model import Config
 from seikan.config.parse import parse
@@ -32,9 +33,12 @@ from seikan.daemon.links import LinkWatch
 from seikan.daemon.maps import Around, CryptoMaps
 from seikan.daemon.routes import TOPIC, RouteDebug
 from seikan.daemon.settings import Negotiable, engine_settings, sessions
+from seikan.daemon.settings_ikev2 import Held
+from seikan.daemon.soon import Soon
 from seikan.daemon.terminals import Login, run_command, stamp
 from seikan.daemon.tunnels import Surroundings, Tunnels
 from seikan.ike.effects import CreateAccess, MoveAccess, RemoveAccess
+from seikan.ike.settings import EngineSettings
 from seikan.plane.base import Plane, PlaneError
 from seikan.plane.userspace import UserspacePlane
 from seikan.system.control import ControlConnection, ControlServer
@@ -48,16 +52,18 @@ from seikan.system.netlink_events import Change, NetlinkEvents
 from seikan.system.nft_events import NftEvents
 from seikan.system.notify import Notifier
 from seikan.system.process import harden
+from seikan.system.state import KEYLOG_FILE, StateDirectory
 from seikan.system.store import CONTROL_SOCKET, RuntimeDirectory, StartupStore, read_interface_map
 from seikan.system.udp import IkeSockets
+from seikan.wire.secret import Secret
 
 Address = IPv4Address | IPv6Address
 
 INTERFACE_MAP = "interfaces.map"
-SETTLE = 0.02  # seconds: changes of links and routes come in bursts, one look serves a burst
-REST = 0.1  # seconds at least from one look to the next
+REST = 0.1  # seconds at least from one look at the surroundings to the next
 REST_SHARE = 4  # of the time that a look took: constant change leaves most of the processor to others
 CLEAR_AGAIN = 60.0  # seconds from one log line of a packet in clear to the next, as in IOS
+TICKET_KEY, TICKET_KEY_OCTETS = "ticket-key", 32
 RETRY = 5.0  # seconds between tries to get what another program holds
 
 
@@ -72,6 +78,7 @@ class Router:
         self.name = name
         self.strict = strict
         self.store = StartupStore(config_path)
+        self.state = StateDirectory(config_path)
         self.running = Config()
         self.effective = Config()  # what runs: `running` with what the router adds itself
         self.revision = 0
@@ -85,13 +92,11 @@ class Router:
         self._directory = RuntimeDirectory(name, base=runtime_base())
         self._lock = asyncio.Lock()
         self._problems: dict[str, str] = {}
-        self._settling: asyncio.TimerHandle | None = None
-        self._rest_until = 0.0
-        self._deriving: asyncio.TimerHandle | None = None
-        self._derive_rest_until = 0.0
+        self.looking = Soon(self._look, self._lock, self._spawn, lambda took: max(REST, took * REST_SHARE))
+        self._deriving = Soon(self._derive, self._lock, self._spawn, lambda took: took)
+        self.announcing = Soon(self._announce, self._lock, self._spawn, lambda took: took)
         self._changeable = True
         self._told_clear = -CLEAR_AGAIN
-        self.looks = 0  # at the surroundings, for tests of how often
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -187,7 +192,7 @@ class Router:
         self.interfaces = Interfaces(netlink, names, self.tunnels.device_of)
         self.links = LinkWatch(self.interfaces.linux_name, self.journal.log)
         self.firewall = firewall
-        self.accesses = Accesses(self.clock, self._later, self.journal.log, self._derive_soon)
+        self.accesses = Accesses(self.clock, self._later, self.journal.log, self._deriving.ask)
         self.maps = CryptoMaps(plane, netlink, self._around_maps())
         self.crypto = CryptoDriver(
             engine_settings(self.running, Negotiable(), self.address_of),
@@ -243,6 +248,7 @@ class Router:
             flow=self.maps.take,
             keepalive=self.tunnels.keepalives.answered,
             debug=self._debug,
+            keylog=self._keylog,
         )
 
     def _around_maps(self) -> Around:
@@ -252,7 +258,7 @@ class Router:
             start=lambda name: self.crypto.start(name),
             stop=lambda name, reason: self.crypto.stop(name, reason),
             negotiate=self._negotiate_again,
-            derive=self._derive_soon,
+            derive=self._deriving.ask,
         )
 
     def _agreed(self, owner: str, udp: bool, transport: bool) -> None:
@@ -398,29 +404,13 @@ class Router:
     def _derive_if_new(self) -> None:
         """Reverse routes follow from the maps as they run, which were not there or others before the change."""
         if self._derived(self.running) != self.effective:
-            self._derive_soon()
+            self._deriving.ask()
 
-    def _derive_soon(self) -> None:
-        if self._deriving is None:
-            loop = asyncio.get_running_loop()
-            self._deriving = loop.call_later(max(SETTLE, self._derive_rest_until - loop.time()), self._derive_now)
-
-    def _derive_now(self) -> None:
-        self._deriving = None
-        self._spawn(self._derive_again())
-
-    async def _derive_again(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with self._lock:
-            began = loop.time()
-            derived = self._derived(self.running)
-            try:
-                if self._changeable and not self._stop.is_set():  # else everything goes together, below
-                    await self.applier.follow(self.effective, derived)
-                    self.effective = derived
-            finally:
-                now = loop.time()
-                self._derive_rest_until = now + (now - began)
+    async def _derive(self) -> None:
+        derived = self._derived(self.running)
+        if self._changeable and not self._stop.is_set():  # else everything goes together
+            await self.applier.follow(self.effective, derived)
+            self.effective = derived
 
     def negotiable(self, config: Config) -> Negotiable:
         """What the engine shall negotiate under `config`, with the ends of everything as they are now."""
@@ -429,6 +419,21 @@ class Router:
             templates(config, self.address_of),
             self.maps.dynamic_maps(),
         )
+
+    def settings_of(self, config: Config) -> EngineSettings:
+        """All that the engine is to know while `config` runs."""
+        return engine_settings(config, self.negotiable(config), self.address_of, self._held(config))
+
+    def _held(self, config: Config) -> Held:
+        """What the engine is to know that is in no configuration. Only IKEv2 needs any of it."""
+        if not config.ikev2.profiles:
+            return Held()
+        try:
+            ticket_key = self.state.secret(TICKET_KEY, TICKET_KEY_OCTETS)
+        except AdapterError as error:
+            self._problem("state", f"sessions cannot be resumed after a restart: {error}")
+            ticket_key = None
+        return Held(self.addresses_of, ticket_key=ticket_key)
 
     def owner_of(self, interface: str) -> str:
         """Whose SAs carry an interface's packets."""
@@ -446,8 +451,7 @@ class Router:
 
     def _negotiate_now(self) -> None:
         if self._changeable:
-            wanted = engine_settings(self.effective, self.negotiable(self.effective), self.address_of)
-            self.crypto.configure(wanted)
+            self.crypto.configure(self.settings_of(self.effective))
             self.maps.set_going()
 
     def _remember_typed(self, candidate: Config) -> None:
@@ -462,24 +466,14 @@ class Router:
     # the world changed
 
     def _surroundings_changed(self, _changes: frozenset[Change]) -> None:
-        if self._settling is None:
-            loop = asyncio.get_running_loop()
-            self._settling = loop.call_later(max(SETTLE, self._rest_until - loop.time()), self._settled)
+        self.looking.ask()
 
-    def _settled(self) -> None:
-        self._settling = None
-        self._spawn(self._look_again())
+    async def _look(self) -> None:
+        if self.revision:  # else nothing runs yet, and `load` looks itself
+            await self._try("surroundings", self.applier.surroundings_changed(self.effective))
 
-    async def _look_again(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with self._lock:
-            began = loop.time()
-            self.looks += 1
-            try:
-                await self._try("surroundings", self.applier.surroundings_changed(self.effective))
-            finally:
-                now = loop.time()
-                self._rest_until = now + max(REST, (now - began) * REST_SHARE)
+    async def _announce(self) -> None:
+        await self._try("frr-addresses", self.applier.announce())
 
     def _adjacency(self, change: AdjacencyChange) -> None:
         if change.significant:
@@ -494,12 +488,21 @@ class Router:
     def debugging_changed(self) -> None:
         """A terminal asked for debugging, or stopped: the engine makes lines for what somebody reads."""
         topics = frozenset(topic for login in self.logins for topic in login.debugging)
-        self.crypto.engine.debugging = topics - {TOPIC}
+        wide = {topic.split()[0] for topic in topics - {KEYLOG}}
+        self.crypto.engine.debugging = (topics | wide) - {TOPIC}
         self.route_debug.wanted(TOPIC in topics)
 
     def _debug(self, line: DebugLine) -> None:
         for login in self.logins:
             login.debug(line)
+
+    def _keylog(self, line: Secret) -> None:
+        """Keys go to their file alone, and only while somebody wants them there."""
+        if any(KEYLOG in login.debugging for login in self.logins):
+            try:
+                self.state.append(line + b"\n", KEYLOG_FILE)
+            except AdapterError as error:
+                self._problem("keylog", str(error))
 
     def _problem(self, part: str, line: str) -> None:
         if self._problems.get(part) != line:
@@ -518,6 +521,12 @@ class Router:
         """The primary address of an interface, as it is on the system now."""
         primary = self.interfaces.primary_address(interface)
         return primary.ip if primary is not None else None
+
+    def addresses_of(self, interface: str) -> tuple[Address, ...]:
+        """The primary addresses of an interface, of both IP versions, as they are on the system now."""
+        device = self.interfaces.linux_name(interface)
+        found = (self.address_of(interface), self.interfaces.view.primary_ipv6(device))
+        return tuple(address for address in found if address is not None)
 
     async def status(self, needs: frozenset[Need], debugging: tuple[str, ...]) -> Status:
         return await self.collector.status(needs, debugging)

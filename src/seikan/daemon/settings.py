@@ -20,6 +20,7 @@ from seikan.config.model import (
 from seikan.config.names import is_tunnel
 from seikan.config.references import GLOBAL_KEYRING
 from seikan.config.validate import profile_problems
+from seikan.daemon.settings_ikev2 import Held, ikev2_settings
 from seikan.ike.preshared import GLOBAL
 from seikan.ike.settings import (
     DynamicMapSettings,
@@ -32,6 +33,7 @@ from seikan.ike.settings import (
 )
 from seikan.plane import base as plane
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME, tunnel_mtu
+from seikan.wire.selector import ANY_IPV4, ANY_IPV6, Selector
 
 Address = IPv4Address | IPv6Address
 
@@ -113,33 +115,38 @@ class Protected:
     flow: FlowSettings
     isakmp_profile: str | None = None
     interface: str | None = None
+    ikev2_profile: str | None = None
 
 
 def sessions(config: Config, flows: Iterable[Protected]) -> tuple[TunnelSettings, ...]:
-    """One for each pair of ends: whatever is protected between the same two addresses shares a phase 1.
+    """One for each pair of ends: whatever is protected between the same two addresses shares a phase 1, or the IKE SA
+    of its IKEv2 profile.
 
     A session is called after its first owner, tunnels before those that have no name of their own: a crypto map's,
-    which has its peer's address behind, and what shared GRE tunnels are called together, which has it already.
+    which has its peer's address behind, and what shared GRE tunnels are called together, which has it already. A
+    further session of the same name has its profile behind.
     """
-    by_ends: dict[tuple[Address, Address], list[Protected]] = {}
+    by_ends: dict[tuple[Address, Address, str | None], list[Protected]] = {}
     for row in flows:
-        by_ends.setdefault((row.local, row.remote), []).append(row)
+        by_ends.setdefault((row.local, row.remote, row.ikev2_profile), []).append(row)
     aggressive = {peer.address: peer.client_endpoint for peer in config.isakmp.peers}
-    found = []
-    for (local, remote), rows in by_ends.items():
+    found: dict[str, TunnelSettings] = {}
+    for (local, remote, ikev2_profile), rows in by_ends.items():
         tunnels = sorted(row.flow.owner for row in rows if is_tunnel(row.flow.owner))
         behind = f" {remote}"
-        found.append(
-            TunnelSettings(
-                name=tunnels[0] if tunnels else (rows[0].interface or rows[0].flow.owner).removesuffix(behind) + behind,
-                local=local,
-                remote=remote,
-                flows=tuple(row.flow for row in rows),
-                aggressive_identity=aggressive.get(remote),
-                isakmp_profile=next((row.isakmp_profile for row in rows if row.isakmp_profile is not None), None),
-            )
+        name = tunnels[0] if tunnels else (rows[0].interface or rows[0].flow.owner).removesuffix(behind) + behind
+        if name in found:
+            name = f"{name} {ikev2_profile or 'IKEv1'}"
+        found[name] = TunnelSettings(
+            name=name,
+            local=local,
+            remote=remote,
+            flows=tuple(row.flow for row in rows),
+            aggressive_identity=aggressive.get(remote),
+            isakmp_profile=next((row.isakmp_profile for row in rows if row.isakmp_profile is not None), None),
+            ikev2_profile=ikev2_profile,
         )
-    return tuple(found)
+    return tuple(found.values())
 
 
 def isakmp_profiles(config: Config, address_of: Callable[[str], Address | None]) -> tuple[ProfileSettings, ...]:
@@ -188,8 +195,12 @@ class Negotiable:
         return bool(self.tunnels or self.templates or self.dynamic_maps)
 
 
-def engine_settings(config: Config, wanted: Negotiable, address_of: Callable[[str], Address | None]) -> EngineSettings:
-    """The engine's whole view of the configuration. `address_of` gives an interface's address as it is now."""
+def engine_settings(
+    config: Config, wanted: Negotiable, address_of: Callable[[str], Address | None], held: Held | None = None
+) -> EngineSettings:
+    """The engine's whole view of the configuration. `address_of` gives an interface's address as it is now, `held` what
+    the router has beside its configuration.
+    """
     isakmp = config.isakmp
     return EngineSettings(
         hostname=config.full_name,
@@ -211,6 +222,7 @@ def engine_settings(config: Config, wanted: Negotiable, address_of: Callable[[st
         invalid_spi_recovery=isakmp.invalid_spi_recovery,
         identity=isakmp.identity,
         session_status=config.logging.session_status,
+        ikev2=ikev2_settings(config, held or Held()),
     )
 
 
@@ -262,6 +274,21 @@ def inner_mtu(config: Config, tunnel: Tunnel, link_mtu: int, *, outer_ipv6: bool
         return tunnel_mtu(link_mtu, outer_ipv6=outer_ipv6, gre=True, key=key)
     sets = profile_sets(config, tunnel.protection)
     return transport_mtu(sets, link_mtu, outer_ipv6=outer_ipv6, udp=udp, gre=gre, key=key, transport=transport)
+
+
+def overlays(config: Config, tunnel: Tunnel) -> tuple[Selector, ...]:
+    """Everything that a tunnel of `tunnel mode ipsec …` carries: of one IP version, or of both.
+
+    The version outside comes first: that is what IKEv1, which has one selector for a pair of SAs, negotiates alone.
+    """
+    if tunnel.overlay is not None:
+        return (ANY_IPV4,) if tunnel.overlay == 4 else (ANY_IPV6,)
+    profile = config.ipsec.profiles.get(tunnel.protection or "")
+    destination = tunnel.destination
+    outside_ipv6 = tunnel.mode is TunnelMode.IPSEC_IPV6 or (destination is not None and destination.version == 6)
+    first, other = (ANY_IPV6, ANY_IPV4) if outside_ipv6 else (ANY_IPV4, ANY_IPV6)
+    both = tunnel.mode is TunnelMode.IPSEC_DUAL_OVERLAY or (profile is not None and profile.mixed_mode)
+    return (first, other) if both else (first,)
 
 
 def plane_mode(mode: TunnelMode) -> plane.TunnelMode:

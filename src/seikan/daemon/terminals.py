@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from seikan.cli.exec import DEBUG_NAMES
 from seikan.cli.requests import (
+    KEYLOG,
     Apply,
     Clear,
     ClearKind,
@@ -37,6 +38,7 @@ from seikan.ike.engine import ClearTarget
 from seikan.system import ping
 from seikan.system.control import ControlConnection
 from seikan.system.errors import AdapterError
+from seikan.system.state import KEYLOG_FILE
 from seikan.system.store import write_atomically
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class Login:
 
     def debug(self, line: DebugLine) -> None:
         """A line of `debug`, for those who asked for its topic."""
-        if line.topic in self.debugging:
+        if any(line.topic in (topic, topic.split()[0]) for topic in self.debugging - {KEYLOG}):
             self._router.journal.debug(line.text, to=[self._log])
 
     def end(self) -> None:
@@ -237,6 +239,8 @@ async def _of_terminal(router: Router, request: Request, login: Login, revision:
             return warnings
         case Debug(topic, on):
             answer = _debug(login, topic, on)
+            if topic == KEYLOG and on:
+                answer += keylog_warning(router.state.path_of(KEYLOG_FILE))
             router.debugging_changed()
             return answer
         case Monitor(on):
@@ -246,8 +250,16 @@ async def _of_terminal(router: Router, request: Request, login: Login, revision:
     return []
 
 
+def keylog_warning(path: Path) -> list[str]:
+    return [
+        "% Warning: the keys of IKEv2 SAs that begin from now on are written to",
+        f"%   {path}",
+        "% Who has that file can read, and change, those negotiations: remove it when you are done",
+    ]
+
+
 def _debug(login: Login, topic: str | None, on: bool) -> list[str]:
-    topics = set(DEBUG_NAMES) if topic is None else {topic}
+    topics = {topic} if topic is not None else set(DEBUG_NAMES) - ({KEYLOG} if on else set())
     login.debugging = login.debugging | topics if on else login.debugging - topics
     if topic is None:
         return ["All possible debugging has been turned on" if on else "All possible debugging has been turned off"]
@@ -383,6 +395,10 @@ async def _clear(router: Router, clear: Clear) -> list[str]:
     match clear.kind:
         case ClearKind.ISAKMP:
             router.crypto.clear_isakmp(clear.conn_id)
+        case ClearKind.IKEV2_SA:
+            router.crypto.clear_ikev2(_chosen(router, clear), clear.conn_id)
+        case ClearKind.IKEV2_STATS:
+            router.collector.clear_ikev2_stats()
         case ClearKind.SA | ClearKind.SESSION:
             router.crypto.clear(
                 ClearTarget.SA if clear.kind is ClearKind.SA else ClearTarget.SESSION, _chosen(router, clear)

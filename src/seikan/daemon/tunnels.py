@@ -19,11 +19,12 @@ from seikan.config.validate import meets_neighbors, tunnel_problems
 from seikan.daemon import settings
 from seikan.daemon.keepalives import GreKeepalives
 from seikan.daemon.settings import Protected
+from seikan.daemon.settings_ikev2 import policies, profile_obstacle
 from seikan.daemon.view import View
 from seikan.ike.settings import FlowSettings
 from seikan.plane.base import Plane, PlaneError, Policy, TunnelCounters, TunnelMode, TunnelParameters
 from seikan.system.netlink import RouteLookup
-from seikan.wire.selector import ANY_IPV4, ANY_IPV6, Selector
+from seikan.wire.selector import Selector
 
 Address = IPv4Address | IPv6Address
 
@@ -35,6 +36,7 @@ EXCHANGE_HOLD = 60.0  # seconds for which a tunnel stays up whose pairs an edit 
 PATH_MTU_AGE = 600.0  # seconds after which a learnt path MTU is tried anew (IOS; RFC 1191 section 6.3)
 NEGOTIATING = "negotiating"
 NO_POLICY = "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
+NO_IKEV2_POLICY = "no crypto ikev2 policy has a proposal that may be negotiated"
 TELL_AFTER = 2.0  # seconds
 MINIMUM_MTU = 68  # RFC 791
 NOTHING_COUNTED = TunnelCounters(0, 0, 0, 0, {})
@@ -255,8 +257,11 @@ class Tunnels:
                     phase_two=offer,
                     initiate=not profile.responder_only,
                     transport=not state.tunnel.mode.ipsec,
+                    more=self._more(state, policy),
                 )
-                row = Protected(state.local, state.remote, flow, profile.isakmp_profile)
+                row = Protected(
+                    state.local, state.remote, flow, profile.isakmp_profile, ikev2_profile=profile.ikev2_profile
+                )
                 found.setdefault((flow.owner, flow.number), row)
         return list(found.values())
 
@@ -269,7 +274,11 @@ class Tunnels:
         assert state.remote is not None
         if not state.tunnel.mode.ipsec:
             return (Policy(0, Selector(_host(state.local), _host(state.remote), GRE_PROTOCOL)),)
-        return (Policy(0, ANY_IPV4 if state.local.version == 4 else ANY_IPV6),)
+        return (Policy(0, settings.overlays(self._config, state.tunnel)[0]),)
+
+    def _more(self, state: TunnelState, policy: Policy) -> tuple[Selector, ...]:
+        """What the SAs for everything carry beside their first selector."""
+        return settings.overlays(self._config, state.tunnel)[1:] if policy.selector.any else ()
 
     def _policies(self, state: TunnelState) -> tuple[Policy, ...]:
         """`tunnel protection ipsec policy ipv4 ACL`: a policy for each line that permits."""
@@ -444,7 +453,14 @@ class Tunnels:
 
         Without a policy nothing new is negotiated, but what was negotiated before carries packets for its lifetime.
         """
-        if not settings.usable_policies(self._config):
+        profile = self._config.ipsec.profiles.get(state.tunnel.protection or "")
+        if profile is not None and profile.ikev2_profile is not None:
+            obstacle = profile_obstacle(self._config, profile.ikev2_profile)
+            if obstacle is not None:
+                return obstacle
+            if not policies(self._config):
+                return NO_IKEV2_POLICY
+        elif not settings.usable_policies(self._config):
             return NO_POLICY
         self._around.start(state.owner)
         state.tell = False  # the engine and the sockets log themselves

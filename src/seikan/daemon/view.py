@@ -37,6 +37,11 @@ class View:
         """Whether a device of this host has the address."""
         return any(entry.address.ip == address for held in self.addresses.values() for entry in held)
 
+    def same_addresses_as(self, other: View) -> bool:
+        """Whether the same devices are there, with the same addresses."""
+        devices = {name: link.index for name, link in self.links.items()}
+        return self.addresses == other.addresses and devices == {name: link.index for name, link in other.links.items()}
+
     def same_as(self, other: View) -> bool:
         """Whether nothing differs that decides anything: all but the counters."""
         return (

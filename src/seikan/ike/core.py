@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from seikan.config.model import Keepalive
 from seikan.crypto.key_exchange import KeyPairFactory
+from seikan.ike.diagnosis import KIND_OF_MNEMONIC, diagnose
 from seikan.ike.effects import Address, Debug, Effect, Log, Path, Send, Usage
+from seikan.ike.facts import facts_of
 from seikan.ike.fragments import Fragments, split
 from seikan.ike.limits import RateLimit
 from seikan.ike.preshared import KeyTable
 from seikan.ike.sa import ChildSa, Flow, IkeSa, Owner, Trouble, Tunnel
 from seikan.ike.settings import EngineSettings, ProfileSettings
-from seikan.ike.status import Mismatch
+from seikan.ike.status import Diagnosis, Mismatch
 from seikan.ike.timers import Timers
 from seikan.wire.constants import ExchangeType, NotifyType
 from seikan.wire.header import Header
@@ -60,6 +63,7 @@ class Core:
         self.by_remote: dict[Address, dict[Tunnel, None]] = {}
         self.keys = KeyTable(settings.keys, settings.keyrings)
         self.profiles = {row.name: row for row in settings.profiles}
+        self.diagnoses: deque[Diagnosis] = deque(maxlen=settings.ikev2.kept_errors)  # the newest first
         self.completions: dict[int, Completion] = {}
         self.fragments = Fragments()
         self.error_replies = RateLimit(rate=2.0, burst=10)
@@ -77,6 +81,8 @@ class Core:
         if (before.keys, before.keyrings) != (settings.keys, settings.keyrings):
             self.keys = KeyTable(settings.keys, settings.keyrings)
         self.profiles = {row.name: row for row in settings.profiles}
+        if self.diagnoses.maxlen != settings.ikev2.kept_errors:
+            self.diagnoses = deque(list(self.diagnoses)[: settings.ikev2.kept_errors], settings.ikev2.kept_errors)
 
     def profile_of(self, tunnel: Tunnel) -> ProfileSettings | None:
         """The isakmp profile that holds for a tunnel, where it has one."""
@@ -160,6 +166,8 @@ class Core:
         *,
         vague: bool = False,
         unproven: bool = False,
+        kind: str | None = None,
+        **known: Any,
     ) -> None:
         """Why a tunnel or one of its flows does not come up: kept for the show commands, logged once while it stays
         the same.
@@ -167,6 +175,9 @@ class Core:
         A `vague` error, known only from the peer's silence or refusal, does not hide a precise one.
         An `unproven` one, which anybody could have caused, is told seldom, and is not kept of a tunnel that is up.
         All of an unknown peer are so.
+
+        `kind`, one of `diagnosis.KINDS`, is that of the mnemonic where it is not given; `known` are further fields of
+        `Facts` for the diagnosis.
         """
         tunnel = whose if isinstance(whose, Tunnel) else whose.tunnel
         unproven = unproven or tunnel.provisional
@@ -176,18 +187,36 @@ class Core:
         if unproven and not self.unproven_errors.allow("" if tunnel.provisional else tunnel.name, self.now):
             self.counters["unproven_errors"] += 1
             return
-        if unproven and tunnel.up:
-            self.log(4, mnemonic, line)
-            return
         recent = trouble.at is not None and self.now - trouble.at < ERROR_REPEAT
-        if recent and vague and not trouble.vague:
+        beside = unproven and tunnel.up
+        if recent and vague and not trouble.vague and not beside:
+            return
+        diagnosis = self._diagnose(whose, kind or KIND_OF_MNEMONIC.get(mnemonic), text, mismatches, known)
+        if beside:
+            self.log(4, mnemonic, line)
             return
         repeated = trouble.text == text and trouble.mismatches == mismatches
         trouble.text, trouble.at, trouble.mismatches, trouble.vague = text, self.now, mismatches, vague
+        trouble.diagnosis = diagnosis
         if repeated and self.now - trouble.logged_at < ERROR_REPEAT:
             return
         trouble.logged_at = self.now
         self.log(4, mnemonic, line)
+
+    def _diagnose(
+        self,
+        whose: Tunnel | Flow,
+        kind: str | None,
+        text: str,
+        mismatches: tuple[Mismatch, ...],
+        known: Mapping[str, Any],
+    ) -> Diagnosis | None:
+        """What an error means, kept with the newest ones; None where its kind is not known."""
+        if kind is None:
+            return None
+        found = diagnose(kind, replace(facts_of(self.settings, whose), **known), self.now, text, mismatches)
+        self.diagnoses.appendleft(found)
+        return found
 
     def send(self, sa: IkeSa, path: Path, data: bytes) -> None:
         """Send one message of `sa`, in fragments where it is long and the peer can put them together."""

@@ -176,7 +176,7 @@ class Engine:
         except WireError as error:
             self._malformed(error, path)
             if header.responder_cookie == NO_COOKIE and (path.local, path.remote) in core.ends:
-                core.send_error(header, path, error.notify)
+                core.send_error(header, path, NotifyType(error.notify))
 
     def _malformed(self, error: WireError, path: Path) -> None:
         name = type(error).__name__

@@ -10,8 +10,10 @@ from typing import TypeVar
 from seikan.config.model import IdentityMatch
 from seikan.wire.constants import IdentityType
 from seikan.wire.payloads import Identification
+from seikan.wire.v2.constants import IdType
 
 Address = IPv4Address | IPv6Address
+Kind = IdentityType | IdType
 Fit = tuple[int, int]  # the greater the more specific, of matches of one identity
 
 _MAX_NAME = 255  # octets
@@ -21,9 +23,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A phase 1 identity that can be told from others: `name` has one spelling for all that mean the same."""
+    """An identity that can be told from others: `name` has one spelling for all that mean the same.
 
-    kind: IdentityType
+    Kinds that only IKEv2 has are `IdType`s; those of both are `IdentityType`s.
+    """
+
+    kind: Kind
     name: str
     address: Address | None = None
 
@@ -64,11 +69,12 @@ def fit(match: IdentityMatch, identity: Identity) -> Fit | None:
         if network is None or network.version != identity.address.version or identity.address not in network:
             return None
         return 0, network.prefixlen
-    exact = {
+    names: dict[int, str | None] = {
         IdentityType.FQDN: _lower(match.host),
         IdentityType.USER_FQDN: _lower(match.user),
         IdentityType.KEY_ID: match.group,
-    }.get(identity.kind)
+    }
+    exact = names.get(identity.kind)
     if exact is not None:
         return (_EXACT, 0) if exact == name else None
     if identity.kind is IdentityType.FQDN and match.domain is not None:

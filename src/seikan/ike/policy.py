@@ -9,8 +9,8 @@ from seikan.config.model import IsakmpPolicy
 from seikan.ike.status import Mismatch
 from seikan.wire.constants import (
     ENCRYPTIONS,
-    GROUP_BY_NUMBER,
     HASHES,
+    IKE_V1_GROUPS,
     KEY_IKE,
     AuthenticationMethod,
     LifeType,
@@ -64,6 +64,7 @@ def negotiable(policies: Iterable[IsakmpPolicy]) -> tuple[IsakmpPolicy, ...]:
         and policy.encryption_row is not None
         and policy.encryption_row.ike_v1 is not None
         and policy.group_row is not None
+        and policy.group_row.ike_v1
     )
 
 
@@ -150,8 +151,7 @@ def choose(policies: tuple[IsakmpPolicy, ...], payload: SaPayload) -> Phase1Choi
     for policy in policies:
         words = describe(policy).words()
         for proposal, transform, theirs in offered:
-            group = GROUP_BY_NUMBER.get(int(theirs.group))
-            if group is not None and theirs.words() == words:
+            if int(theirs.group) in IKE_V1_GROUPS and theirs.words() == words:
                 offered_lifetime = max(theirs.lifetime or policy.lifetime_seconds, LEAST_LIFETIME)
                 lifetime = min(policy.lifetime_seconds, offered_lifetime)
                 answer = SaPayload((Proposal(proposal.number, proposal.protocol, proposal.spi, (transform,)),))

@@ -18,6 +18,7 @@ def engine_status(core: Core, now: float) -> EngineStatus:
         tuple(_isakmp_sa(sa, now) for sa in sas),
         tuple(_tunnel(tunnel, now) for tunnel in core.tunnels.values()),
         dict(core.counters),
+        diagnoses=tuple(core.diagnoses),
     )
 
 
@@ -114,4 +115,6 @@ def _tunnel(tunnel: Tunnel, now: float) -> TunnelStatus:
         None if newest.at is None else now - newest.at,
         newest.mismatches,
         tuple(_flow(flow, now) for flow in tunnel.flows.values()),
+        ikev2_profile=tunnel.settings.ikev2_profile,
+        diagnosis=newest.diagnosis,
     )

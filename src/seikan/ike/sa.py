@@ -17,7 +17,7 @@ from seikan.ike.identity import Identity
 from seikan.ike.preshared import Key
 from seikan.ike.settings import FlowSettings, TunnelSettings
 from seikan.ike.states import Event, Role, State, advance, expected_message
-from seikan.ike.status import Mismatch
+from seikan.ike.status import Diagnosis, Mismatch
 from seikan.wire.constants import NAT_TRAVERSAL_PORT
 from seikan.wire.header import NO_COOKIE
 from seikan.wire.payloads import SaPayload
@@ -231,9 +231,10 @@ class Trouble:
     vague: bool = False
     logged_at: float = 0.0
     mismatches: tuple[Mismatch, ...] = ()
+    diagnosis: Diagnosis | None = None
 
     def clear(self) -> None:
-        self.text = self.at = None
+        self.text = self.at = self.diagnosis = None
         self.mismatches = ()
 
     def since(self, when: float) -> bool:

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 from seikan.ike.core import Core
 from seikan.ike.effects import Address, CreateAccess, MoveAccess, Path, RemoveAccess, Usage
-from seikan.ike.identity import Identity
+from seikan.ike.identity import Identity, Kind
 from seikan.ike.limits import source
 from seikan.ike.numbers import Numbers
 from seikan.ike.preshared import Key
 from seikan.ike.sa import IkeSa, Place, Session, Tunnel
 from seikan.ike.settings import FlowSettings, TemplateSettings, TunnelSettings
 from seikan.ike.winners import best_ike_sa
-from seikan.wire.constants import IdentityType
 
 if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
@@ -30,7 +29,7 @@ GRACE = 5.0  # seconds a session without any SA is kept: one that is cleared at 
 ASK_TRIES = 3
 ASK_RETRY = 1.0  # seconds
 IDLE = 60.0  # seconds without a pair and without a word after which a peer is asked whether it lives
-_Known = tuple[Place, IdentityType, str]
+_Known = tuple[Place, Kind, str]
 
 
 class Sessions:
@@ -116,7 +115,7 @@ class Sessions:
         return next((row for row in self.core.settings.templates if row.number == place.template), None)
 
     @staticmethod
-    def _holder(session: Session) -> tuple[IdentityType, str, Address | None]:
+    def _holder(session: Session) -> tuple[Kind, str, Address | None]:
         """By what an interface's number is remembered."""
         identity = session.identity
         behind_nat = identity.address is not None and identity.address != session.path.remote

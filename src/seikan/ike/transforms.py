@@ -11,7 +11,7 @@ from seikan.ike.settings import PhaseTwo
 from seikan.ike.status import Mismatch
 from seikan.wire.constants import (
     ENCRYPTIONS,
-    GROUP_BY_NUMBER,
+    IKE_V1_GROUPS,
     INTEGRITIES,
     EncapsulationMode,
     LifeType,
@@ -96,6 +96,17 @@ def usable_sets(sets: Iterable[TransformSet]) -> tuple[TransformSet, ...]:
         for row in sets
         if row.encryption is not None and row.encryption.esp is not None and (row.encryption.aead or row.integrity)
     )
+
+
+def unusable(settings: PhaseTwo) -> str | None:
+    """Why IKEv1 cannot propose anything, where the configuration is for IKEv2 alone; None where it can."""
+    if not usable_sets(settings.transform_sets):
+        later = [row.name for row in settings.transform_sets if row.encryption and row.encryption.esp is None]
+        only = f": {', '.join(later)} can be negotiated by IKEv2 alone" if later else ""
+        return f"no usable transform set in {settings.name}{only}"
+    if settings.pfs_group and settings.pfs_group not in IKE_V1_GROUPS:
+        return f"set pfs group{settings.pfs_group} of {settings.name} can be negotiated by IKEv2 alone; choose group14"
+    return None
 
 
 def smaller(one: int, other: int) -> int:
@@ -184,9 +195,10 @@ def _different(ours: dict[str, str], theirs: dict[str, str], any_group: bool) ->
             ours.get(name, "32 bits" if name == "sequence numbers" else "not used"),
             theirs.get(name, "not sent"),
         )
-        if name == "pfs" and any_group and other != "none":
-            if int(other.removeprefix("group ")) not in GROUP_BY_NUMBER:
-                found.append(Mismatch("ipsec pfs", mine, f"{other}, not known here"))
+        if name == "pfs" and other != "none" and int(other.removeprefix("group ")) not in IKE_V1_GROUPS:
+            found.append(Mismatch("ipsec pfs", mine, f"{other}, not known to IKEv1"))
+        elif name == "pfs" and any_group and other != "none":
+            continue
         elif mine != other:
             found.append(Mismatch(f"ipsec {name}", mine, other))
     return tuple(found)

@@ -30,6 +30,7 @@ from seikan.system.frr_state import (
     OspfAnswers,
     OspfStatus,
     Route,
+    interface_addresses,
     parse_ospf,
     parse_routes,
 )
@@ -405,6 +406,11 @@ class Frr:
                 sources |= advertisers(parse_database(lsdb), own_router_id(lsdb[ROUTER]))
         unnumbered = {interface.name for interface in self._config.interfaces.values() if interface.unnumbered}
         return parse_routes(table, ospf_routes, sources, self._ios_names, unnumbered)
+
+    async def addresses(self) -> dict[str, set[IPv4Interface]]:
+        """What zebra knows the devices' IPv4 addresses to be, by Linux name. Raises `AdapterError` as `routes`."""
+        known = await self._json("zebra", "show interface json")
+        return {device: interface_addresses(facts) for device, facts in known.items()}
 
     async def _database(self, daemon: str) -> dict[int, str]:
         """The text of the detailed database commands by LSA kind."""

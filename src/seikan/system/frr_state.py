@@ -125,6 +125,12 @@ _INTERFACE_STATES = {
 }
 
 
+def interface_addresses(facts: Json) -> set[IPv4Interface]:
+    """The IPv4 addresses in zebra's account of one interface."""
+    found = (entry["address"] for entry in facts.get("ipAddresses", ()))
+    return {IPv4Interface(address) for address in found if ":" not in address}
+
+
 def parse_routes(
     table: Json,
     ospf_routes: Json,

@@ -278,22 +278,22 @@ class Netlink:
         index = await self._index(interface)
         ours = self._ledger.find("address", interface, str(address)) is not None
         self._ledger.record(entry)
-        options: dict[str, Any] = {}
-        if isinstance(address, IPv4Interface):
-            if address.network.prefixlen < 31:
-                options["broadcast"] = str(address.network.broadcast_address)
-        else:
-            # Usable at once: a tunnel's source must not wait for duplicate address detection.
-            options["flags"] = _IFA_F_NODAD | _IFA_F_PERMANENT
         try:
-            await self._ipr.addr(
-                "add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **options
-            )
+            await self._ipr.addr("add", index=index, **_address_options(address))
         except NetlinkError as error:
             if not ours:
                 self._ledger.forget(entry)
             if error.code != errno.EEXIST:
                 raise AdapterError(f"{address} cannot be set on {interface}: {_reason(error)}") from None
+
+    async def announce_address(self, interface: str, address: InterfaceAddress) -> None:
+        """Have the kernel tell everybody who listens of an address that `add_address` set; nothing else changes."""
+        if self._ledger.find("address", interface, str(address)) is None:
+            return
+        try:
+            await self._ipr.addr("replace", index=await self._index(interface), **_address_options(address))
+        except NetlinkError as error:
+            raise AdapterError(f"{address} cannot be set again on {interface}: {_reason(error)}") from None
 
     def addresses_set(self, interface: str) -> tuple[InterfaceAddress, ...]:
         """What `add_address` set on a device and nobody has taken back."""
@@ -588,6 +588,17 @@ async def _named(what: str) -> AsyncIterator[None]:
         yield
     except NetlinkError as error:
         raise AdapterError(f"{what}: {_reason(error)}") from None
+
+
+def _address_options(address: InterfaceAddress) -> dict[str, Any]:
+    """What a request of rtnetlink(7) says of an address."""
+    options: dict[str, Any] = {"address": str(address.ip), "prefixlen": address.network.prefixlen}
+    if isinstance(address, IPv6Interface):
+        # Usable at once: a tunnel's source must not wait for duplicate address detection.
+        options["flags"] = _IFA_F_NODAD | _IFA_F_PERMANENT
+    elif address.network.prefixlen < 31:
+        options["broadcast"] = str(address.network.broadcast_address)
+    return options
 
 
 def _reason(error: NetlinkError) -> str:

@@ -23,14 +23,14 @@ _IOS_NAME = re.compile(r"[A-Z][A-Za-z-]*\d+(/\d+)*(\.\d+)?")
 _LINUX_NAME = re.compile(r"[^\s/:]{1,15}")  # IFNAMSIZ less its NUL
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
+def write_atomically(path: Path, text: str | bytes, mode: int = 0o600) -> None:
     """Replace `path` so that a reader, or a crash at any moment, finds the old text or the new one, whole."""
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(file.fileno(), mode)
-                file.write(text)
+                file.write(text.encode() if isinstance(text, str) else text)
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(temporary, path)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from seikan.wire.errors import PayloadMalformed
+from typing import ClassVar, Self
+
+from seikan.wire.errors import PayloadMalformed, WireError
 
 
 class Buffer:
-    """Octets between `position` and `end`; reading past `end` is `PayloadMalformed`, never an IndexError."""
+    """Octets between `position` and `end`; reading past `end` is `error`, never an IndexError."""
 
     __slots__ = ("data", "end", "position")
+    error: ClassVar[type[WireError]] = PayloadMalformed
 
     def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
         self.data = data
@@ -23,14 +26,14 @@ class Buffer:
     def pull_uint8(self) -> int:
         position = self.position
         if position >= self.end:
-            raise PayloadMalformed("ends where an octet is expected")
+            raise self.error("ends where an octet is expected")
         self.position = position + 1
         return self.data[position]
 
     def pull_uint16(self) -> int:
         position = self.position
         if position + 2 > self.end:
-            raise PayloadMalformed("ends inside a number")
+            raise self.error("ends inside a number")
         self.position = position + 2
         return self.data[position] << 8 | self.data[position + 1]
 
@@ -41,22 +44,22 @@ class Buffer:
         position = self.position
         after = position + length
         if after > self.end:
-            raise PayloadMalformed(f"{length} octets expected, {self.end - position} left")
+            raise self.error(f"{length} octets expected, {self.end - position} left")
         self.position = after
         return self.data[position:after]
 
     def pull_rest(self) -> bytes:
         return self.pull_bytes(self.end - self.position)
 
-    def pull_block(self, length: int) -> Buffer:
+    def pull_block(self, length: int) -> Self:
         """A reader over exactly the next `length` octets, which count as read here."""
         start = self.position
         if start + length > self.end:
-            raise PayloadMalformed(f"a block of {length} octets in {self.end - start}")
+            raise self.error(f"a block of {length} octets in {self.end - start}")
         self.position = start + length
-        return Buffer(self.data, start, self.position)
+        return type(self)(self.data, start, self.position)
 
     def finish(self) -> None:
         """The block must be read whole."""
         if self.position != self.end:
-            raise PayloadMalformed(f"{self.end - self.position} octets too many")
+            raise self.error(f"{self.end - self.position} octets too many")

@@ -197,6 +197,7 @@ ENCRYPTION_BY_NAME = {row.name: row for row in ENCRYPTIONS}
 HASH_BY_NAME = {row.name: row for row in HASHES}
 INTEGRITY_BY_NAME = {row.name: row for row in INTEGRITIES}
 GROUP_BY_NUMBER = {row.number: row for row in GROUPS}
+IKE_V1_GROUPS = {number: row for number, row in GROUP_BY_NUMBER.items() if row.ike_v1}
 
 
 def esp_plaintext_mtu(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import ClassVar
 
 from seikan.wire.constants import NotifyType
 
 
 class WireError(Exception):
-    """Malformed input; `notify` is the answer RFC 2408 section 5 asks for. Raised by every `pull_` function, alone."""
+    """Malformed input. Raised by every `pull_` function, alone.
 
-    notify: ClassVar[NotifyType] = NotifyType.PAYLOAD_MALFORMED
+    `notify` is the answer: RFC 2408 section 5's in IKEv1, RFC 7296 section 2.21's in IKEv2 (`wire.v2.errors`).
+    """
+
+    notify: ClassVar[IntEnum] = NotifyType.PAYLOAD_MALFORMED
 
 
 class PayloadMalformed(WireError):

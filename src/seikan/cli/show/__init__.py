@@ -4,6 +4,8 @@ from seikan.cli.show import (
     access_lists,
     admission,
     crypto_map,
+    diagnosis,
+    ikev2,
     interfaces,
     ip_interface,
     ipsec,
@@ -19,6 +21,8 @@ from seikan.cli.show.command import ShowCommand
 
 SHOW_COMMANDS: tuple[ShowCommand, ...] = (
     *isakmp.COMMANDS,
+    *ikev2.COMMANDS,
+    *diagnosis.COMMANDS,
     *ipsec_sa.COMMANDS,
     *ipsec.COMMANDS,
     *crypto_map.COMMANDS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seikan.config.model import IsakmpPolicy, TransformSet
-from seikan.wire.constants import GROUP_BY_NUMBER, Encryption
+from seikan.wire.constants import GROUP_BY_NUMBER, Encryption, Hash
 
 _AUTHENTICATION = {
     "pre-share": ("Pre-Shared Key", "psk"),
@@ -121,6 +121,11 @@ def engine_policy(policy: IsakmpPolicy | None) -> str:
     row = policy.encryption_row
     cipher = engine_cipher(row) if row else "DES"
     return f"{policy.hash_row.ios.upper()}+{cipher}"
+
+
+def engine_suite(cipher: Encryption | None, prf: Hash | None) -> str:
+    """The same of an IKEv2 SA."""
+    return "" if cipher is None or prf is None else f"{prf.ios.upper()}+{engine_cipher(cipher)}"
 
 
 def transform_words(transform: TransformSet) -> str:

@@ -61,7 +61,8 @@ def policy_lines(config: Config, policy: IpsecProfile | CryptoMapEntry) -> Itera
     yield f"        PFS (Y/N): {'Y' if policy.pfs_group else 'N'}"
     if policy.pfs_group:
         yield f"        DH group:  group{policy.pfs_group}"
-    yield "        Mixed-mode : Disabled"
+    mixed = isinstance(policy, IpsecProfile) and policy.mixed_mode
+    yield f"        Mixed-mode : {'Enabled' if mixed else 'Disabled'}"
     yield "        Transform sets={ "
     missing = []
     for name in policy.transform_sets or (DEFAULT_NAME,):
@@ -95,6 +96,8 @@ def show_profile(status: Status, arguments: Arguments) -> Iterator[str]:
             yield f"        Description: {profile.description}"
         if profile.isakmp_profile is not None:
             yield f"        ISAKMP Profile: {profile.isakmp_profile}"
+        if profile.ikev2_profile is not None:
+            yield f"        IKEv2 Profile: {profile.ikev2_profile}"
         yield from policy_lines(status.running, profile)
         yield ""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seikan.cli.show.algorithms import engine_policy, engine_transform
+from seikan.cli.show.algorithms import engine_policy, engine_suite, engine_transform
 from seikan.cli.show.command import Arguments, ShowCommand
+from seikan.cli.show.diagnosis import diagnosis_lines
 from seikan.cli.show.flows import chosen_tunnels, distinct, flows_of, session_words
 from seikan.cli.show.ipsec_sa import CRYPTO
 from seikan.cli.show.isakmp import capabilities
 from seikan.cli.show.text import address_text, age, date, endpoint_text, pad
-from seikan.cli.status import NEGOTIATING, CryptoFlow, CryptoTunnel, IpsecSa, IsakmpSa, Status
+from seikan.cli.status import NEGOTIATING, CryptoFlow, CryptoTunnel, Ikev2Sa, IpsecSa, IsakmpSa, Status
 from seikan.config.names import short
 
 _LEGEND = (
@@ -63,7 +64,12 @@ class _Session:
 
     @property
     def profile(self) -> str | None:
-        return next((tunnel.isakmp_profile for tunnel in self.tunnels if tunnel.isakmp_profile), None)
+        names = (tunnel.ikev2_profile or tunnel.isakmp_profile for tunnel in self.tunnels)
+        return next((name for name in names if name), None)
+
+    @property
+    def ikev2(self) -> bool:
+        return any(tunnel.ikev2_profile is not None for tunnel in self.tunnels)
 
 
 def _sessions(status: Status, arguments: Arguments) -> list[_Session]:
@@ -76,14 +82,16 @@ def _sessions(status: Status, arguments: Arguments) -> list[_Session]:
     return [_Session(tuple(tunnels)) for tunnels in found.values()]
 
 
-def _isakmp_sas(status: Status, session: _Session) -> list[IsakmpSa]:
+def _ike_sas(status: Status, session: _Session) -> list[IsakmpSa | Ikev2Sa]:
     """Those between its ends, and those of its tunnel by name, which may have one to where it was before."""
 
-    def belongs(sa: IsakmpSa, tunnel: CryptoTunnel) -> bool:
+    def belongs(sa: IsakmpSa | Ikev2Sa, tunnel: CryptoTunnel) -> bool:
         ends = (sa.local, sa.remote, sa.remote_port) == (tunnel.local, tunnel.remote, tunnel.remote_port)
         return ends or (tunnel.mode != "map" and sa.tunnel == tunnel.interface)
 
-    sas = status.crypto.isakmp_sas if status.crypto is not None else ()
+    if status.crypto is None:
+        return []
+    sas: tuple[IsakmpSa | Ikev2Sa, ...] = status.crypto.ikev2_sas if session.ikev2 else status.crypto.isakmp_sas
     return [sa for sa in sas if any(belongs(sa, tunnel) for tunnel in session.tunnels)]
 
 
@@ -96,25 +104,46 @@ def _life(sa: IpsecSa | None) -> str:
 
 def _identity(status: Status, session: _Session) -> str:
     told = [tunnel.identity for tunnel in session.tunnels]
-    told += [sa.peer_identity for sa in _isakmp_sas(status, session)]
+    told += [sa.peer_identity for sa in _ike_sas(status, session)]
     return next((identity for identity in told if identity), "(none)")
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What both versions of IKE tell of an SA here."""
+
+    session_id: int
+    active: bool
+    capabilities: str
+    conn_id: int
+    remaining: float | None
+
+
+def _line(sa: IsakmpSa | Ikev2Sa) -> _Line:
+    if isinstance(sa, IsakmpSa):
+        active = sa.state == "QM_IDLE" and not sa.status.endswith("(deleted)")
+        return _Line(0, active, capabilities(sa), sa.conn_id, sa.lifetime_remaining)
+    present = (("D", sa.dpd > 0), ("N", sa.nat_local or sa.nat_remote), ("F", sa.fragmentation))
+    letters = "".join(letter for letter, holds in present if holds)
+    return _Line(sa.tunnel_id, sa.state == "READY", letters, sa.tunnel_id, sa.expires)
+
+
 def _phase_1(status: Status, session: _Session, detail: bool) -> Iterator[str]:
-    sas, tunnel = _isakmp_sas(status, session), session.first
+    sas, tunnel = _ike_sas(status, session), session.first
+    version = 2 if session.ikev2 else 1
     for sa in sas:
-        up = "Active" if sa.state == "QM_IDLE" and not sa.status.endswith("(deleted)") else "Inactive"
-        yield "  Session ID: 0  "
+        line = _line(sa)
+        yield f"  Session ID: {line.session_id}  "
         ends = f"local {address_text(sa.local)}/{sa.local_port} remote {address_text(sa.remote)}/{sa.remote_port}"
-        yield f"  IKEv1 SA: {ends} {up} "
+        yield f"  IKEv{version} SA: {ends} {'Active' if line.active else 'Inactive'} "
         if detail:
-            life = "0" if sa.lifetime_remaining is None else age(sa.lifetime_remaining)
-            yield f"          Capabilities:{capabilities(sa) or '(none)'} connid:{sa.conn_id} lifetime:{life}"
+            life = "0" if line.remaining is None else age(line.remaining)
+            yield f"          Capabilities:{line.capabilities or '(none)'} connid:{line.conn_id} lifetime:{life}"
     if not sas and tunnel.local is not None and tunnel.remote is not None:
         yield "  Session ID: 0  "
         port = 500 if tunnel.remote_port == 500 else 4500  # a peer behind NAT comes to 4500 from any port
         ends = f"local {address_text(tunnel.local)}/{port} remote {address_text(tunnel.remote)}/{tunnel.remote_port}"
-        yield f"  IKEv1 SA: {ends} Inactive "
+        yield f"  IKEv{version} SA: {ends} Inactive "
         if detail:
             yield "          Capabilities:(none) connid:0 lifetime:0"
 
@@ -142,6 +171,9 @@ def _failure(tunnel: CryptoTunnel) -> Iterator[str]:
         when = f" at {date(tunnel.last_error_at)}" if tunnel.last_error_at else ""
         word = "state" if tunnel.last_error == NEGOTIATING else "failure"
         yield f"Crypto {word}: {tunnel.last_error}{when}"
+    if tunnel.diagnosis is not None:
+        yield from diagnosis_lines(tunnel.diagnosis)
+        return
     for mismatch in tunnel.mismatches:
         peer = mismatch.remote if mismatch.remote.startswith("refused") else f"offered {mismatch.remote}"
         yield f"Crypto mismatch: {mismatch.attribute}: local {mismatch.local}, peer {peer}"
@@ -231,6 +263,9 @@ def show_engine_connections(status: Status, arguments: Arguments) -> Iterator[st
     for phase_1 in sorted(status.crypto.isakmp_sas, key=lambda row: row.conn_id):
         algorithm = engine_policy(phase_1.policy)
         yield _connection(phase_1.conn_id, "IKE", algorithm, ("0", "0", "0"), address_text(phase_1.local))
+    for held in sorted(status.crypto.ikev2_sas, key=lambda row: row.tunnel_id):
+        algorithm = engine_suite(held.encryption, held.prf)
+        yield _connection(held.tunnel_id, "IKEv2", algorithm, ("0", "0", "0"), address_text(held.local))
 
 
 def _connection(conn_id: int, kind: str, algorithm: str, numbers: tuple[str, str, str], address: str) -> str:

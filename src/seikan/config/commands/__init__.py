@@ -2,6 +2,9 @@
 
 from seikan.config.commands.acl import ACL_COMMANDS
 from seikan.config.commands.crypto_map import CRYPTO_MAPS
+from seikan.config.commands.ikev2 import IKEV2_COMMANDS, IKEV2_GLOBAL
+from seikan.config.commands.ikev2_keyring import IKEV2_KEYRINGS
+from seikan.config.commands.ikev2_profile import IKEV2_PROFILES
 from seikan.config.commands.interface import BASE, SECTION, TYPES
 from seikan.config.commands.ipsec import IPSEC_COMMANDS
 from seikan.config.commands.isakmp import ISAKMP_COMMANDS
@@ -21,6 +24,10 @@ TABLE = Table(
         *DOMAIN_NAME,
         IPV6_ROUTING,
         *STORED_GLOBAL,
+        *IKEV2_COMMANDS,
+        *IKEV2_KEYRINGS,
+        *IKEV2_PROFILES,
+        *IKEV2_GLOBAL,
         *ISAKMP_COMMANDS,
         *ISAKMP_PROFILES,
         *IPSEC_COMMANDS,

@@ -195,7 +195,6 @@ def _rows(mode: str) -> tuple[Command, ...]:
             "set ip access-group is kept and not enforced: use ip access-group on the interface",
             "Kept, not enforced",
         ),
-        refused(mode, "set ikev2-profile <words:rest>", "IKEv2 is not supported yet"),
         Command(
             mode,
             "set reverse-route (distance <number:number(1-255)>|tag <number:number(1-4294967295)>)",

@@ -20,7 +20,7 @@ from seikan.config.handlers import (
 )
 from seikan.config.model import Config, IpsecProfile, TransformSet
 from seikan.config.modes import CONFIG, IPSEC_PROFILE, TRANSFORM
-from seikan.wire.constants import ENCRYPTIONS, GROUPS, INTEGRITIES, Encryption, Integrity
+from seikan.wire.constants import ENCRYPTIONS, GROUPS, INTEGRITIES, Encryption, Group, Integrity
 
 _CRYPTO = {"crypto": "Encryption module", "ipsec": "Configure IPSEC policy"}
 
@@ -46,7 +46,9 @@ _CIPHERS["esp-aes 128"] = _CIPHERS["esp-aes"]
 _CIPHERS["esp-gcm 128"] = _CIPHERS["esp-gcm"]
 _INTEGRITIES = {row.ios: row for row in INTEGRITIES}
 _SIZES = ("128", "192", "256")
-_TRANSFORMS = "|".join(("esp-aes [128|192|256]", "esp-gcm [128|192|256]", "esp-null", *_INTEGRITIES, *_REFUSED))
+_TRANSFORMS = "|".join(
+    ("esp-aes [128|192|256]", "esp-gcm [128|192|256]", "esp-chacha20-poly1305", "esp-null", *_INTEGRITIES, *_REFUSED)
+)
 
 
 def _name(match: Match) -> str:
@@ -146,6 +148,7 @@ _TRANSFORM_SET: tuple[Command, ...] = (
             "<name>": "Transform set tag",
             "esp-aes": "ESP transform using AES cipher",
             "esp-gcm": "ESP transform using GCM cipher",
+            "esp-chacha20-poly1305": "ESP transform using ChaCha20-Poly1305 cipher (RFC 7634), with IKEv2",
             "esp-null": "ESP transform w/o cipher",
             **{
                 word: f"not available{': ' + why.split(': ')[-1] if ':' in why else ''}"
@@ -188,7 +191,7 @@ _TRANSFORM_SET: tuple[Command, ...] = (
 
 # --- crypto ipsec profile --------------------------------------------------------------------------
 
-_GROUPS = {row.number: row for row in GROUPS}
+_GROUPS = {row.number: row for row in GROUPS if not row.kem}
 _LIFETIME = {
     "security-association": "Security association parameters",
     "lifetime": "security association lifetime",
@@ -243,6 +246,11 @@ _DEFAULT_PFS_GROUP = 14
 def _pfs_group(match: Match) -> int:
     named = match.canonical.removeprefix("set pfs").strip()
     return int(named.removeprefix("group")) if named else _DEFAULT_PFS_GROUP
+
+
+def _group_help(row: Group) -> str:
+    remarks = (row.name, "weak" if row.weak else "", "" if row.ike_v1 else "IKEv2 only")
+    return f"D-H Group{row.number} ({', '.join(word for word in remarks if word)})"
 
 
 def _note_pfs(match: Match) -> Iterable[str]:
@@ -311,7 +319,7 @@ _SET = {"set": "Set values for encryption/decryption"}
 
 
 def phase_two(mode: str) -> tuple[Command, ...]:
-    """The rows for transform sets, PFS and ISAKMP profile, alike for an IPsec profile and an entry of a crypto map."""
+    """The rows for transform sets, PFS and IKE's profile, alike for an IPsec profile and a crypto map's entry."""
     return (
         Command(
             mode,
@@ -333,10 +341,7 @@ def phase_two(mode: str) -> tuple[Command, ...]:
             {
                 **_SET,
                 "pfs": "Specify pfs settings",
-                **{
-                    f"group{row.number}": f"D-H Group{row.number} ({row.name}{', weak' if row.weak else ''})"
-                    for row in GROUPS
-                },
+                **{f"group{row.number}": _group_help(row) for row in _GROUPS.values()},
             },
             read=_pfs_group,
             text=lambda number: f"set pfs group{number}",
@@ -350,6 +355,12 @@ def phase_two(mode: str) -> tuple[Command, ...]:
             "set isakmp-profile <isakmp_profile:word>",
             "isakmp_profile",
             {**_SET, "isakmp-profile": "Specify isakmp Profile", "<isakmp_profile>": "Isakmp profile name"},
+        ),
+        setting(
+            mode,
+            "set ikev2-profile <ikev2_profile:word>",
+            "ikev2_profile",
+            {**_SET, "ikev2-profile": "Specify ikev2 Profile", "<ikev2_profile>": "Ikev2 profile name"},
         ),
     )
 
@@ -380,6 +391,12 @@ _PROFILE: tuple[Command, ...] = (
     ),
     *limits(IPSEC_PROFILE, "set security-association", "", _SET),
     *phase_two(IPSEC_PROFILE),
+    setting(
+        IPSEC_PROFILE,
+        "set mixed-mode",
+        "mixed_mode",
+        {**_SET, "mixed-mode": "Carry IPv4 and IPv6 through the same tunnel, with IKEv2"},
+    ),
     setting(
         IPSEC_PROFILE,
         "responder-only",

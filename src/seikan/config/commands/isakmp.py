@@ -25,7 +25,7 @@ from seikan.config.handlers import (
 )
 from seikan.config.model import Config, IsakmpPeer, IsakmpPolicy, Keepalive, Keyring, PreSharedKey
 from seikan.config.modes import CONFIG, ISAKMP, ISAKMP_PEER, KEYRING
-from seikan.wire.constants import ENCRYPTIONS, GROUPS, HASHES
+from seikan.wire.constants import ENCRYPTIONS, HASHES, IKE_V1_GROUPS
 from seikan.wire.secret import Secret
 
 _CRYPTO = {"crypto": "Encryption module", "isakmp": "Configure ISAKMP policy"}
@@ -35,7 +35,7 @@ _CRYPTO = {"crypto": "Encryption module", "isakmp": "Configure ISAKMP policy"}
 _CIPHERS = {row.ios_policy: row for row in ENCRYPTIONS if row.ios_policy}
 _CIPHERS["aes 128"] = _CIPHERS["aes"]
 _HASHES = {row.ios: row for row in HASHES}
-_GROUPS = {row.number: row for row in GROUPS}
+_GROUPS = IKE_V1_GROUPS
 _DEFAULT_HASH = "sha1"
 _DEFAULT_GROUP = 1
 _DEFAULT_AUTHENTICATION = "rsa-sig"
@@ -172,7 +172,7 @@ _POLICY: tuple[Command, ...] = (
             "1": "Diffie-Hellman group 1 (768 bit), never negotiated",
             **{
                 str(row.number): f"Diffie-Hellman group {row.number} ({row.name}{', weak' if row.weak else ''})"
-                for row in GROUPS
+                for row in _GROUPS.values()
             },
         },
         read=_group,

@@ -195,7 +195,6 @@ STORED_INTERFACE: tuple[Command, ...] = (
 #: Parts of IOS that this router does not have. Refusing them says more than calling them unknown.
 _NOT_SUPPORTED = (
     *(
-        "crypto ikev2",
         "crypto isakmp client",
         "crypto pki",
         "crypto ca",
@@ -223,7 +222,6 @@ UNSUPPORTED: tuple[Command, ...] = (
         "a link-local address cannot be typed: an interface with IPv6 has one by itself",
     ),
     refused(INTERFACE, "tunnel mode gre multipoint", "multipoint tunnels are not supported yet"),
-    refused(IPSEC_PROFILE, "set ikev2-profile <words:rest>", "IKEv2 is not supported yet"),
 )
 
 STORED_OTHER: tuple[Command, ...] = (

@@ -46,7 +46,46 @@ def _source(match: Match) -> Address | str:
 
 
 def _mode(match: Match) -> TunnelMode:
-    return TunnelMode(match.canonical.removeprefix("tunnel mode "))
+    words = match.canonical.removeprefix("tunnel mode ").split()
+    return TunnelMode(" ".join(words[:2]))
+
+
+_OVERLAYS = {"v4-overlay": 4, "v6-overlay": 6}
+
+
+def _set_mode(interface: Interface, match: Match) -> Interface:
+    if is_template(interface.name) and not _mode(match).ipsec:
+        raise ConfigError("dynamic VTI needs tunnel mode ipsec ipv4")
+    overlay = next((version for word, version in _OVERLAYS.items() if word in match.args), None)
+    return replace(interface, tunnel=replace(_tunnel(interface), mode=_mode(match), overlay=overlay))
+
+
+def _render_mode(interface: Interface) -> Iterable[str]:
+    tunnel = _tunnel(interface)
+    if tunnel.mode is not TunnelMode.GRE_IP:
+        overlay = "" if tunnel.overlay is None else f" v{tunnel.overlay}-overlay"
+        yield f"tunnel mode {tunnel.mode.value}{overlay}"
+
+
+def _set_destination(interface: Interface, match: Match) -> Interface:
+    """An address or a name: the one takes the place of the other."""
+    destination = cast("Address | str", match.args["destination"])
+    if not isinstance(destination, str):
+        tunnel = replace(_tunnel(interface), destination=destination, destination_name=None)
+    elif destination == "dynamic":
+        raise ConfigError("tunnel destination dynamic is of FlexVPN clients: type an address or a name")
+    elif destination.rpartition(".")[2].isdecimal():
+        raise ConfigError(f"{destination} is neither an address such as 192.0.2.1 nor a name such as a.example.com")
+    else:
+        tunnel = replace(_tunnel(interface), destination=None, destination_name=destination)
+    return replace(interface, tunnel=tunnel)
+
+
+def _render_destination(interface: Interface) -> Iterable[str]:
+    tunnel = _tunnel(interface)
+    to = tunnel.destination_name or tunnel.destination
+    if to is not None:
+        yield f"tunnel destination {_upper(to)}"
 
 
 def _checked_source(command: Command) -> Command:
@@ -55,17 +94,6 @@ def _checked_source(command: Command) -> Command:
     def apply(interface: Interface, match: Match) -> object:
         if match.args["source"] == interface.name:
             raise ConfigError(f"{interface.name} cannot be its own tunnel source")
-        return inner.apply(interface, match)
-
-    return replace(command, handler=replace(inner, apply=apply))
-
-
-def _checked_mode(command: Command) -> Command:
-    inner = cast(Setting, command.handler)
-
-    def apply(interface: Interface, match: Match) -> object:
-        if is_template(interface.name) and not _mode(match).ipsec:
-            raise ConfigError("dynamic VTI needs tunnel mode ipsec ipv4")
         return inner.apply(interface, match)
 
     return replace(command, handler=replace(inner, apply=apply))
@@ -130,31 +158,42 @@ TUNNEL: tuple[Command, ...] = tuple(
                 text=lambda source: f"tunnel source {_upper(source)}",
             )
         ),
-        _checked_mode(
-            setting(
-                INTERFACE,
-                "tunnel mode (gre (ip|ipv6)|ipsec (ipv4|ipv6))",
-                "tunnel.mode",
-                {
-                    **_TUNNEL,
-                    "mode": "tunnel encapsulation method",
-                    "gre": "generic route encapsulation protocol",
-                    "ipsec": "IPSec tunnel encapsulation",
-                    "ip": "over IP",
-                    "ipv4": "over IPv4",
-                    "ipv6": "over IPv6",
-                },
-                read=_mode,
-                text=lambda mode: f"tunnel mode {mode.value}",
-                initial=TunnelMode.GRE_IP,
-            )
-        ),
-        setting(
+        Command(
             INTERFACE,
-            "tunnel destination (<destination:ipv4>|<destination:ipv6>)",
-            "tunnel.destination",
-            {**_TUNNEL, "destination": "destination of tunnel", "<destination>": "ip address"},
-            text=lambda destination: f"tunnel destination {_upper(destination)}",
+            "tunnel mode (gre (ip|ipv6)|ipsec (ipv4 [v6-overlay]|ipv6 [v4-overlay]|dual-overlay))",
+            {
+                **_TUNNEL,
+                "mode": "tunnel encapsulation method",
+                "gre": "generic route encapsulation protocol",
+                "ipsec": "IPSec tunnel encapsulation",
+                "ip": "over IP",
+                "ipv4": "over IPv4",
+                "ipv6": "over IPv6",
+                "v4-overlay": "IPv4 is carried, over IPv6",
+                "v6-overlay": "IPv6 is carried, over IPv4",
+                "dual-overlay": "IPv4 and IPv6 are carried, with IKEv2",
+            },
+            Setting(
+                _set_mode,
+                lambda interface, _match: replace(
+                    interface, tunnel=replace(_tunnel(interface), mode=TunnelMode.GRE_IP, overlay=None)
+                ),
+                _render_mode,
+            ),
+            negatable=True,
+        ),
+        Command(
+            INTERFACE,
+            "tunnel destination (<destination:ipv4>|<destination:ipv6>|<destination:host>)",
+            {**_TUNNEL, "destination": "destination of tunnel", "<destination>": "ip address or host name"},
+            Setting(
+                _set_destination,
+                lambda interface, _match: replace(
+                    interface, tunnel=replace(_tunnel(interface), destination=None, destination_name=None)
+                ),
+                _render_destination,
+            ),
+            negatable=True,
         ),
         setting(
             INTERFACE,

@@ -35,6 +35,7 @@ from seikan.ike.transforms import (
     offer,
     own_offer,
     smaller,
+    unusable,
     usable_sets,
 )
 from seikan.ike.v1.envelope import InvalidHash, check_hash, header_of, seal, seal_hashed, unseal
@@ -86,8 +87,8 @@ class QuickMode:
     def start(self, sa: IkeSa, flow: Flow, selector: Selector) -> bool:
         """Send message 1 under `sa`; False, with a stated error, where there is nothing to propose."""
         core, phase_two = self.core, flow.settings.phase_two
-        if not usable_sets(phase_two.transform_sets):
-            core.error(flow, "IPSEC_NO_TRANSFORM", f"no usable transform set in {phase_two.name}")
+        if (why := unusable(phase_two)) is not None:
+            core.error(flow, "IPSEC_NO_TRANSFORM", why)
             return False
         if sa.keys is None:
             raise PayloadMalformed("no keys")

@@ -1,0 +1,105 @@
+"""What a stream loses while its IPsec SAs are replaced every few seconds, and its IKE SA now and then."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.daemon.routers import Router, Sites, two_routers, until
+
+from seikan.lab.stream import End, Stream
+
+SECONDS = 300
+RATE = 375.0  # packets a second each way
+SIZE = 1400  # octets: 525 kB a second, so that a pair of 2,560 kB lasts some 4 s until it is replaced
+_LOOK = 1.0
+_CONFIGURATION = """\
+crypto ikev2 keyring K
+ peer P
+  address {peer}
+  pre-shared-key {key}
+crypto ikev2 profile V
+ match identity remote address {peer} 255.255.255.255
+ authentication local pre-share
+ authentication remote pre-share
+ keyring local K
+ lifetime 120
+crypto ipsec transform-set T esp-gcm
+crypto ipsec profile P
+ set transform-set T
+ set security-association lifetime kilobytes 2560
+ set pfs group19
+ set ikev2-profile V
+interface Tunnel0
+ ip unnumbered Loopback0
+ tunnel source eth0
+ tunnel destination {peer}
+ tunnel mode ipsec ipv4
+ tunnel protection ipsec profile P
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rekeyed:
+    """`pairs` and `ike_sas` that were there one after the other; packets of both directions together."""
+
+    seconds: float
+    pairs: int
+    ike_sas: int
+    sent: int
+    lost: int
+    duplicated: int
+    reordered: int
+    longest_gap: float
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def _add_route(router: Router, other: Router) -> None:
+    router.text += f"ip route {other.loopback} 255.255.255.255 Tunnel0\n"
+
+
+def measure(directory: Path, seconds: float = SECONDS) -> Rekeyed:
+    """Two Seikans with IKEv2, a stream each way for so long."""
+    directory.mkdir(parents=True)
+    with two_routers(directory) as sites:
+        for router, other in ((sites.r1, sites.r3), (sites.r3, sites.r1)):
+            router.configure(_CONFIGURATION)
+            _add_route(router, other)
+        sites.start()
+        try:
+            return _run(sites, directory, seconds)
+        finally:
+            sites.r1.stop()
+            sites.r3.stop()
+
+
+def _run(sites: Sites, directory: Path, seconds: float) -> Rekeyed:
+    ends = [End(each.name, each.host.name, each.loopback, 5000) for each in (sites.r1, sites.r3)]
+    pairs: set[str] = set()
+    ike_sas: set[str] = set()
+    with Stream("rekeys", ends[0], ends[1], directory, RATE, SIZE) as stream:
+        until(lambda: stream.running)
+        begin = time.monotonic() + 1.0
+        until(lambda: all(stream.arrived_since(begin)), 20)
+        end = begin + seconds
+        while time.monotonic() < end:
+            time.sleep(_LOOK)
+            pairs.update(re.findall(r"current outbound spi: 0x([0-9A-F]+)", sites.r1.exec("show crypto ipsec sa")))
+            found = re.search(r"Local spi: ([0-9A-F]+)", sites.r1.exec("show crypto ikev2 sa detailed"))
+            ike_sas.update(found.groups() if found else ())
+        time.sleep(1.0)  # what is under way arrives
+        tallies = [tally for _, tally in stream.tallies(begin, end)]
+    return Rekeyed(
+        seconds,
+        len(pairs),
+        len(ike_sas),
+        sum(tally.sent for tally in tallies),
+        sum(tally.lost for tally in tallies),
+        sum(tally.duplicated for tally in tallies),
+        sum(tally.reordered for tally in tallies),
+        max(tally.longest_gap for tally in tallies),
+    )

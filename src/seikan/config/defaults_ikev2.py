@@ -1,0 +1,41 @@
+"""IKEv2's smart defaults: what holds where nothing was typed, so that a keyring and a profile are a whole VPN.
+
+The algorithms are those of RFC 8247 that are not on their way out, the strongest first where they cost the same.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from seikan.config.model_ikev2 import Ikev2, Ikev2Policy, Ikev2Proposal
+
+DEFAULT: Final = "default"
+
+DEFAULT_PROPOSAL: Final = Ikev2Proposal(
+    DEFAULT,
+    encryption=("aes-cbc-256", "aes-gcm-16-256"),
+    integrity=("hmac-sha512-256", "hmac-sha384-192", "hmac-sha256-128"),
+    prf=("sha512", "sha384", "sha256"),
+    groups=(19, 14, 20, 21, 31, 16, 15),
+)
+DEFAULT_POLICY: Final = Ikev2Policy(DEFAULT, fvrf="any", proposals=(DEFAULT,))
+
+
+def proposal(ikev2: Ikev2, name: str) -> Ikev2Proposal | None:
+    """The proposal with this name; None where there is none, or the default one was removed."""
+    held = ikev2.proposals.get(name)
+    if held is None and name == DEFAULT and ikev2.default_proposal:
+        return DEFAULT_PROPOSAL
+    return held
+
+
+def policies(ikev2: Ikev2) -> tuple[Ikev2Policy, ...]:
+    """The policies by which peers are negotiated with: those that were typed, the default one where there is none."""
+    typed = tuple(ikev2.policies.values())
+    return typed or ((DEFAULT_POLICY,) if ikev2.default_policy else ())
+
+
+def proposals(ikev2: Ikev2, policy: Ikev2Policy) -> tuple[Ikev2Proposal, ...]:
+    """The proposals of a policy, in order of preference; those it names in vain left out."""
+    found = (proposal(ikev2, name) for name in policy.proposals or (DEFAULT,))
+    return tuple(held for held in found if held is not None)

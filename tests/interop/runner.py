@@ -1,0 +1,241 @@
+"""Runs a story: a table of steps, each of which waits for what it asserts and never for time."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.interop.connection import CHILD_SECONDS, Connection, Peer
+from tests.interop.network import ping_command, received
+from tests.interop.router import Seikan
+from tests.interop.stories import Step, Story
+
+from seikan.lab.wait import wait_until
+
+UP_SECONDS = 60.0
+REKEY_SECONDS = 150.0
+"""120 seconds is the shortest lifetime of an IKE SA that an ikev2 profile takes."""
+DEAD_SECONDS = 60.0
+COLLISION_SECONDS = 11
+"""Two pairs made within ten seconds of each other count as a collision; a rekey waits until the SA is older."""
+
+
+class StoryFailed(AssertionError):
+    """A step did not come to what it should; the text says what both ends said."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One telling: both ends, and how the wire between them is cut and mended."""
+
+    story: Story
+    connection: Connection
+    seikan: Seikan
+    peer: Peer
+    cut: Callable[[], None]
+    mend: Callable[[], None]
+    done: list[Step] = field(default_factory=list)
+
+    def tell(self) -> None:
+        """Connect, then every step in turn."""
+        self._connect()
+        for step in self.story.steps:
+            try:
+                _STEPS[step](self)
+            except (StoryFailed, subprocess.SubprocessError, OSError) as error:
+                raise StoryFailed(f"{self.story.name}: {step.value}: {error!r}\n{self._said()}") from error
+            self.done.append(step)
+
+    def _connect(self) -> None:
+        self.peer.start(self.connection)
+        self.seikan.start()
+        if not self.story.seikan_initiates:
+            self.peer.initiate()
+        try:
+            self.await_up()
+        except StoryFailed as error:
+            raise StoryFailed(f"{self.story.name}: connect: {error}\n{self._said()}") from error
+
+    def _said(self) -> str:
+        return (
+            f"{self.seikan.exec('show crypto session detail')}\n--- Seikan's log\n{self.seikan.log()[-4000:]}\n"
+            f"--- the peer's log\n{self.peer.log()[-6000:]}"
+        )
+
+    # -- what is asked of both ends ---------------------------------------
+
+    def await_up(self) -> None:
+        ours, theirs = self.connection.ours, self.connection.theirs
+        self._await(
+            lambda: self.seikan.spis() and ours.host.answers(theirs.inner, ours.inner), UP_SECONDS, "no traffic passes"
+        )
+
+    def _await(self, condition: Callable[[], object], limit: float, otherwise: str) -> None:
+        if not wait_until(condition, limit, 0.3):
+            raise StoryFailed(f"{otherwise} after {limit:.0f} s")
+
+    def _assert(self, condition: object, otherwise: str) -> None:
+        if not condition:
+            raise StoryFailed(otherwise)
+
+    # -- the steps --------------------------------------------------------
+
+    def traffic(self, count: int = 10) -> None:
+        """Every packet arrives, and Seikan counts it as encrypted and as decrypted."""
+        ours, theirs = self.connection.ours, self.connection.theirs
+        before = self.seikan.counters()
+        for one, other in ((ours, theirs), (theirs, ours)):
+            answered = one.host.ping(other.inner, count=count, source=one.inner)
+            self._assert(answered == count, f"{answered} of {count} echo requests to {other.inner} were answered")
+        after = self.seikan.counters()
+        crossed = (after.encapsulated - before.encapsulated, after.decapsulated - before.decapsulated)
+        self._assert(crossed == (2 * count, 2 * count), f"Seikan counted {crossed} of {2 * count} packets each way")
+
+    def child_by_peer(self) -> None:
+        self._await_age()
+        with self._nothing_lost():
+            before, ours = self.peer.status().inbound, self.seikan.spis()
+            self.peer.rekey_child()
+            self._await_new_child(before, ours)
+        self.traffic()
+
+    def child_by_seikan(self) -> None:
+        """By volume: 2560 kilobytes is the least that IOS takes."""
+        ours, theirs = self.connection.ours, self.connection.theirs
+        self._await_age()
+        before, spis = self.peer.status().inbound, self.seikan.spis()
+        count = 2400
+        command = ("ping", "-n", "-q", "-W", "5", "-s", "1300", "-c", str(count), "-i", "0.01", "-I", ours.inner)
+        output = ours.host.run(*command, theirs.inner, limit=120)
+        # libreswan sends with the new pair before Seikan's third message, when Seikan cannot have it yet.
+        self._assert(received(output) >= count - 1, output)
+        self._await_new_child(before, spis)
+        self.traffic()
+
+    def _await_new_child(self, before: frozenset[int], ours: set[int]) -> None:
+        """Both have a new pair, and Seikan sends with what the peer calls new."""
+
+        def there() -> bool:
+            new = self.peer.status().inbound - before
+            return bool(new and self.seikan.spis() - ours and self.seikan.counters().outbound_spi in new)
+
+        self._await(there, REKEY_SECONDS, "no new child SA is used by both")
+
+    def ike_by_peer(self) -> None:
+        self._await_age()
+        self._new_ike(self.peer.rekey_ike)
+
+    def ike_by_seikan(self) -> None:
+        """By its lifetime, which the connection has short."""
+        self._new_ike(lambda: None)
+
+    def _new_ike(self, begin: Callable[[], None]) -> None:
+        with self._nothing_lost():
+            before = self.peer.status().ike
+            begin()
+
+            def there() -> bool:
+                now = self.peer.status().ike
+                return bool(now and not now & before)
+
+            self._await(there, REKEY_SECONDS, f"the peer still has its IKE SA {sorted(before)}")
+        self.traffic()
+
+    def _await_age(self) -> None:
+        """Until what was made last is old enough not to be taken for a collision."""
+        if self.connection.their_child_seconds < CHILD_SECONDS:
+            return  # the peer rekeys when its lifetime says so, which is later than that
+
+        def age() -> int:
+            shown = self.seikan.exec("show crypto ipsec sa")
+            remaining = [
+                int(seconds) for seconds in re.findall(r"remaining key lifetime .*?(\d+)\)?$", shown, re.MULTILINE)
+            ]
+            return CHILD_SECONDS - max(remaining, default=CHILD_SECONDS)
+
+        self._await(lambda: age() >= COLLISION_SECONDS, 40, "the child SA stays young")
+
+    @contextmanager
+    def _nothing_lost(self) -> Iterator[None]:
+        """Echo requests run meanwhile, ten a second; only the last may be unanswered when they are stopped."""
+        ours, theirs = self.connection.ours, self.connection.theirs
+        stream = ours.host.start(*ping_command(theirs.inner, 100_000, 0.1, ours.inner))
+        try:
+            yield
+        finally:
+            stream.send_signal(signal.SIGINT)
+            output, _ = stream.communicate(timeout=20)
+        sent, got = (int(word) for word in _numbers(output))
+        self._assert(sent > 0 and sent - got <= 1, f"lost packets meanwhile: {output}")
+
+    def cut_off(self) -> None:
+        """Seikan notices that the peer is dead, and comes back once it is there."""
+        self.cut()
+        try:
+            self._await(lambda: not self.seikan.line_protocol_up(), DEAD_SECONDS, "the line protocol stays up")
+            self._assert(not self.seikan.spis(), "the SAs of the dead peer are still there")
+        finally:
+            self.mend()
+        if not self.story.seikan_initiates:
+            self._restart()
+        self.await_up()
+        self.traffic()
+
+    def restart(self) -> None:
+        self._restart()
+        self.await_up()
+        self.traffic()
+
+    def _restart(self) -> None:
+        before = self.seikan.spis()
+        self.peer.kill()
+        self.peer.start(self.connection)
+        if not self.story.seikan_initiates:
+            self.peer.initiate()
+        self._await(lambda: self.seikan.spis() - before, UP_SECONDS, "Seikan keeps the SAs of before the restart")
+
+    def delete_by_peer(self) -> None:
+        before = self.seikan.spis()
+        self.peer.delete()
+        self._await(lambda: not self.seikan.spis() & before, UP_SECONDS, "Seikan keeps the SA that the peer deleted")
+        if self.story.seikan_initiates:
+            self.await_up()
+            return
+        self._assert(not self.seikan.line_protocol_up(), "the line protocol is up without an SA")
+        self.peer.initiate()
+        self.await_up()
+
+    def delete_by_seikan(self) -> None:
+        """Seikan is stopped in order: the peer is told."""
+        before = self.peer.status()
+        self._assert(before.inbound, "the peer has no SA")
+        status = self.seikan.stop()
+        self._assert(status == 0, f"Seikan ended with status {status}")
+
+        def gone() -> bool:
+            now = self.peer.status()
+            return not now.inbound & before.inbound and not now.ike & before.ike
+
+        self._await(gone, 30, "the peer keeps SAs that Seikan deleted")
+
+
+def _numbers(output: str) -> tuple[str, str]:
+    words = output.replace(",", " ").split()
+    return words[words.index("packets") - 1], words[words.index("received") - 1]
+
+
+_STEPS: dict[Step, Callable[[Run], None]] = {
+    Step.TRAFFIC: Run.traffic,
+    Step.CHILD_BY_PEER: Run.child_by_peer,
+    Step.CHILD_BY_SEIKAN: Run.child_by_seikan,
+    Step.IKE_BY_PEER: Run.ike_by_peer,
+    Step.IKE_BY_SEIKAN: Run.ike_by_seikan,
+    Step.CUT: Run.cut_off,
+    Step.RESTART: Run.restart,
+    Step.DELETE_BY_PEER: Run.delete_by_peer,
+    Step.DELETE_BY_SEIKAN: Run.delete_by_seikan,
+}
