@@ -8,25 +8,32 @@ place in the session that it has. Until then nothing is said to it but what the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Interface, IPv6Network
 from typing import TYPE_CHECKING
 
+from seikan.config.model import PreSharedKey
 from seikan.ike.core import Core
 from seikan.ike.effects import Address, Path
+from seikan.ike.errors import AbandonExchange
 from seikan.ike.identity import Identity, best_fit
 from seikan.ike.limits import RateLimit
 from seikan.ike.preshared import GLOBAL, Key
 from seikan.ike.sa import IkeSa, Place, Tunnel
-from seikan.ike.settings import DynamicEntrySettings, DynamicMapSettings, ProfileSettings, TunnelSettings
-from seikan.ike.states import State
-from seikan.ike.v1.phase1 import AbandonExchange
+from seikan.ike.settings import (
+    DynamicEntrySettings,
+    DynamicMapSettings,
+    Ikev2ProfileSettings,
+    ProfileSettings,
+    TunnelSettings,
+)
 from seikan.wire.constants import IdentityType
+from seikan.wire.secret import Secret
 
 if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
 
 MAX_SESSIONS = 8192
 MAX_SESSIONS_OF_SOURCE = 1024  # behind one NAT; whoever has a key can have as many identities as it likes
-_JUDGED = (State.MM_KEY_EXCH, State.AG_NO_STATE, State.AG_INIT_EXCH)
 
 
 class Peers:
@@ -47,8 +54,11 @@ class Peers:
 
     def _template(self, profile: ProfileSettings, local: Address) -> int | None:
         """The profile's Virtual-Template, where a spoke that comes to `local` can have a copy."""
+        return self._template_number(profile.template, local)
+
+    def _template_number(self, number: int | None, local: Address) -> int | None:
         rows = self.core.settings.templates
-        return next((row.number for row in rows if row.number == profile.template and row.local in (None, local)), None)
+        return next((row.number for row in rows if row.number == number and row.local in (None, local)), None)
 
     def entries(self, local: Address, profile: str | None) -> list[tuple[DynamicMapSettings, DynamicEntrySettings]]:
         """The entries of dynamic maps at `local` that take peers of this profile, or without one."""
@@ -81,6 +91,8 @@ class Peers:
         """Whether an unknown peer can get anything at `local` now."""
         if any(self._template(profile, local) is not None for profile in self._profiles(local)):
             return True
+        if any(self._template_number(row.template, local) is not None for row in self.ikev2_candidates(local)):
+            return True
         owners = (self.core.owners.get(row.owner) for row in self.core.settings.dynamic_maps if row.local == local)
         return any(owner is not None and owner.able for owner in owners)
 
@@ -103,6 +115,47 @@ class Peers:
             return None
         name = f"{path.remote}:{path.remote_port}"
         return Tunnel(TunnelSettings(name, path.local, path.remote, ()), provisional=True)
+
+    def ikev2_candidates(self, local: Address) -> list[Ikev2ProfileSettings]:
+        """The ikev2 profiles that have something for unknown peers that come to `local`."""
+        return [
+            row
+            for row in self.core.settings.ikev2.profiles
+            if (not row.locals or local in row.locals)
+            and (self._template_number(row.template, local) is not None or self._ikev2_entries(local, row.name))
+        ]
+
+    def _ikev2_entries(self, local: Address, profile: str) -> list[tuple[DynamicMapSettings, DynamicEntrySettings]]:
+        return [
+            (row, entry)
+            for row in self.core.settings.dynamic_maps
+            if row.local == local
+            for entry in row.entries
+            if entry.ikev2_profile == profile
+        ]
+
+    def provisional_ikev2(self, path: Path) -> Tunnel | None:
+        """A tunnel for the exchange that an unknown peer begins by IKEv2, which tells only later who it is."""
+        core = self.core
+        if not self.ikev2_candidates(path.local):
+            core.counters["strangers"] += 1
+            return None
+        if not self._open(path.local):
+            core.counters["tunnel_not_able"] += 1
+            return None
+        name = f"{path.remote}:{path.remote_port}"
+        return Tunnel(TunnelSettings(name, path.local, path.remote, (), ikev2_profile=""), provisional=True)
+
+    def proved(self, sa: IkeSa, profile: Ikev2ProfileSettings, key: Secret, peer: str | None) -> None:
+        """The peer has proved the key of a keyring's peer, or that of the profile itself."""
+        row = next((row for row in profile.peers if row.name == peer), None)
+        networks = row.networks if row is not None else ()
+        network = networks[0] if len(networks) == 1 else None
+        host = row.identity.value if row is not None and row.identity is not None else None
+        four = network if isinstance(network, IPv4Network) else None
+        six = IPv6Interface(network) if isinstance(network, IPv6Network) else None
+        entry = PreSharedKey(key, network=four, hostname=host, ipv6_address=six)
+        sa.key = Key(f"ikev2 {profile.keyring or profile.name}", entry)
 
     def key_for(self, tunnel: Tunnel, path: Path, host: str | None = None) -> Key | None:
         """The pre-shared key for an exchange with the peer at `path`, which may have given the name `host`."""
@@ -317,7 +370,7 @@ class _Claim:
 
     def _decide(self, asked: dict[Tunnel, tuple[Address, int]], answers: dict[Tunnel, bool]) -> None:
         sa = self.sa
-        if sa.state not in _JUDGED:
+        if sa.deleted or sa.established:
             return
         sa.judged = False
         here = (self.path.remote, self.path.remote_port)

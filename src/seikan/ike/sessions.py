@@ -66,7 +66,7 @@ class Sessions:
     def begin(self, sa: IkeSa, path: Path, identity: Identity, key: Key, place: Place, profile: str | None) -> None:
         """The provisional tunnel of `sa` becomes a session."""
         core, tunnel = self.core, sa.tunnel
-        session = Session(place, identity, path, key, sa.aggressive)
+        session = Session(place, identity, path, key, sa.by_name)
         tunnel.provisional, tunnel.session = False, session
         if place.template is not None:
             session.number = self.numbers.take(self._holder(session), core.now)
@@ -100,7 +100,7 @@ class Sessions:
         sa.tunnel.ike_sas.remove(sa)
         sa.tunnel = tunnel
         tunnel.ike_sas.append(sa)
-        session.key, session.aggressive = key, sa.aggressive
+        session.key, session.aggressive = key, sa.by_name
         tunnel.settings = replace(tunnel.settings, isakmp_profile=profile)
         self.core.counters["sessions_joined"] += 1
         if path == session.path:
@@ -183,7 +183,7 @@ class Sessions:
             return
         sa = best_ike_sa(tunnel.established())
         if sa is not None:
-            self.tunnels.informational.ask(sa)
+            self.tunnels.of(tunnel).ask(sa)
         core.timers.set(("ask", tunnel), core.now + ASK_RETRY, lambda: self._ask(tunnel, session, since, tries + 1))
 
     def _ask_plane(self, tunnel: Tunnel, since: float) -> None:
@@ -198,7 +198,7 @@ class Sessions:
         def seen(usage: Usage) -> None:
             self.answered(tunnel, usage.inbound_idle is not None and usage.inbound_idle < core.now - since)
 
-        self.tunnels.informational.query(pairs, seen)
+        self.tunnels.children.query_all(pairs, seen)
 
     def answered(self, tunnel: Tunnel, alive: bool) -> None:
         """Tell all who asked."""
@@ -225,7 +225,7 @@ class Sessions:
             if not alive and not tunnel.established():
                 self.end(tunnel, reason)
 
-        self.tunnels.informational.query(tunnel.usable(), seen)
+        self.tunnels.children.query_all(tunnel.usable(), seen)
 
     def _idle(self, tunnel: Tunnel) -> None:
         """A peer without a pair: an interface that nobody uses must not stay for the rest of phase 1's lifetime."""

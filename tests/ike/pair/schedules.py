@@ -50,11 +50,11 @@ def draw(seed: int) -> World:
         return with_keepalive(base, dpd, periodic=source.random() < 0.5) if dpd else base
 
     world = World(seed, network, nat=source.random() < 0.25, change=change)
-    _plan(world, source)
+    plan(world, source)
     return world
 
 
-def _plan(world: World, source: Random) -> None:
+def plan(world: World, source: Random) -> None:
     start = world.now
     first, second = source.sample((world.a, world.b), 2) if not world.nat else (world.a, world.b)
     world.at(start, first.initiate)
