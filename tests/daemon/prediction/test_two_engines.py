@@ -11,18 +11,24 @@ from hypothesis import strategies as st
 from tests.ike.pair.world import KEY, TUNNEL, A, B, World
 
 from seikan.config.model import IdentityMatch, IsakmpPolicy, Keyring, PreSharedKey, SelfIdentity, TransformSet
-from seikan.daemon.prediction.ikev1 import Negotiation, negotiate
+from seikan.config.model_ikev2 import Ikev2Identity, Ikev2Match, Ikev2Peer
+from seikan.daemon.prediction.negotiation import negotiate
+from seikan.daemon.prediction.stages import Negotiation
 from seikan.ike.settings import (
     DynamicEntrySettings,
     DynamicMapSettings,
     EngineSettings,
     FlowSettings,
+    Ikev2PolicySettings,
+    Ikev2ProfileSettings,
+    Ikev2ProposalSettings,
+    Ikev2Settings,
     PhaseTwo,
     ProfileSettings,
     TemplateSettings,
     TunnelSettings,
 )
-from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME
+from seikan.wire.constants import ENCRYPTION_BY_NAME, GROUP_BY_NUMBER, HASH_BY_NAME, INTEGRITY_BY_NAME
 from seikan.wire.secret import Secret
 from seikan.wire.selector import ANY_IPV4, Selector
 
@@ -214,6 +220,79 @@ def assert_predicted(here: EngineSettings, there: EngineSettings, seed: int) -> 
             )
 
 
+def proposals(names: tuple[str, ...]) -> st.SearchStrategy[Ikev2ProposalSettings]:
+    return st.builds(
+        Ikev2ProposalSettings,
+        st.just("P"),
+        st.lists(mostly(*(ENCRYPTION_BY_NAME[name] for name in names)), min_size=1, max_size=2, unique=True).map(tuple),
+        mostly((INTEGRITY_BY_NAME["hmac-sha256-128"],), (INTEGRITY_BY_NAME["hmac-sha1-96"],)),
+        mostly((HASH_BY_NAME["sha256"],), (HASH_BY_NAME["sha1"], HASH_BY_NAME["sha256"])),
+        st.lists(mostly(GROUP_BY_NUMBER[19], GROUP_BY_NUMBER[14]), min_size=1, max_size=2, unique=True).map(tuple),
+    )
+
+
+def peers(peer: IPv4Address, name: str) -> st.SearchStrategy[Ikev2Peer]:
+    """An entry of a keyring, by the peer's address or its identity; with another key for each way at times."""
+    return st.builds(
+        lambda networks, named, keys: Ikev2Peer(
+            "X",
+            networks=() if named else networks,
+            identity=Ikev2Identity("fqdn", name) if named else None,
+            local_key=keys[0],
+            remote_key=keys[1],
+        ),
+        mostly((IPv4Network((int(peer), 32)),), (IPv4Network("0.0.0.0/0"),), (IPv4Network("192.0.2.0/24"),)),
+        mostly(False, False, False, True),
+        mostly((KEY, KEY), (KEY, OTHER_KEY), (OTHER_KEY, OTHER_KEY)),
+    )
+
+
+ikev2_matches = st.lists(
+    mostly(
+        Ikev2Match(network=IPv4Network("10.1.0.0/16")),
+        Ikev2Match(any=True),
+        Ikev2Match(network=IPv4Network("192.0.2.0/24")),
+        Ikev2Match(domain="example.com"),
+    ),
+    min_size=1,
+    max_size=2,
+).map(tuple)
+
+
+@st.composite
+def ikev2_routers(draw: st.DrawFn, local: IPv4Address, remote: IPv4Address, name: str, peer: str) -> EngineSettings:
+    """A router with one peer and one flow by IKEv2; rarely by IKEv1."""
+    base = draw(routers(local, remote, name, peer))
+    own = base.tunnels[0]
+    profile = Ikev2ProfileSettings(
+        name="V2",
+        locals=(),
+        identities=draw(ikev2_matches),
+        certificate_maps=(),
+        identity_local=draw(mostly(None, Ikev2Identity("fqdn"), Ikev2Identity("address"))),
+        local_authentication="pre-share",
+        local_key=draw(mostly(None, None, None, KEY, OTHER_KEY)),
+        remote_authentications=draw(mostly(("pre-share",), ("pre-share", "rsa-sig"), ("rsa-sig",))),
+        remote_key=draw(mostly(None, None, None, KEY, OTHER_KEY)),
+        peers=tuple(draw(st.lists(peers(remote, peer), min_size=1, max_size=2))),
+        keyring="K",
+        sign=None,
+        verify=(),
+        lifetime=86400,
+        dpd=None,
+        nat_keepalive=20,
+        template=None,
+    )
+    offered = draw(st.lists(proposals(("aes-cbc-128", "aes-cbc-256", "aes-gcm-16-256")), min_size=1, max_size=2))
+    profile_name = draw(mostly("V2", "V2", "V2", "V2", None))
+    return replace(
+        base,
+        enabled=True,
+        tunnels=(replace(own, flows=own.flows[:1], ikev2_profile=profile_name),),
+        ikev2=Ikev2Settings((Ikev2PolicySettings("default", (), tuple(offered)),), (profile,)),
+    )
+
+
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     routers(A, B, "a.example.com", "b.example.com"),
@@ -227,4 +306,14 @@ def test_two_configured_peers(here: EngineSettings, there: EngineSettings, seed:
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(routers(A, B, "a.example.com", "b.example.com"), hubs(), st.integers(0, 2**16))
 def test_a_peer_and_a_hub(here: EngineSettings, there: EngineSettings, seed: int) -> None:
+    assert_predicted(here, there, seed)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    ikev2_routers(A, B, "a.example.com", "b.example.com"),
+    ikev2_routers(B, A, "b.example.com", "a.example.com"),
+    st.integers(0, 2**16),
+)
+def test_two_configured_peers_by_ikev2(here: EngineSettings, there: EngineSettings, seed: int) -> None:
     assert_predicted(here, there, seed)

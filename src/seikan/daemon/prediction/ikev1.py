@@ -6,18 +6,14 @@ the ones behind it: whoever reads the report mends all of them at once. No NAT i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-from seikan.crypto.key_exchange import KeyPair
-from seikan.ike.configuration import Configuration
-from seikan.ike.core import Core
+from seikan.daemon.prediction.stages import SPI, Agreed, Party, Phase1, Phase2, Stage, transform_words
 from seikan.ike.dynamic import Postponed
-from seikan.ike.effects import Address, Log, Path
-from seikan.ike.identity import Identity, read_identity
+from seikan.ike.effects import Address, Path
+from seikan.ike.errors import AbandonExchange
+from seikan.ike.identity import read_identity
 from seikan.ike.policy import choose, describe, explain, negotiable, offer
 from seikan.ike.preshared import Key
-from seikan.ike.sa import Flow, IkeSa, Tunnel
+from seikan.ike.sa import Flow, Tunnel
 from seikan.ike.selectors import describe as describe_selector
 from seikan.ike.selectors import identifications
 from seikan.ike.settings import EngineSettings, FlowSettings, PhaseTwo
@@ -26,105 +22,23 @@ from seikan.ike.status import Mismatch
 from seikan.ike.transforms import Modes, Phase2Choice, usable_sets
 from seikan.ike.transforms import choose as choose_transform
 from seikan.ike.transforms import offer as offer_transforms
-from seikan.ike.tunnels import Tunnels
-from seikan.ike.v1.phase1 import AbandonExchange, identity_text
-from seikan.wire.constants import IKE_PORT, Group, IdentityType
+from seikan.ike.v1.phase1 import identity_text
+from seikan.ike.v1.sa import IsakmpSa
+from seikan.wire.constants import IKE_PORT, IdentityType
 from seikan.wire.payloads import Identification, SaPayload
 
-_SPI = bytes.fromhex("00001000")  # any that is not reserved
+
+def _half_open(party: Party, tunnel: Tunnel, role: Role, path: Path, *, aggressive: bool) -> IsakmpSa:
+    """An SA at the point where the peer's proof has come."""
+    sa = IsakmpSa(tunnel, role, path, 0.0, aggressive=aggressive, cookie_i=party.core.new_cookie())
+    sa.state = State.AG_INIT_EXCH if aggressive else State.MM_KEY_EXCH
+    sa.reached_at = path.remote
+    party.tunnels.add(sa)
+    return sa
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One step of a negotiation. Of `mismatches`, `local` is what the side that begins has, `remote` the other's.
-
-    `agreed` says in words what both have, `text` why they have nothing. An identity that was refused has the side that
-    refused it (0: the one that begins), with the profile that it asked, if it was one.
-    """
-
-    name: str
-    agreed: str = ""
-    mismatches: tuple[Mismatch, ...] = ()
-    text: str = ""
-    judge: int | None = None
-    profile: str | None = None
-    identity: Identity | None = None
-
-    @property
-    def failed(self) -> bool:
-        return bool(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Phase1:
-    """One direction of phase 1; `lifetime` in seconds, `keys` the entries that each side takes, initiator first."""
-
-    stages: tuple[Stage, ...]
-    mode: str = "main mode"
-    lifetime: int | None = None
-    keys: tuple[Key | None, Key | None] = (None, None)
-
-    @property
-    def up(self) -> bool:
-        return not any(stage.failed for stage in self.stages)
-
-
-@dataclass(frozen=True, slots=True)
-class Phase2:
-    """One direction of phase 2 for one flow; `answered` is the other side's flow, where it has one for it."""
-
-    stages: tuple[Stage, ...]
-    choice: Phase2Choice | None = None
-    answered: FlowSettings | None = None
-
-    @property
-    def up(self) -> bool:
-        return not any(stage.failed for stage in self.stages)
-
-
-def _no_key_pair(group: Group) -> KeyPair:
-    raise AssertionError(f"a prediction makes no key pair (group {group.number})")
-
-
-def _counting() -> Iterator[int]:
-    number = 0
-    while True:
-        number += 1
-        yield number
-
-
-@dataclass(slots=True)
-class Party:
-    """One router's engine in pieces: its tables as `Engine` makes them, every owner able, and nothing sent."""
-
-    settings: EngineSettings
-    core: Core = field(init=False)
-    tunnels: Tunnels = field(init=False)
-
-    def __post_init__(self) -> None:
-        numbers = _counting()
-        self.core = Core(self.settings, lambda octets: next(numbers).to_bytes(octets, "big"), _no_key_pair)
-        self.tunnels = Tunnels(self.core)
-        Configuration(self.core, self.tunnels).set_tunnels(self.settings)
-        for owner in self.core.owners.values():
-            owner.able = True
-
-    def half_open(self, tunnel: Tunnel, role: Role, path: Path, *, aggressive: bool) -> IkeSa:
-        """An SA at the point where the peer's proof has come."""
-        sa = IkeSa(tunnel, role, aggressive, path, self.core.new_cookie(), 0.0)
-        sa.state = State.AG_INIT_EXCH if aggressive else State.MM_KEY_EXCH
-        sa.reached_at = path.remote
-        self.tunnels.add(sa)
-        return sa
-
-    def said(self, mnemonic: str) -> str:
-        """The last log line of a kind."""
-        found = [effect.text for effect in self.core.effects if isinstance(effect, Log) and effect.mnemonic == mnemonic]
-        return found[-1] if found else ""
-
-
-class Exchange:
-    """The side that begins, and the side that answers, between two addresses."""
+class IsakmpExchange:
+    """Phase 1 and phase 2: the side that begins, and the side that answers, between two addresses."""
 
     def __init__(self, initiator: EngineSettings, responder: EngineSettings, local: Address, remote: Address) -> None:
         self.initiator, self.responder = Party(initiator), Party(responder)
@@ -135,7 +49,7 @@ class Exchange:
         self.lifetime: int | None = None
         self.tunnel = self.initiator.core.ends.get((local, remote))
         self.aggressive = self.tunnel is not None and self._aggressive(self.tunnel)
-        self.answering: IkeSa | None = None  # with the tunnel, or session, that phase 2 is asked of
+        self.answering: IsakmpSa | None = None  # with the tunnel, or session, that phase 2 is asked of
 
     def _aggressive(self, tunnel: Tunnel) -> bool:
         profile = self.initiator.core.profile_of(tunnel)
@@ -196,9 +110,9 @@ class Exchange:
     def _who(self, tunnel: Tunnel) -> None:
         """Keys and identities of both."""
         initiator, responder = self.initiator, self.responder
-        sa = initiator.half_open(tunnel, Role.INITIATOR, self.path, aggressive=self.aggressive)
+        sa = _half_open(initiator, tunnel, Role.INITIATOR, self.path, aggressive=self.aggressive)
         sa.key = initiator.tunnels.peers.key_for(tunnel, self.path)
-        identity = initiator.tunnels.main.identity(sa)
+        identity = initiator.tunnels.v1.main.identity(sa)
         self.keys[0] = sa.key
         there = responder.core.ends.get((self.back.local, self.back.remote))
         if there is None:
@@ -206,7 +120,7 @@ class Exchange:
         if there is None:
             self._nobody()
             return
-        other = responder.half_open(there, Role.RESPONDER, self.back, aggressive=self.aggressive)
+        other = _half_open(responder, there, Role.RESPONDER, self.back, aggressive=self.aggressive)
         named = self.aggressive and identity.type in (IdentityType.FQDN, IdentityType.USER_FQDN)
         other.key = responder.tunnels.peers.key_for(there, self.back, identity_text(identity) if named else None)
         self.keys[1] = other.key
@@ -219,12 +133,12 @@ class Exchange:
             except AbandonExchange as error:
                 self._fail("identity", f"{identity_text(identity)}: {error}")
                 return
-        responder.tunnels.main.take_identity(other, identity)
+        responder.tunnels.v1.main.take_identity(other, identity)
         if not self._admitted(responder, other, self.back):
             return
         self.answering = other
-        answer = responder.tunnels.main.identity(other)
-        initiator.tunnels.main.take_identity(sa, answer)
+        answer = responder.tunnels.v1.main.identity(other)
+        initiator.tunnels.v1.main.take_identity(sa, answer)
         if self._admitted(initiator, sa, self.path):
             self._agree("identity", f"{identity_text(identity)} and {identity_text(answer)}")
 
@@ -235,7 +149,7 @@ class Exchange:
         else:
             self._fail("peer", f"nothing at the other end is for a peer at {self.path.local}")
 
-    def _compare_keys(self, sa: IkeSa, other: IkeSa) -> None:
+    def _compare_keys(self, sa: IsakmpSa, other: IsakmpSa) -> None:
         if sa.key is None or other.key is None:
             side, peer = ("this end", self.path.remote) if sa.key is None else ("the other end", self.path.local)
             self._fail("pre-shared key", f"{side} has no pre-shared key for {peer}")
@@ -244,7 +158,7 @@ class Exchange:
         else:
             self._agree("pre-shared key", "the same at both ends")
 
-    def _admitted(self, judge: Party, sa: IkeSa, path: Path) -> bool:
+    def _admitted(self, judge: Party, sa: IsakmpSa, path: Path) -> bool:
         verdict: list[str] = []
         judge.tunnels.peers.admit(sa, path, lambda: verdict.append(""), verdict.append)
         text = verdict[0] if verdict else judge.said("IKMP_PEER_REFUSED") or "the peer is refused"
@@ -265,7 +179,7 @@ class Exchange:
             return Phase2((Stage("selectors", text="nothing at the other end is for this peer"),))
         identities = list(identifications(settings.selector, initiator=True))
         modes = Modes(transport=settings.transport)
-        payload = offer_transforms(settings.phase_two, modes, _SPI)
+        payload = offer_transforms(settings.phase_two, modes, SPI)
         flow = self._asked(sa, payload, identities)
         if flow is None:
             mismatch = self.responder.tunnels.flows.mismatch(sa.tunnel, identities[::-1])
@@ -283,19 +197,20 @@ class Exchange:
             rows = tuple(Mismatch(row.attribute, row.remote, row.local) for row in found)
             stages.append(Stage("transform set", "", rows, "no transform set in common"))
             return Phase2(tuple(stages), None, flow.settings)
-        stages.append(Stage("transform set", _transform_words(choice)))
-        return Phase2(tuple(stages), choice, flow.settings)
+        stages.append(Stage("transform set", transform_words(choice.transform_set, choice.pfs_group)))
+        made = Agreed(choice.transform_set, choice.lifetime_seconds, choice.lifetime_kilobytes)
+        return Phase2(tuple(stages), made, flow.settings)
 
-    def _standing(self) -> IkeSa | None:
+    def _standing(self) -> IsakmpSa | None:
         """The phase 1 SA at the side that answers: that of phase 1 as it was, else one with the configured peer."""
         if self.answering is None:
             there = self.responder.core.ends.get((self.back.local, self.back.remote))
             if there is None:
                 return None
-            self.answering = self.responder.half_open(there, Role.RESPONDER, self.back, aggressive=False)
+            self.answering = _half_open(self.responder, there, Role.RESPONDER, self.back, aggressive=False)
         return self.answering
 
-    def _asked(self, sa: IkeSa, payload: SaPayload, identities: list[Identification]) -> Flow | None:
+    def _asked(self, sa: IsakmpSa, payload: SaPayload, identities: list[Identification]) -> Flow | None:
         flows = self.responder.tunnels.flows
         selector = flows.asked(sa, identities, initiator=False)
         if selector is None:
@@ -311,92 +226,3 @@ class Exchange:
             return self.responder.tunnels.dynamic.make_flow(sa, selector, fits)
         except Postponed:  # somebody else's traffic, of a peer that is not in question here
             return None
-
-
-def _transform_words(choice: Phase2Choice) -> str:
-    row = choice.transform_set
-    words = [row.encryption.name if row.encryption else "none"]
-    if row.integrity is not None and not (row.encryption and row.encryption.aead):
-        words.append(row.integrity.name)
-    words.append("transport mode" if row.transport else "tunnel mode")
-    if choice.pfs_group:
-        words.append(f"PFS group {choice.pfs_group}")
-    return ", ".join(words)
-
-
-@dataclass(frozen=True, slots=True)
-class FlowVerdict:
-    """What becomes of one flow of a side; `own` is the direction in which that side begins it, None where it does not.
-
-    `by` are the sides whose beginning brings it up: "here", "there".
-    """
-
-    settings: FlowSettings
-    own: Phase2 | None
-    by: tuple[str, ...]
-
-    @property
-    def up(self) -> bool:
-        return bool(self.by)
-
-
-@dataclass(frozen=True, slots=True)
-class Negotiation:
-    """Everything between two addresses, seen from one side: phase 1 by who begins (None: that side does not), and what
-    becomes of the flows of both sides.
-    """
-
-    phase1_here: Phase1 | None
-    phase1_there: Phase1 | None
-    here: tuple[FlowVerdict, ...]
-    there: tuple[FlowVerdict, ...]
-
-    @property
-    def phase1_up(self) -> bool:
-        return any(phase is not None and phase.up for phase in (self.phase1_here, self.phase1_there))
-
-    @property
-    def up(self) -> bool:
-        """Whether every flow of the side comes up, or for a side without any, every flow of the other."""
-        flows = self.here or self.there
-        return bool(flows) and all(flow.up for flow in flows)
-
-    def mirrored(self) -> Negotiation:
-        """As the other side sees it."""
-        turned = {"here": "there", "there": "here"}
-
-        def turn(rows: tuple[FlowVerdict, ...]) -> tuple[FlowVerdict, ...]:
-            return tuple(FlowVerdict(row.settings, row.own, tuple(turned[word] for word in row.by)) for row in rows)
-
-        return Negotiation(self.phase1_there, self.phase1_here, turn(self.there), turn(self.here))
-
-
-def negotiate(here: EngineSettings, there: EngineSettings, local: Address, remote: Address) -> Negotiation:
-    """What comes of it when both sides begin all that they would begin, traffic for every flow being there."""
-    exchanges = (Exchange(here, there, local, remote), Exchange(there, here, remote, local))
-    flows = tuple(_flows(exchange.tunnel) for exchange in exchanges)
-    phases: list[Phase1 | None] = []
-    for exchange, own in zip(exchanges, flows, strict=True):
-        begins = any(flow.initiate for flow in own)
-        phases.append(exchange.phase1() if begins else None)
-    up = any(phase is not None and phase.up for phase in phases)
-    found: list[dict[FlowSettings, Phase2]] = [
-        {flow: exchange.phase2(flow) for flow in own if flow.initiate}
-        for exchange, own in zip(exchanges, flows, strict=True)
-    ]
-    verdicts = []
-    for side in (0, 1):
-        rows = []
-        words = ("here", "there") if side == 0 else ("there", "here")
-        for flow in flows[side]:
-            mine = found[side].get(flow)
-            by = [words[0]] if up and mine is not None and mine.up else []
-            if up and any(phase.up and phase.answered == flow for phase in found[1 - side].values()):
-                by.append(words[1])
-            rows.append(FlowVerdict(flow, mine, tuple(by)))
-        verdicts.append(tuple(rows))
-    return Negotiation(phases[0], phases[1], verdicts[0], verdicts[1])
-
-
-def _flows(tunnel: Tunnel | None) -> tuple[FlowSettings, ...]:
-    return () if tunnel is None else tunnel.settings.flows

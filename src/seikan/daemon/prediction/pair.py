@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seikan.daemon.prediction.ikev1 import Negotiation
 from seikan.daemon.prediction.site import Address, Point, Site
+from seikan.daemon.prediction.stages import Negotiation
 
 
 @dataclass(frozen=True, slots=True)

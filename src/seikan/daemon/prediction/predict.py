@@ -9,11 +9,12 @@ from itertools import islice, product
 from seikan.config.model import Config
 from seikan.config.parse import Parsed
 from seikan.daemon.access import template_name
-from seikan.daemon.prediction import crypto, ospf, reach, tunnel
-from seikan.daemon.prediction.ikev1 import FlowVerdict, negotiate
+from seikan.daemon.prediction import ospf, phase1, phase2, reach, tunnel
+from seikan.daemon.prediction.negotiation import negotiate
 from seikan.daemon.prediction.pair import Pair
 from seikan.daemon.prediction.site import Address, Point, Site, assume, make
 from seikan.daemon.prediction.source import Source
+from seikan.daemon.prediction.stages import FlowVerdict
 from seikan.daemon.prediction.verdict import Check, End, Link, Prediction, Result
 
 _ACCESS = "Virtual-Access1"
@@ -236,10 +237,10 @@ def _crossed(pair: Pair, one: Point, other: Point) -> Check:
 
 
 def _negotiated(pair: Pair, points: tuple[Point | None, Point | None]) -> Iterator[Check]:
-    yield from crypto.phase1_checks(pair)
+    yield from phase1.phase1_checks(pair)
     for side in (0, 1):
         for verdict in _flows_of(pair, side, points[side]):
-            yield from crypto.phase2_checks(pair, side, verdict)
+            yield from phase2.phase2_checks(pair, side, verdict)
 
 
 # --- what runs inside ------------------------------------------------------------------------------

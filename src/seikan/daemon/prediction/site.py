@@ -16,6 +16,7 @@ from seikan.daemon.access import templates
 from seikan.daemon.maps import Around, CryptoMaps
 from seikan.daemon.prediction.source import Source
 from seikan.daemon.settings import DEFAULT_LINK_MTU, Negotiable, engine_settings, sessions
+from seikan.daemon.settings_ikev2 import Held
 from seikan.daemon.tunnels import Surroundings, Tunnels, TunnelState
 from seikan.daemon.view import View
 from seikan.ike.settings import EngineSettings
@@ -78,6 +79,9 @@ def make(label: str, config: Config, source: Source, assumed: Mapping[str, Addre
         primary = view.primary(interface)
         return primary.ip if primary is not None else None
 
+    def addresses_of(interface: str) -> tuple[Address, ...]:
+        return tuple(entry.address.ip for entry in view.addresses.get(interface, ()) if not entry.link_local)
+
     tunnels = Tunnels(None, _SURROUNDINGS)
     tunnels.configure(config)
     for interface in config.interfaces.values():
@@ -92,7 +96,15 @@ def make(label: str, config: Config, source: Source, assumed: Mapping[str, Addre
         maps.dynamic_maps(),
     )
     points = (*_tunnel_points(tunnels.states), *_map_points(config, maps))
-    return Site(label, config, source, view, engine_settings(config, wanted, address_of), tunnels.states, points)
+    return Site(
+        label,
+        config,
+        source,
+        view,
+        engine_settings(config, wanted, address_of, Held(addresses_of)),
+        tunnels.states,
+        points,
+    )
 
 
 def _nothing(*_: object) -> None:
