@@ -7,7 +7,8 @@ from seikan.ike.sa import Flow, Tunnel
 from seikan.ike.settings import Address, EngineSettings, FlowSettings, TunnelSettings
 from seikan.ike.tunnels import Tunnels
 
-_PHASE_1 = ("policies", "keys", "keyrings", "identity", "profiles")
+_PHASE_1 = ("policies", "keys", "keyrings", "identity", "profiles", "ikev2")
+_DPD = ("keepalive", "profiles", "ikev2")
 _Ends = tuple[Address, Address]
 
 
@@ -45,7 +46,7 @@ class Configuration:
         if phase1_changed:
             self._drop_strangers()
         for tunnel in list(core.tunnels.values()):
-            if before.keepalive != settings.keepalive or before.profiles != settings.profiles:
+            if any(getattr(before, name) != getattr(settings, name) for name in _DPD):
                 for sa in tunnel.ike_sas:
                     self.tunnels.of(tunnel).watch(sa)
             if phase1_changed:

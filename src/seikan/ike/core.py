@@ -233,6 +233,13 @@ class Core:
         trouble.logged_at = self.now
         self.log(4, mnemonic, line)
 
+    def other_version(self, tunnel: Tunnel, version: int) -> None:
+        """A peer begins with a version of IKE that is not configured for it."""
+        text = (
+            f"peer {tunnel.settings.remote} begins IKEv{version}, {tunnel.name} is negotiated by IKEv{tunnel.version}"
+        )
+        self.error(tunnel, "IKE_VERSION", text, unproven=True, kind="version")
+
     def _diagnose(
         self,
         whose: Tunnel | Flow,

@@ -18,7 +18,7 @@ from seikan.ike.errors import AbandonExchange
 from seikan.ike.identity import Identity, best_fit
 from seikan.ike.limits import RateLimit
 from seikan.ike.preshared import GLOBAL, Key
-from seikan.ike.sa import IkeSa, Place, Tunnel
+from seikan.ike.sa import IkeSa, Place, Session, Tunnel
 from seikan.ike.settings import (
     DynamicEntrySettings,
     DynamicMapSettings,
@@ -26,6 +26,7 @@ from seikan.ike.settings import (
     ProfileSettings,
     TunnelSettings,
 )
+from seikan.ike.v2.identities import find_key, find_profile
 from seikan.wire.constants import IdentityType
 from seikan.wire.secret import Secret
 
@@ -67,8 +68,15 @@ class Peers:
             for row in self.core.settings.dynamic_maps
             if row.local == local
             for entry in row.entries
-            if entry.isakmp_profile in (None, profile)
+            if entry.isakmp_profile == profile or (entry.isakmp_profile is None and entry.ikev2_profile is None)
         ]
+
+    def entries_for(self, tunnel: Tunnel) -> list[tuple[DynamicMapSettings, DynamicEntrySettings]]:
+        """Those that take the peer of a session."""
+        local, name = tunnel.settings.local, tunnel.settings.ikev2_profile
+        if name is not None:
+            return self._ikev2_entries(local, name)
+        return self.entries(local, tunnel.settings.isakmp_profile)
 
     def _usable_rings(self, local: Address) -> frozenset[str]:
         """The keyrings whose keys can lead an unknown peer somewhere."""
@@ -250,6 +258,10 @@ class Peers:
         if identity is None or key is None:
             self.refuse(sa, path, "its identity is of no kind that a profile can match")
             return
+        ikev2 = sa.tunnel.settings.ikev2_profile
+        if ikev2 is not None:
+            self._admit_to(sa, path, identity, key, ikev2, go_on)
+            return
         found = self._profile(identity, key, path.local)
         if found is None:
             self.refuse(sa, path, "no isakmp profile with its keyring matches its identity")
@@ -263,6 +275,39 @@ class Peers:
             self.refuse(sa, path, "there is another key for the name or address that it gives")
             return
         _Claim(self, sa, path, identity, key, place, found[0], go_on).settle()
+
+    def _admit_to(
+        self, sa: IkeSa, path: Path, identity: Identity, key: Key, profile: str, go_on: Callable[[], None]
+    ) -> None:
+        """IKEv2: its identity has told the profile and the key."""
+        place = self._ikev2_place(profile, path.local)
+        if place is None:
+            self.refuse(sa, path, f"ikev2 profile {profile} has neither a virtual-template nor a dynamic map here")
+            return
+        _Claim(self, sa, path, identity, key, place, profile, go_on).settle()
+
+    def _ikev2_place(self, profile: str, local: Address) -> Place | None:
+        row = self.core.ikev2_profiles.get(profile)
+        template = self._template_number(row.template, local) if row is not None else None
+        if template is not None:
+            return Place(template, "", 2)
+        for entry, _ in self._ikev2_entries(local, profile):
+            owner = self.core.owners.get(entry.owner)
+            if owner is not None and owner.able:
+                return Place(None, entry.owner, 2)
+        return None
+
+    def not_admitted(self, tunnel: Tunnel, session: Session) -> str | None:
+        """Why the peer of a session of IKEv2 would not be let in any more; None where it would."""
+        name, local = tunnel.settings.ikev2_profile or "", tunnel.settings.local
+        profile = self.core.ikev2_profiles.get(name)
+        if profile is None:
+            return f"ikev2 profile {name} has been removed"
+        if find_profile(self.ikev2_candidates(local), local, session.identity) is not profile:
+            return f"ikev2 profile {name} does not match its identity any more"
+        if session.key.secret and find_key(profile, tunnel.settings.remote, session.identity) is None:
+            return "its pre-shared key has been removed"
+        return None
 
     def _is_anothers(self, identity: Identity, key: Key) -> bool:
         """Whether a name, or an address, has a key of its own that this peer has not proved.
@@ -283,7 +328,7 @@ class Peers:
         if self.refusals.allow("", core.now):
             text = f"{path.remote}:{path.remote_port} with identity {sa.peer_identity} refused: {why}"
             core.log(6, "IKMP_PEER_REFUSED", text)
-        self.tunnels.drop(sa)
+        self.tunnels.of(sa.tunnel).turn_away(sa)
 
 
 class _Claim:

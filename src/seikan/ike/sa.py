@@ -274,6 +274,7 @@ class Session:
 class Place:
     template: int | None
     owner: str  # of a dynamic map; "" for a template's
+    version: int = 1  # of IKE, which a peer does not change within a session
 
 
 @dataclass(slots=True, eq=False)

@@ -53,6 +53,9 @@ class Version(Protocol):
     def child_in_use(self, child: ChildSa) -> None:
         """Both directions of a pair are installed."""
 
+    def turn_away(self, sa: Any) -> None:
+        """An authenticated peer gets nothing here: its IKE SA goes."""
+
     def ask(self, sa: Any) -> bool:
         """Ask the peer now whether it lives, whatever is configured; False where it cannot be asked."""
 

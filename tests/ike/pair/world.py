@@ -47,10 +47,11 @@ from seikan.wire.header import pull_header
 from seikan.wire.secret import Secret
 from seikan.wire.selector import ANY_IPV4
 from seikan.wire.v2 import header as v2_header
-from seikan.wire.v2.constants import Exchange
+from seikan.wire.v2.constants import FLAG_INITIATOR, Exchange, Payload
 
 A, B, NAT = IPv4Address("10.1.12.1"), IPv4Address("10.1.23.3"), IPv4Address("192.0.2.1")
 TUNNEL = "Tunnel0"
+_SK_IV, _SKF_IV = 32, 36  # where the IV is, behind the headers of message and payload
 TRANSFORM = TransformSet("CCIE", ENCRYPTION_BY_NAME["aes-cbc-128"], INTEGRITY_BY_NAME["hmac-sha1-96"])
 POLICY = IsakmpPolicy(1, "aes-cbc-128", None, "pre-share", 14)
 KEY = Secret(b"LoopedBack!!!")
@@ -148,6 +149,7 @@ class Side:
         self.moves: list[MoveAccess] = []
         self.gone: list[RemoveAccess] = []
         self.logs: list[str] = []
+        self.keys: set[tuple[bytes, bytes]] = set()  # of all SAs that were ever installed here
         self.alive = False
         self.generation = 0
         self.engine: Engine
@@ -265,6 +267,9 @@ class Side:
     def _install(self, sa: InstallSa) -> None:
         generation = self.generation
         refused = self.world.refuse(self, sa)
+        keys = (bytes(sa.encryption_key), bytes(sa.integrity_key))
+        assert keys not in self.keys, "keys are used twice"
+        self.keys.add(keys)
         self._home(sa)  # it is there
 
         def done() -> None:
@@ -319,6 +324,7 @@ class Simulation:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._armed: dict[str, float | None] = {}
+        self._ivs: dict[tuple[bytes, int, bytes], bytes] = {}
 
     def translate(self, side: Side, path: Path) -> tuple[Side | None, Path]:
         """The receiver, None where there is none, and the path as it sees it."""
@@ -375,6 +381,7 @@ class Simulation:
 
     def transmit(self, side: Side, path: Path, data: bytes) -> None:
         receiver, seen = self.translate(side, path)
+        self._look_at_iv(data)
         self.note(f"{side.name} -> {receiver.name if receiver else path.remote} {describe(data)}")
         if not self.forward(side, path, data):
             self.note("    dropped by the test")
@@ -385,6 +392,14 @@ class Simulation:
                 self.note("    lost")
                 continue
             self.at(self.now + self.random.uniform(*self.network.delay), lambda: self._arrive(receiver, seen, data))
+
+    def _look_at_iv(self, data: bytes) -> None:
+        """No two messages of IKEv2 have the same IV under the same key."""
+        encrypted = len(data) > _SK_IV and data[17] >> 4 == 2 and data[16] in (Payload.SK, Payload.SKF)
+        if encrypted:
+            start = _SK_IV if data[16] == Payload.SK else _SKF_IV
+            use = (data[:16], data[19] & FLAG_INITIATOR, data[start : start + 8])
+            assert self._ivs.setdefault(use, data) == data, "an IV is used twice"
 
     def _arrive(self, side: Side | None, path: Path, data: bytes) -> None:
         if side is not None and side.alive and path.local == side.address and data != b"\xff":

@@ -7,9 +7,10 @@ that answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from seikan.crypto.ikev2_auth import auth_octets
+from seikan.crypto.ikev2_auth import auth_octets, int_auth
 from seikan.ike.core import Core
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
@@ -35,11 +36,14 @@ PRE_SHARED = "pre-share"
 
 
 class AuthFailure(AbandonExchange):
-    """The peer's proof does not hold, or this side has none; `kind` is one of `diagnosis.KINDS`."""
+    """The peer's proof does not hold, or this side has none; `kind` is one of `diagnosis.KINDS`, `known` further
+    fields of its `Facts`.
+    """
 
-    def __init__(self, text: str, kind: str) -> None:
+    def __init__(self, text: str, kind: str, **known: Any) -> None:
         super().__init__(text, Notify.AUTHENTICATION_FAILED)
         self.kind = kind
+        self.known = known
 
 
 def identity_text(payload: Identification) -> str:
@@ -62,7 +66,8 @@ class Auth:
             text = f"ikev2 profile {profile.name} has no authentication local ..."
             self.core.error(tunnel, "IKEV2_NO_AUTHENTICATION", text)
             return False
-        if method == PRE_SHARED and find_key(profile, tunnel.settings.remote, None, "local") is None:
+        identity = tunnel.session.identity if tunnel.session is not None else None
+        if method == PRE_SHARED and find_key(profile, tunnel.settings.remote, identity, "local") is None:
             remote = tunnel.settings.remote
             where = f"keyring {profile.keyring}: peer ... address {remote}, pre-shared-key ..."
             if profile.keyring is None:
@@ -79,7 +84,8 @@ class Auth:
         message = sa.init_request if of_initiator else sa.init_response
         nonce = sa.nonces[1] if of_initiator else sa.nonces[0]
         sk_p = sa.keys.sk_pi if of_initiator else sa.keys.sk_pr
-        return auth_octets(message, nonce, sa.keys.prf, sk_p, id_body)
+        intermediate = int_auth(*sa.int_auth, 1 + sa.intermediates)
+        return auth_octets(message, nonce, sa.keys.prf, sk_p, id_body, intermediate)
 
     def _own(self, sa: Ikev2Sa) -> tuple[Identification, Authentication]:
         """This side's identity and its proof. Raises `AbandonExchange`."""
@@ -87,7 +93,9 @@ class Auth:
         kind, data = encode(profile.identity_local, local=sa.path.local, hostname=self.core.settings.hostname)
         identity = Identification(sa.initiator, kind, data)
         sa.own_identity = identity_text(identity)
-        key = find_key(profile, sa.path.remote, sa.identity, "local")
+        session = sa.tunnel.session
+        peer = sa.identity or (session.identity if session is not None else None)
+        key = find_key(profile, sa.path.remote, peer, "local")
         if profile.local_authentication != PRE_SHARED or key is None or sa.keys is None:
             raise AuthFailure(f"no pre-shared key for {sa.path.remote}", "no-key")
         sa.local_authentication = METHOD_BY_WORD[PRE_SHARED].shown
@@ -116,7 +124,7 @@ class Auth:
             raise AuthFailure(
                 f"peer {sa.path.remote} authenticates by {method_text(proof.method)}, ikev2 profile {profile.name}"
                 f" has authentication remote {asked}",
-                "peer-refused",
+                "authentication-method",
             )
         octets = self._octets(sa, chain.body_of(identity), of_initiator=not sa.initiator)
         if proof.method == AuthMethod.SHARED_KEY:
@@ -155,6 +163,7 @@ class Auth:
                 text = f"no ikev2 profile matches identity {sa.peer_identity} (match identity remote ...)"
                 raise AuthFailure(text, "no-profile")
             sa.profile = found
+            sa.tunnel.settings = replace(sa.tunnel.settings, ikev2_profile=found.name)
             return
         profile = self._profile(sa)
         if not profile.identities and not profile.certificate_maps:
@@ -227,7 +236,7 @@ class Auth:
 
     def _identity_refused(self, sa: Ikev2Sa, text: str) -> None:
         self.core.counters["identity_refused"] += 1
-        self.core.error(sa.tunnel, "IKEV2_IDENTITY", text)
+        self.core.error(sa.tunnel, "IKEV2_IDENTITY", text, identity=sa.identity)
         self.tunnels.v2.informational.say_no(sa, Notify.AUTHENTICATION_FAILED)
         self.tunnels.v2.fail(sa, text)
 
@@ -262,9 +271,10 @@ class Auth:
 
     def _state(self, sa: Ikev2Sa, failure: AbandonExchange | WireError) -> None:
         """Say why the peer is not authenticated; as responder only its word, so far, says who it is."""
-        kind = failure.kind if isinstance(failure, AuthFailure) else None
+        kind, known = (failure.kind, failure.known) if isinstance(failure, AuthFailure) else (None, {})
+        about = {"identity": sa.identity, "remote": sa.path.remote, **known}
         unproven, text = not sa.initiator, str(failure)
-        self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", text, unproven=unproven, kind=kind, identity=sa.identity)
+        self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", text, unproven=unproven, kind=kind, **about)
 
     def _refuse(self, sa: Ikev2Sa, number: int, failure: AbandonExchange | WireError, path: Path) -> None:
         core, tunnel = self.core, sa.tunnel
