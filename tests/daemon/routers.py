@@ -9,14 +9,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.daemon import fast
-from tests.interop.control import execute
+from tests.interop.control import daemon_program, execute
 from tests.interop.network import Host, Network, network
 
 from seikan.lab import daemons
@@ -91,7 +89,7 @@ class Router:
         if not self.startup.exists():
             self.startup.touch(mode=0o600)
             self.startup.write_text(self.text)
-        program = daemons.PROGRAM if self.speed == 1 else (sys.executable, fast.__file__, str(self.speed))
+        program = daemon_program(self.speed)
         self.daemon = daemons.launch(self.name, self.startup, self.name, self.host.runtime, limit, program)
 
     def start_without(self, *hidden: str) -> None:

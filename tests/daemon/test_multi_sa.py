@@ -56,7 +56,7 @@ def test_from_a_pair_for_each_line_to_one_for_all_nothing_leaves_in_clear(made: 
     assert "0.0.0.0/0.0.0.0/0/0" in encapsulated(made.r1)
     stream.terminate()
     stream.wait(10)
-    assert made.clear_packets() == before
+    assert made.clear_packets() == before, made.logs()
     assert made.r1.log().count("Interface Tunnel0, changed state to down") == 1  # when it was made
 
 
