@@ -117,6 +117,14 @@ EXPECTED: dict[str, tuple[str, dict[str, str]]] = {
         {"ios-peer": "crypto pki enroll <trustpoint>"},
     ),
     "no-certificate": ("the peer has to show a certificate", {"swanctl-peer": "send_cert = always"}),
+    "authentication-method": (
+        "authentication local",
+        {
+            "ios": "crypto ikev2 profile SPOKES",
+            "ios-peer": " authentication local pre-share",
+            "swanctl-peer": "auth = psk",
+        },
+    ),
     "no-key": (
         "a pre-shared key for 198.51.100.9 has to be configured in keyring RING",
         {"ios": "crypto ikev2 keyring RING"},

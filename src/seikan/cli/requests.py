@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from seikan.cli.status import Need, Status
 from seikan.config.model import Config
+from seikan.config.once import Once
 
 Address = IPv4Address | IPv6Address
 Lines = Iterable[str]
@@ -45,6 +46,14 @@ class Apply:
     candidate: Config
     line: str = field(repr=False)
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    """A line of configuration mode that is carried out once: `crypto key …`, `crypto pki import …`."""
+
+    once: Once
+    line: str = field(repr=False)
 
 
 class Location(Enum):
@@ -157,5 +166,17 @@ class Close:
 
 
 Request = (
-    Reply | Show | Apply | Copy | EraseStartup | Ping | Traceroute | Clear | Debug | Monitor | ConfigureEnd | Close
+    Reply
+    | Show
+    | Apply
+    | Perform
+    | Copy
+    | EraseStartup
+    | Ping
+    | Traceroute
+    | Clear
+    | Debug
+    | Monitor
+    | ConfigureEnd
+    | Close
 )

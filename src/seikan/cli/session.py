@@ -27,14 +27,18 @@ from seikan.cli.answers import (
 from seikan.cli.editor import NARROWEST, cells
 from seikan.cli.exec import PRIVILEGED_TABLE, USER_TABLE
 from seikan.cli.modifiers import ModifierError, compile_modifier
-from seikan.cli.requests import Apply, ConfigureEnd, Reply, Request, Show
+from seikan.cli.requests import Apply, ConfigureEnd, Perform, Reply, Request, Show
 from seikan.cli.shell import Wants
+from seikan.config.commands.pki import END as END_OF_CERTIFICATE
+from seikan.config.commands.pki import begins_certificate
 from seikan.config.commands.system import split_delimiter
 from seikan.config.grammar import END, Completion, Kind, LineError, Table
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config
-from seikan.config.modes import CONFIG, EXEC, INTERFACE, MODES
+from seikan.config.modes import CERTIFICATE_CHAIN, CONFIG, EXEC, INTERFACE, MODES
+from seikan.config.once import AuthenticateTrustpoint, ImportCredentials, Once, text_wanted
 from seikan.config.session import TABLE, ModeContext, apply_line
+from seikan.wire.secret import Secret
 
 HISTORY = 20  # lines, as in IOS
 PROMPT_HOST = 20  # characters of the host name in the prompts of configuration mode
@@ -42,6 +46,7 @@ PASSWORD_ATTEMPTS = 3
 
 ENTERED = "Enter configuration commands, one per line.  End with CNTL/Z."
 MAXIMUM_BANNER = 100  # lines
+MAXIMUM_TEXT = 1000  # lines, of a certificate or a file of them
 HEADINGS = {EXEC: "Exec commands:", CONFIG: "Configure commands:", INTERFACE: "Interface configuration commands:"}
 DO = Completion("do", "To run exec commands in config mode")
 PIPE = Completion("|", "Output modifiers", literal=False)
@@ -164,6 +169,8 @@ class Session:
         delimiter = _banner_delimiter(line)
         if delimiter is not None:
             return self._collect_banner(line, delimiter, context)
+        if context.mode == CERTIFICATE_CHAIN and begins_certificate(line):
+            return self._collect_certificate(line, context)
         return self._edit(line, context)
 
     def _collect_banner(self, first: str, delimiter: str, context: ModeContext) -> Request:
@@ -181,6 +188,45 @@ class Session:
         self._question = Question("", more, Wants.TEXT, None)
         return Reply((f"Enter TEXT message.  End with the character '{delimiter}'.",))
 
+    def _collect_certificate(self, first: str, context: ModeContext) -> Request:
+        """Ask for the lines of a certificate until `quit`, then apply them all as one line."""
+        return self._collect(
+            "Enter the certificate in hexadecimal representation....",
+            (END_OF_CERTIFICATE,),
+            lambda lines: self._edit("\n".join((first, *lines, END_OF_CERTIFICATE)), context),
+        )
+
+    def _collect(
+        self, heading: str, ends: tuple[str, ...], answer: Callable[[tuple[str, ...]], Answer], most: int = MAXIMUM_TEXT
+    ) -> Request:
+        """Ask for lines until one is among `ends`, which is none of them, then go on with `answer`."""
+        lines: list[str] = []
+
+        def more(line: str) -> Answer:
+            if line.strip().lower() in ends:
+                return answer(tuple(lines))
+            lines.append(line)
+            if len(lines) > most:
+                return Reply((f"% The text has more than {most} lines and is not taken",), failed=True)
+            return Question("", more, Wants.TEXT, None)
+
+        self._question = Question("", more, Wants.TEXT, None)
+        return Reply(tuple(heading.split("\n")))
+
+    def _perform(self, once: Once, line: str) -> Request:
+        """What is not kept in the configuration; text that it needs is asked for first."""
+        heading = text_wanted(once)
+        if heading is None:
+            return Perform(once, line)
+        assert isinstance(once, AuthenticateTrustpoint | ImportCredentials)
+
+        def answer(lines: tuple[str, ...]) -> Answer:
+            return Perform(replace(once, text=Secret("\n".join(lines).encode())), line)
+
+        # PEM has blank lines in it where a key is encrypted.
+        ends = (END_OF_CERTIFICATE, "") if isinstance(once, AuthenticateTrustpoint) else (END_OF_CERTIFICATE,)
+        return self._collect(heading, ends, answer)
+
     def _edit(self, line: str, context: ModeContext) -> Request:
         running = self._running()
         try:
@@ -189,6 +235,8 @@ class Session:
             return self._wrong(line, error)
         except ConfigError as error:
             return Reply((f"% {error}",), failed=True)
+        if result.once is not None:
+            return self._perform(result.once, line)
         if result.context is None:
             self._context = None
             return ConfigureEnd(tuple(result.warnings))

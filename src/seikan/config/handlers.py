@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from seikan.config.grammar import Command, Match
 from seikan.config.names import is_access, is_template
+from seikan.config.once import Once
 from seikan.wire.secret import Secret
 
 Key = TypeVar("Key", bound=Hashable)
@@ -109,6 +110,13 @@ class Leave:
     """`exit` and `end`."""
 
     to_exec: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """A line that is carried out once, by who runs the configuration, and not kept. `make` may raise ConfigError."""
+
+    make: Callable[[Match], Once]
 
 
 @dataclass(frozen=True, slots=True)

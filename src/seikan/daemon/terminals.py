@@ -22,6 +22,7 @@ from seikan.cli.requests import (
     EraseStartup,
     Location,
     Monitor,
+    Perform,
     Ping,
     Reply,
     Request,
@@ -164,7 +165,7 @@ async def run_command(router: Router, command: str, connection: ControlConnectio
     request = session.feed(command)
     while session.unattended is not None:
         request = session.feed(session.unattended)
-    if session.configuring or isinstance(request, Apply | ConfigureEnd | Debug | Monitor | Close):
+    if session.configuring or isinstance(request, Apply | Perform | ConfigureEnd | Debug | Monitor | Close):
         connection.write(f"{NEEDS_TERMINAL}\n", error=True)
         return 1
     refused = isinstance(request, Reply) and request.failed
@@ -237,6 +238,8 @@ async def _of_terminal(router: Router, request: Request, login: Login, revision:
         case ConfigureEnd(warnings):
             router.configured_from(login.origin)
             return warnings
+        case Perform():
+            return ["% this router keeps no keys and certificates of its own yet"]
         case Debug(topic, on):
             answer = _debug(login, topic, on)
             if topic == KEYLOG and on:

@@ -75,6 +75,7 @@ class Facts:
     matches: tuple[Ikev2Match, ...] = ()
     identity: Identity | None = None  # what the peer says it is
     own_identity: str | None = None
+    remote_methods: tuple[str, ...] = ()
     subject: str | None = None
     issuer: str | None = None
     trustpoint: str | None = None
@@ -447,6 +448,14 @@ def profile(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
         f" keyring local {facts.keyring or PEER}",
     ]
     return advice(lines)
+
+
+def methods(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """Each end proves itself by what the other asks for; `remote_methods` are asked for here."""
+    wanted = facts.remote_methods[0] if facts.remote_methods else "pre-share"
+    here = [f"crypto ikev2 profile {facts.profile or PEER}", " authentication remote <method of the peer>"]
+    there = ["crypto ikev2 profile <profile>", f" authentication local {wanted}"]
+    return advice(here, there, connection("local {", f"  auth = {'psk' if wanted == 'pre-share' else 'pubkey'}", "}"))
 
 
 # --- certificates ---------------------------------------------------------------------------------------------------

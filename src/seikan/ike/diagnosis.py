@@ -87,6 +87,11 @@ _ROWS = (
         "{who} has to show a certificate with its private key, of an authority that the other end trusts",
         advice.certificate,
     ),
+    Kind(
+        "authentication-method",
+        "what is `authentication local` at one end has to be among `authentication remote` of the other",
+        advice.methods,
+    ),
     Kind("no-key", "a pre-shared key for {remote} has to be configured{keyring}", advice.keys),
     Kind("no-profile", "an ikev2 profile has to match the peer{identity}", advice.profile),
     Kind(
@@ -145,6 +150,8 @@ KIND_OF_MNEMONIC = {
     "IKMP_NO_ANSWER": "no-answer",
     "IKMP_REFUSED": "peer-refused",
     "IKEV2_NO_PROFILE": "no-profile",
+    "IKEV2_NO_PRESHARED_KEY": "no-key",
+    "IKEV2_IDENTITY": "wrong-identity",
     "IKEV2_NO_ANSWER": "no-answer",
     "IKEV2_REFUSED": "peer-refused",
 }
