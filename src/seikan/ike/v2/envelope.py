@@ -24,7 +24,15 @@ class NoKeys(Exception):
     """A message is to be protected before there are keys: a fault of ours."""
 
 
-def header_of(sa: Ikev2Sa, exchange: Exchange, message_id: int, *, response: bool) -> Header:
+def exchange_name(number: int) -> str:
+    """The RFC's word for an exchange, or its number."""
+    try:
+        return Exchange(number).name
+    except ValueError:
+        return f"exchange {number}"
+
+
+def header_of(sa: Ikev2Sa, exchange: int, message_id: int, *, response: bool) -> Header:
     """The header of a message that this side sends; next payload and length are worked out on sending."""
     flags = (FLAG_INITIATOR if sa.initiator else 0) | (FLAG_RESPONSE if response else 0)
     return Header(sa.spi_i, sa.spi_r, 0, exchange, flags, message_id, 0)

@@ -13,7 +13,7 @@ from seikan.ike.sa import ChildSa, Flow, Tunnel
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
 from seikan.ike.v2.child import MAX_OWN_EXCHANGES, Child, Refusal
-from seikan.ike.v2.envelope import assemble, open_encrypted
+from seikan.ike.v2.envelope import assemble, exchange_name, open_encrypted
 from seikan.ike.v2.followup import FollowUps
 from seikan.ike.v2.informational import Informational
 from seikan.ike.v2.init import Init, notified
@@ -345,7 +345,12 @@ class Ikev2:
         core.debug(
             "ikev2",
             "{}: received {} {} id {} from {}:{}",
-            *(sa.label, _exchange_name(header), "response" if header.response else "request", header.message_id),
+            *(
+                sa.label,
+                exchange_name(header.exchange),
+                "response" if header.response else "request",
+                header.message_id,
+            ),
             *(path.remote, path.remote_port),
         )
         if header.response:
@@ -381,7 +386,8 @@ class Ikev2:
             self.core.counters["unexpected_messages"] += 1
             return
         self.windows.take(sa, number, data)
-        if header.exchange not in Exchange.__members__.values():
+        if (header.exchange, False) not in RULES:
+            self.core.counters["ikev2_unknown_exchanges"] += 1
             self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
             return
         exchange = Exchange(header.exchange)
@@ -411,6 +417,8 @@ class Ikev2:
                 self._follow_up(sa, header, chain, path)
             case Exchange.INFORMATIONAL:
                 self.informational.respond(sa, number, chain, path)
+            case _:
+                self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
 
     @staticmethod
     def _expected(sa: Ikev2Sa, header: Header) -> bool:
@@ -419,11 +427,11 @@ class Ikev2:
             due = Exchange.IKE_INTERMEDIATE if sa.keys_due else Exchange.IKE_AUTH
             return header.exchange == due and header.message_id == 1 + sa.intermediates and not sa.judged
         ready = sa.state in (State.READY, State.DELETED)
-        return ready and header.exchange != Exchange.IKE_AUTH and (header.exchange, False) in RULES
+        return ready and header.exchange != Exchange.IKE_AUTH
 
     def _refuse(self, sa: Ikev2Sa, header: Header, notification: Notification) -> None:
         """What was wrong with an authentic request; before IKE_AUTH is over, that is the end (section 2.21.2)."""
-        self.windows.respond(sa, Exchange(header.exchange), header.message_id, [notification])
+        self.windows.respond(sa, header.exchange, header.message_id, [notification])
         if sa.state is State.R_WAIT_AUTH:
             self.tunnels.drop(sa, linger=True)
 
@@ -463,10 +471,3 @@ class Ikev2:
         except WireError as error:
             self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
             done([Notification(Notify.INVALID_SYNTAX)])
-
-
-def _exchange_name(header: Header) -> str:
-    try:
-        return Exchange(header.exchange).name
-    except ValueError:
-        return f"exchange {header.exchange}"
