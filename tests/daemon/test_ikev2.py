@@ -82,7 +82,7 @@ def test_it_comes_up_and_shows_so(running: Sites) -> None:
     assert "Profile: ROAD" in session
     assert "IKEv2 SA: local 10.1.12.1/500 remote 10.1.23.3/500 Active" in session
     assert "Session status: UP-ACTIVE" in session
-    assert len(child_spis(r1)) == 1
+    assert child_spis(r1)
     assert "No SAs" not in r1.exec("show crypto isakmp sa")
     assert "QM_IDLE" not in r1.exec("show crypto isakmp sa")
     assert "nothing is wrong" in r1.exec("explain 10.1.23.3")

@@ -82,15 +82,16 @@ class ExecCommand:
 _LONGEST_PASTE = 2000  # lines
 
 
-def paste(before: tuple[str, ...], then: Callable[[str], Answer], *, ends: tuple[str, ...]) -> Question:
-    """Ask for lines until one is among `ends`, which is none of them; an empty one ends nothing that has not begun."""
+def paste(before: tuple[str, ...], then: Callable[[str], Answer], *, blank_ends: bool) -> Question:
+    """Ask for lines until one that says `quit`, or with `blank_ends` an empty one behind others."""
     lines: list[str] = []
 
     def more(line: str) -> Answer:
-        word = line.strip().lower()
-        if word in ends and (word or lines):
+        word = line.strip()
+        if word.lower() == "quit" or (blank_ends and not word and lines):
             return then("\n".join(lines))
-        lines.append(line)
+        if word:
+            lines.append(line)
         if len(lines) > _LONGEST_PASTE:
             return Reply((f"% That is more than {_LONGEST_PASTE} lines: nothing was done",), failed=True)
         return Question("", more, Wants.TEXT, None)

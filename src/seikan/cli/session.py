@@ -23,18 +23,16 @@ from seikan.cli.answers import (
     Question,
     TerminalSetting,
     View,
-    paste,
 )
 from seikan.cli.editor import NARROWEST, cells
-from seikan.cli.exec import PRIVILEGED_TABLE, USER_TABLE
+from seikan.cli.exec import ACTION_TABLE, PRIVILEGED_TABLE, USER_TABLE
 from seikan.cli.modifiers import ModifierError, compile_modifier
-from seikan.cli.once import perform
 from seikan.cli.requests import Apply, ConfigureEnd, Reply, Request, Show
 from seikan.cli.shell import Wants
 from seikan.config.commands.pki import END as END_OF_CERTIFICATE
 from seikan.config.commands.pki import begins_certificate
 from seikan.config.commands.system import split_delimiter
-from seikan.config.grammar import END, Completion, Kind, LineError, Table
+from seikan.config.grammar import END, Completion, Kind, LineError, Match, Table
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config
 from seikan.config.modes import CERTIFICATE_CHAIN, CONFIG, EXEC, INTERFACE, MODES
@@ -47,6 +45,7 @@ PASSWORD_ATTEMPTS = 3
 
 ENTERED = "Enter configuration commands, one per line.  End with CNTL/Z."
 MAXIMUM_BANNER = 100  # lines
+MAXIMUM_TEXT = 1000  # lines, of a certificate or a file of them
 HEADINGS = {EXEC: "Exec commands:", CONFIG: "Configure commands:", INTERFACE: "Interface configuration commands:"}
 DO = Completion("do", "To run exec commands in config mode")
 PIPE = Completion("|", "Output modifiers", literal=False)
@@ -150,8 +149,7 @@ class Session:
         command, pipe = modifiers.split(line)
         try:
             match = self._table.match_here(EXEC, command)
-            if any(isinstance(value, Secret) for value in match.args.values()):
-                self._forget(line)
+            self._forget_secrets(match)
             answer = match.command.handler(match, View(self._privilege, tuple(self.history)))
             if pipe is None:
                 return self._act(answer)
@@ -166,11 +164,11 @@ class Session:
             return Reply((error.message, ""), failed=True)
         return replace(answer, select=select) if isinstance(answer, Show) else Reply(tuple(select(answer.lines)))
 
-    def _forget(self, line: str) -> None:
+    def _forget_secrets(self, match: Match) -> None:
         """A line with a password is not kept to be recalled."""
-        for history in self._histories.values():
-            if history and history[-1].endswith(line):
-                history.pop()
+        history = self._histories[self.configuring]
+        if history and any(isinstance(value, Secret) for value in match.args.values()):
+            history.pop()
 
     def _configure(self, line: str, context: ModeContext) -> Request:
         words = line.split(maxsplit=1)
@@ -183,7 +181,19 @@ class Session:
             return self._collect_banner(line, delimiter, context)
         if context.mode == CERTIFICATE_CHAIN and begins_certificate(line):
             return self._collect_certificate(line, context)
-        return self._edit(line, context)
+        action = self._action(line, context)
+        return self._edit(line, context) if action is None else action
+
+    def _action(self, line: str, context: ModeContext) -> Request | None:
+        """What is typed in configuration mode and changes no line of the configuration itself, such as key pairs."""
+        try:
+            match = ACTION_TABLE.match_here(EXEC, line)
+        except LineError as wrong:
+            if not line.split()[0].lower().startswith("cr") or wrong.column <= _column(context, line):
+                return None
+            return self._wrong(line, wrong)
+        self._forget_secrets(match)
+        return self._act(match.command.handler(match, View(self._privilege, tuple(self.history))))
 
     def _collect_banner(self, first: str, delimiter: str, context: ModeContext) -> Request:
         """Ask for the lines of a banner until one holds the delimiter, then apply them all as one line."""
@@ -202,12 +212,28 @@ class Session:
 
     def _collect_certificate(self, first: str, context: ModeContext) -> Request:
         """Ask for the lines of a certificate until `quit`, then apply them all as one line."""
-        heading = ("Enter the certificate in hexadecimal representation....",)
+        return self._collect(
+            "Enter the certificate in hexadecimal representation....",
+            (END_OF_CERTIFICATE,),
+            lambda lines: self._edit("\n".join((first, *lines, END_OF_CERTIFICATE)), context),
+        )
 
-        def typed(text: str) -> Answer:
-            return self._edit(f"{first}\n{text}\n{END_OF_CERTIFICATE}", context)
+    def _collect(
+        self, heading: str, ends: tuple[str, ...], answer: Callable[[tuple[str, ...]], Answer], most: int = MAXIMUM_TEXT
+    ) -> Request:
+        """Ask for lines until one is among `ends`, which is none of them, then go on with `answer`."""
+        lines: list[str] = []
 
-        return self._act(paste(heading, typed, ends=(END_OF_CERTIFICATE,)))
+        def more(line: str) -> Answer:
+            if line.strip().lower() in ends:
+                return answer(tuple(lines))
+            lines.append(line)
+            if len(lines) > most:
+                return Reply((f"% The text has more than {most} lines and is not taken",), failed=True)
+            return Question("", more, Wants.TEXT, None)
+
+        self._question = Question("", more, Wants.TEXT, None)
+        return Reply(tuple(heading.split("\n")))
 
     def _edit(self, line: str, context: ModeContext) -> Request:
         running = self._running()
@@ -217,10 +243,6 @@ class Session:
             return self._wrong(line, error)
         except ConfigError as error:
             return Reply((f"% {error}",), failed=True)
-        if result.once is not None:
-            if getattr(result.once, "password", None) is not None:
-                self._forget(line)
-            return self._act(perform(result.once))
         if result.context is None:
             self._context = None
             return ConfigureEnd(tuple(result.warnings))
@@ -319,6 +341,10 @@ class Session:
         if space and word.lower() == "do":
             return self._exec_completions(rest.lstrip())
         found = TABLE.completions(self._context.mode, line)
+        if self._context.mode == CONFIG:
+            known = {row.word for row in found}
+            found = (*found, *(row for row in ACTION_TABLE.completions(EXEC, line) if row.word not in known))
+            found = tuple(sorted(found, key=lambda row: (row.word == END, row.word)))
         if not space and DO.word.startswith(word.lower()):
             found = tuple(sorted((*found, DO), key=lambda row: (row.word == END, row.word)))
         return found
@@ -357,6 +383,15 @@ def _excerpt(line: str, error: LineError, columns: int) -> tuple[str, ...]:
     if start + room < len(line):
         shown = f"{shown[:-2]} $"
     return (shown, *error.ios(-start))
+
+
+def _column(context: ModeContext, line: str) -> int:
+    """How far the grammar of the configuration understands a line; behind its end where it is whole."""
+    try:
+        TABLE.match(context.mode, line)
+    except LineError as wrong:
+        return wrong.column
+    return len(line) + 1
 
 
 def _banner_delimiter(line: str) -> str | None:

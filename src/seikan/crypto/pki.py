@@ -68,9 +68,7 @@ class PkiError(Exception):
 
 
 def generate(kind: str, bits: int) -> PrivateKey:
-    """A new pair of the kind "rsa", "ec" or "ed25519". Takes a while for RSA: seconds for 4096 bits."""
-    if kind == "ed25519":
-        return PrivateKey(ed25519.Ed25519PrivateKey.generate())
+    """A new pair of the kind "rsa" or "ec". Takes a while for RSA: seconds for 4096 bits."""
     if kind == "ec":
         return PrivateKey(ec.generate_private_key(_CURVES[bits]))
     return PrivateKey(rsa.generate_private_key(65537, bits))

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
@@ -113,7 +114,7 @@ class CryptoDriver:
         self._owner_of: dict[str, str] = {}  # by what the plane calls it
         self._settings = settings
         self._clock = clock
-        self.engine = Engine(settings, os.urandom)
+        self.engine = Engine(settings, os.urandom, wall_clock=lambda: datetime.now(UTC))
         self._sockets: IkeSockets | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pumping = False

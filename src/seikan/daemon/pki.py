@@ -14,19 +14,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from seikan.cli.answers import yes_or_no
-from seikan.cli.requests import Perform, Reply
+from seikan.cli.requests import GenerateKey, Pki, PkiKind, Reply, ZeroizeKey
 from seikan.cli.status import Certificate, KeyPair, PkiStatus
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import CertificateChain, ChainCertificate, Trustpoint
-from seikan.config.once import (
-    AuthenticateTrustpoint,
-    EnrollTrustpoint,
-    FetchCrl,
-    GenerateKey,
-    ImportCredentials,
-    Once,
-    ZeroizeKey,
-)
 from seikan.crypto import pki
 from seikan.crypto.certificates import CertificateRefused, UnusableFile
 from seikan.crypto.pki import Bundle, PkiError
@@ -169,7 +160,7 @@ def _certificate(trustpoint: str, certificate: ChainCertificate, der: bytes | No
 # --- the commands -----------------------------------------------------------------------------------------------------
 
 
-async def _generate_key(router: Router, request: GenerateKey) -> list[str]:
+async def generate_key(router: Router, request: GenerateKey) -> list[str]:
     """`crypto key generate`."""
     label = request.label or router.running.full_name
     if router.pki.key(label) is not None:
@@ -183,16 +174,16 @@ async def _generate_key(router: Router, request: GenerateKey) -> list[str]:
     return [
         f"The name for the keys will be: {label}",
         "",
-        f"% Generating {f'{request.bits} bit ' if request.bits else ''}{request.kind.upper()} keys, "
-        "keys will be non-exportable...",
+        f"% The key modulus size is {request.bits} bits",
+        f"% Generating {request.bits} bit {request.kind.upper()} keys, keys will be non-exportable...",
         f"[OK] (elapsed time was {took} seconds)",
         "",
     ]
 
 
-def _zeroize_key(router: Router, request: ZeroizeKey) -> list[str]:
-    kind = {"rsa": "RSA", "ec": "EC", "ed25519": "Ed25519"}[request.kind]
-    labels = [label for label, key in router.pki.keys.items() if pki.describe_key(key).kind == kind]
+def zeroize_key(router: Router, request: ZeroizeKey) -> list[str]:
+    kind = {"rsa": ("RSA",), "ec": ("EC", "Ed25519")}[request.kind]
+    labels = [label for label, key in router.pki.keys.items() if pki.describe_key(key).kind in kind]
     if request.label is not None:
         labels = [label for label in labels if label == request.label]
     if not labels:
@@ -203,37 +194,33 @@ def _zeroize_key(router: Router, request: ZeroizeKey) -> list[str]:
     return []
 
 
-async def perform_once(router: Router, once: Once, login: Login | None) -> list[str]:
-    """`crypto key …`, `crypto pki …`; what is wrong is one line beginning with %."""
+async def trustpoint_command(router: Router, request: Pki, login: Login | None) -> list[str]:
+    """`crypto pki …`; what is wrong is one line beginning with %."""
     try:
-        match once:
-            case GenerateKey():
-                return await _generate_key(router, once)
-            case ZeroizeKey():
-                return _zeroize_key(router, once)
-            case ImportCredentials(trustpoint, "crl"):
-                router.pki.add_crl(trustpoint, load_crl(router.pki.file(once.file or "")))
+        match request.kind:
+            case PkiKind.PKCS12 | PkiKind.PEM:
+                return await _import_bundle(router, request)
+            case PkiKind.AUTHENTICATE:
+                return await _authenticate(router, request, login)
+            case PkiKind.CERTIFICATE:
+                return await _import_certificate(router, request)
+            case PkiKind.ENROLL:
+                return _enroll(router, request)
+            case PkiKind.CRL:
+                router.pki.add_crl(request.trustpoint, load_crl(router.pki.file(request.file or "")))
                 router.settings_changed()
                 return ["% CRL successfully imported"]
-            case ImportCredentials(_, "certificate"):
-                return await _import_certificate(router, once)
-            case ImportCredentials():
-                return await _import_bundle(router, once)
-            case AuthenticateTrustpoint():
-                return await _authenticate(router, once, login)
-            case EnrollTrustpoint():
-                return _enroll(router, once)
-            case FetchCrl():
-                return await _fetch_crl(router, once)
+            case PkiKind.CRL_REQUEST:
+                return await _request_crl(router, request)
     except (PkiError, UnusableFile, CertificateRefused, AdapterError) as error:
         return [f"% {error}"]
 
 
-async def _import_bundle(router: Router, request: ImportCredentials) -> list[str]:
+async def _import_bundle(router: Router, request: Pki) -> list[str]:
     """A private key with its certificate and the authorities'; the trustpoint is made where there is none."""
     name = request.trustpoint
-    data = bytes(request.text or b"") if request.file is None else router.pki.file(request.file)
-    if request.form == "pkcs12":
+    data = bytes(request.text) if request.file is None else router.pki.file(request.file)
+    if request.kind is PkiKind.PKCS12:
         bundle = await asyncio.to_thread(pki.open_pkcs12, data, request.password or Secret(b""))
     else:
         bundle = await asyncio.to_thread(pki.open_pem, data, request.password)
@@ -245,14 +232,15 @@ async def _import_bundle(router: Router, request: ImportCredentials) -> list[str
     if before is not None and before != bundle.key:
         raise PkiError(f"there are other keys labelled {label}: remove them first (crypto key zeroize rsa|ec {label})")
     router.pki.add_key(label, bundle.key)
-    made = trustpoint or Trustpoint(name, enrollment=request.form, key_pair=label)
+    made = trustpoint or Trustpoint(name, enrollment=request.kind.value, key_pair=label)
     refused = await _change(router, made, _chain(name, bundle))
     if refused:
         if before is None:
             router.pki.remove_key(label)
         return refused
     router.settings_changed()
-    return [f"CRYPTO_PKI: Imported {request.form.upper()} file successfully."]
+    word = "PKCS12" if request.kind is PkiKind.PKCS12 else "PEM"
+    return [f"CRYPTO_PKI: Imported {word} file successfully."]
 
 
 def _chain(name: str, bundle: Bundle) -> CertificateChain:
@@ -283,10 +271,10 @@ def _trustpoint(config: Config, name: str) -> Trustpoint:
     return found
 
 
-async def _authenticate(router: Router, request: AuthenticateTrustpoint, login: Login | None) -> list[str]:
+async def _authenticate(router: Router, request: Pki, login: Login | None) -> list[str]:
     """Take the authority's certificate once a person has compared its fingerprint."""
     trustpoint = _trustpoint(router.running, request.trustpoint)
-    der = pki.certificate_der(bytes(request.text or b""))
+    der = pki.certificate_der(bytes(request.text))
     shown = pki.describe_certificate(der)
     if not request.accepted:
         lines = [
@@ -302,7 +290,7 @@ async def _authenticate(router: Router, request: AuthenticateTrustpoint, login: 
             return [*lines, "% Nobody is there to accept it: log in with `seikan cli`"]
         rejected = Reply(("% Certificate was not accepted; nothing was imported",), failed=True)
         question = "% Do you accept this certificate? [yes/no]: "
-        login.session.ask(yes_or_no(question, Perform(replace(request, accepted=True)), rejected))
+        login.session.ask(yes_or_no(question, replace(request, accepted=True), rejected))
         return lines
     held = router.running.pki.chains.get(request.trustpoint, CertificateChain(request.trustpoint))
     others = tuple(one for one in held.certificates if one.der != der)
@@ -311,10 +299,10 @@ async def _authenticate(router: Router, request: AuthenticateTrustpoint, login: 
     return refused or ["Trustpoint CA certificate accepted.", "% Certificate successfully imported", ""]
 
 
-async def _import_certificate(router: Router, request: ImportCredentials) -> list[str]:
+async def _import_certificate(router: Router, request: Pki) -> list[str]:
     """The router's own, as the authority made it from the request."""
     trustpoint = _trustpoint(router.running, request.trustpoint)
-    der = pki.certificate_der(bytes(request.text or b""))
+    der = pki.certificate_der(bytes(request.text))
     key = trustpoint_key(router.running, request.trustpoint, router.held)
     if key is None:
         raise PkiError(f"trustpoint {request.trustpoint} has no keys: {_generate(router.running, trustpoint)}")
@@ -333,7 +321,7 @@ def _generate(config: Config, trustpoint: Trustpoint) -> str:
     return f"type crypto key generate rsa label {label} modulus 2048"
 
 
-def _enroll(router: Router, request: EnrollTrustpoint) -> list[str]:
+def _enroll(router: Router, request: Pki) -> list[str]:
     """Print a certification request; for other ways of enrolment than by hand there is no protocol here."""
     config = router.running
     trustpoint = _trustpoint(config, request.trustpoint)
@@ -372,7 +360,7 @@ def _addresses(router: Router, trustpoint: Trustpoint) -> Iterable[IPv4Address |
         return router.addresses_of(str(trustpoint.ip_address))
 
 
-async def _fetch_crl(router: Router, request: FetchCrl) -> list[str]:
+async def _request_crl(router: Router, request: Pki) -> list[str]:
     """Fetch the CRL that the trustpoint's certificates point to."""
     _trustpoint(router.running, request.trustpoint)
     chain = router.running.pki.chains.get(request.trustpoint, CertificateChain(request.trustpoint))

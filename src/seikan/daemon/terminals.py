@@ -20,14 +20,16 @@ from seikan.cli.requests import (
     Copy,
     Debug,
     EraseStartup,
+    GenerateKey,
     Location,
     Monitor,
-    Perform,
     Ping,
+    Pki,
     Reply,
     Request,
     Show,
     Traceroute,
+    ZeroizeKey,
 )
 from seikan.cli.session import Session
 from seikan.cli.shell import Wants
@@ -36,7 +38,7 @@ from seikan.config.parse import parse
 from seikan.config.render import render
 from seikan.daemon.access import outdated_text
 from seikan.daemon.crypto import Chosen, DebugLine
-from seikan.daemon.pki import perform_once
+from seikan.daemon.pki import generate_key, trustpoint_command, zeroize_key
 from seikan.ike.engine import ClearTarget
 from seikan.system import ping
 from seikan.system.control import ControlConnection
@@ -216,8 +218,12 @@ async def execute(
                 yield part
         case Clear():
             yield await _clear(router, request)
-        case Perform(once):
-            yield await perform_once(router, once, login)
+        case GenerateKey():
+            yield await generate_key(router, request)
+        case ZeroizeKey():
+            yield zeroize_key(router, request)
+        case Pki():
+            yield await trustpoint_command(router, request, login)
         case _:
             if login is None:
                 yield [NEEDS_TERMINAL]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 from seikan.config.model_ikev2 import Ikev2Dpd
 from seikan.ike.settings import EngineSettings
 
 from .ikev2 import CBC, GCM, ikev2_world, with_ikev2
-from .schedules import plan
-from .world import Network, World, with_tunnel
+from .schedules import plan, soft
+from .world import Network, Side, World, with_tunnel
 
 
 def draw(seed: int) -> World:
@@ -41,5 +42,20 @@ def draw(seed: int) -> World:
         return with_tunnel(base, lifetime_seconds=child, pfs_group=pfs)
 
     world = ikev2_world(seed, network, nat=source.random() < 0.25, change=change)
-    plan(world, source)
+    plan(world, source, (partial(_renew, world, 0.0), partial(_renew, world, 0.0), partial(_renew, world, 0.05)))
     return world
+
+
+def _renew(world: World, apart: float) -> None:
+    """Both sides rekey their IKE SA at the same time, and one of them its pair."""
+    for number, side in enumerate((world.a, world.b)):
+        world.at(world.now + apart * number, partial(_renew_ike, world, side))
+    world.at(world.now + world.random.choice((0.0, 0.01, 0.1)), partial(soft, world, world.a))
+
+
+def _renew_ike(world: World, side: Side) -> None:
+    if side.alive:
+        for sa in list(side.engine._core.established):
+            side.engine._core.now = world.now
+            side.engine._tunnels.soft_expired(sa)
+        side.drain()

@@ -299,7 +299,7 @@ class Phase1:
         self.core.send(sa, sa.way(self.core.now), state.sent)
         self.core.retransmit(("retransmit", sa), state.tries, lambda: self.repeat(sa))
         if state.tries == TRIES_UNTIL_TOLD and sa.initiator and not sa.tunnel.trouble.since(sa.created):
-            self.core.error(sa.tunnel, "IKMP_NO_ANSWER", self._silence(sa), vague=True)
+            self.core.error(sa.tunnel, "IKMP_NO_ANSWER", self._silence(sa), vague=True, kind=self._meaning(sa))
 
     def answer_again(self, sa: IsakmpSa, path: Path) -> None:
         """The peer repeated its last message: so do we, a bounded number of times."""
@@ -308,6 +308,10 @@ class Phase1:
         if state.sent and state.answers < MAX_ANSWERS:
             state.answers += 1
             self.core.send(sa, path if not sa.established else sa.path, state.sent)
+
+    @staticmethod
+    def _meaning(sa: IsakmpSa) -> str:
+        return "wrong-key" if sa.state is State.MM_KEY_EXCH else "no-answer"
 
     def _silence(self, sa: IsakmpSa) -> str:
         """What it most likely means that the last message has no answer."""

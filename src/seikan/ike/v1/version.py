@@ -18,7 +18,7 @@ from seikan.ike.v1.quick import MAX_OWN_EXCHANGES, QuickMode
 from seikan.ike.v1.sa import IsakmpSa, QuickExchange
 from seikan.ike.winners import best_ike_sa
 from seikan.wire.constants import ExchangeType, NotifyType, PayloadType
-from seikan.wire.errors import WireError
+from seikan.wire.errors import InvalidMajorVersion, WireError
 from seikan.wire.header import NO_COOKIE, Header, pull_header
 from seikan.wire.selector import Selector
 
@@ -122,6 +122,9 @@ class Isakmp:
             header = pull_header(data)
         except WireError as error:
             self._malformed(error, path)
+            tunnel = core.ends.get((path.local, path.remote))
+            if isinstance(error, InvalidMajorVersion) and tunnel is not None:
+                core.other_version(tunnel, 2)
             return
         try:
             if header.next_payload == PayloadType.FRAGMENT:
@@ -234,6 +237,10 @@ class Isakmp:
         tunnel = core.ends.get((path.local, path.remote))
         if tunnel is None:
             self._stranger(mode, header, data, path)
+            return
+        if tunnel.version != 1:
+            core.counters["ikev1_not_configured"] += 1
+            core.other_version(tunnel, 1)
             return
         if not tunnel.able:
             core.counters["tunnel_not_able"] += 1

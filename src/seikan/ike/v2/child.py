@@ -61,6 +61,13 @@ OUTBOUND_LATEST = 20.0  # seconds after which a responder sends on the new pair 
 TEMPORARY = 2.0  # seconds, and up to twice as much again, before what the peer could not do now is tried again
 
 
+_KIND_OF_REFUSAL: dict[int, str] = {
+    Notify.NO_PROPOSAL_CHOSEN: "child-no-proposal",
+    Notify.INVALID_KE_PAYLOAD: "child-no-proposal",
+    Notify.TS_UNACCEPTABLE: "selectors",
+}
+
+
 class Refusal(Exception):
     """A request for a pair that is answered with a notify and nothing else."""
 
@@ -255,7 +262,7 @@ class Child:
         if error.type == Notify.NO_PROPOSAL_CHOSEN:
             rows = own_child_offer(flow.settings.phase_two, first=exchange.first, extended=False)
         text = f"peer {sa.path.remote} refuses an IPsec SA ({name}){self.tunnels.flows.about(flow)}"
-        core.error(flow, "IPSEC_REFUSED", text, rows, vague=True)
+        core.error(flow, "IPSEC_REFUSED", text, rows, vague=True, kind=_KIND_OF_REFUSAL.get(error.type))
         self._fail(exchange, text)
 
     def wait(self, flow: Flow) -> None:

@@ -16,22 +16,21 @@ _HASH = HASH_BY_NAME["sha256"]
 class Cookies:
     def __init__(self, core: Core) -> None:
         self.core = core
-        self._secrets: dict[int, Secret] = {}  # by version, the newest last
+        self._secrets: dict[int, tuple[float, Secret]] = {}  # by version: since when, and the secret; the newest last
         self._version = 0
-        self._since = 0.0
 
     def _current(self) -> int:
-        if not self._secrets or self.core.now - self._since >= ROTATE:
+        since = self._secrets[self._version][0] if self._secrets else -ROTATE
+        if self.core.now - since >= ROTATE or not self._secrets:
             self._version = (self._version + 1) % 256
-            self._since = self.core.now
-            self._secrets[self._version] = Secret(self.core.random(_SECRET_OCTETS))
+            self._secrets[self._version] = (self.core.now, Secret(self.core.random(_SECRET_OCTETS)))
             while len(self._secrets) > 2:
                 del self._secrets[next(iter(self._secrets))]
         return self._version
 
     def _cookie(self, version: int, spi_i: bytes, nonce: bytes, path: Path) -> bytes:
         octets = nonce + path.remote.packed + path.remote_port.to_bytes(2, "big") + spi_i
-        return bytes((version,)) + bytes(prf(_HASH, self._secrets[version], octets))
+        return bytes((version,)) + bytes(prf(_HASH, self._secrets[version][1], octets))
 
     def make(self, spi_i: bytes, nonce: bytes, path: Path) -> bytes:
         """The version of the secret and a MAC of what the request has and where it comes from."""
@@ -39,6 +38,6 @@ class Cookies:
 
     def valid(self, cookie: bytes, spi_i: bytes, nonce: bytes, path: Path) -> bool:
         version = cookie[0] if cookie else -1
-        if version not in self._secrets or (version != self._current() and self.core.now - self._since >= ROTATE):
+        if version not in self._secrets or self.core.now - self._secrets[version][0] >= 2 * ROTATE:
             return False
         return same(cookie, self._cookie(version, spi_i, nonce, path))

@@ -24,7 +24,15 @@ class NoKeys(Exception):
     """A message is to be protected before there are keys: a fault of ours."""
 
 
-def header_of(sa: Ikev2Sa, exchange: Exchange, message_id: int, *, response: bool) -> Header:
+def exchange_name(number: int) -> str:
+    """The RFC's word for an exchange, or its number."""
+    try:
+        return Exchange(number).name
+    except ValueError:
+        return f"exchange {number}"
+
+
+def header_of(sa: Ikev2Sa, exchange: int, message_id: int, *, response: bool) -> Header:
     """The header of a message that this side sends; next payload and length are worked out on sending."""
     flags = (FLAG_INITIATOR if sa.initiator else 0) | (FLAG_RESPONSE if response else 0)
     return Header(sa.spi_i, sa.spi_r, 0, exchange, flags, message_id, 0)
@@ -78,9 +86,11 @@ def open_encrypted(core: Core, sa: Ikev2Sa, header: Header, data: bytes, encrypt
 
 
 def assemble(
-    core: Core, sa: Ikev2Sa, header: Header, encrypted: Encrypted, plaintext: bytes
-) -> tuple[int, bytes] | None:
-    """Take one opened fragment: type of the first payload and the whole once all are there (RFC 7383 section 2.6)."""
+    core: Core, sa: Ikev2Sa, header: Header, encrypted: Encrypted, plaintext: bytes, data: bytes
+) -> tuple[int, bytes, bytes] | None:
+    """Take one opened fragment, `data`: type of the first payload, the whole and the first fragment as it came, once
+    all are there (RFC 7383 section 2.6).
+    """
     if encrypted.total > MAX_FRAGMENTS:
         core.counters["ikev2_dropped_too_many_fragments"] += 1
         return None
@@ -98,11 +108,11 @@ def assemble(
     core.counters["ikev2_fragments_received"] += 1
     found.pieces[encrypted.fragment] = plaintext
     if encrypted.fragment == 1:
-        found.first = encrypted.inner
+        found.first, found.packet = encrypted.inner, data
     if sum(map(len, found.pieces.values())) > MAX_OCTETS:
         del sa.assemblies[key]
         raise InvalidSyntax("fragments of more than one message's size")
     if len(found.pieces) < found.total:
         return None
     del sa.assemblies[key]
-    return found.first, b"".join(found.pieces[number] for number in range(1, found.total + 1))
+    return found.first, b"".join(found.pieces[number] for number in range(1, found.total + 1)), found.packet

@@ -5,6 +5,7 @@ Nothing of a request is kept before it has passed the cookie, where one is asked
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from seikan.crypto.ikev2_auth import nat_detection
@@ -17,8 +18,9 @@ from seikan.ike.effects import Address, KeyLog, Path, Send
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.limits import source
 from seikan.ike.sa import Tunnel
-from seikan.ike.settings import Ikev2ProposalSettings
+from seikan.ike.settings import Ikev2ProfileSettings, Ikev2ProposalSettings
 from seikan.ike.states import Role
+from seikan.ike.v2.certificates import hash_algorithms, read_hash_algorithms, requested
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.keylog import keylog_line
 from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, proposals_for, was_offered
@@ -26,7 +28,7 @@ from seikan.ike.v2.sa import Ikev2Sa
 from seikan.ike.v2.states import Event, State
 from seikan.wire.constants import GROUP_BY_NUMBER
 from seikan.wire.secret import Secret
-from seikan.wire.v2.constants import FLAG_INITIATOR, FLAG_RESPONSE, LAST_ERROR, Exchange, Notify
+from seikan.wire.v2.constants import FLAG_INITIATOR, FLAG_RESPONSE, LAST_ERROR, Exchange, Notify, TransformType
 from seikan.wire.v2.errors import InvalidSyntax
 from seikan.wire.v2.header import NO_SPI, Header
 from seikan.wire.v2.message import Chain, push_message
@@ -40,7 +42,18 @@ NONCE_OCTETS = 32
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for IKE_AUTH
 MAX_ASKED_AGAIN = 6  # COOKIE and INVALID_KE_PAYLOAD of one exchange
 TRIES_UNTIL_TOLD = 3
+_KIND_OF_REFUSAL: dict[int, str] = {
+    Notify.INVALID_KE_PAYLOAD: "invalid-ke",
+    Notify.INVALID_MAJOR_VERSION: "version",
+}
 P = TypeVar("P")
+
+
+def intermediate_supported(offer: SaPayload) -> list[Payload]:
+    """What announces IKE_INTERMEDIATE beside an offer or answer that has additional key exchanges (RFC 9370)."""
+    kinds = {row.type for proposal in offer.proposals for row in proposal.transforms}
+    wanted = any(TransformType.ADDITIONAL_KE_1 <= kind <= TransformType.ADDITIONAL_KE_7 for kind in kinds)
+    return [Notification(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] if wanted else []
 
 
 def one(chain: Chain, kind: type[P]) -> P:
@@ -93,8 +106,14 @@ class Init:
             found.append(Notification(Notify.IKEV2_FRAGMENTATION_SUPPORTED))
         if not sa.initiator:
             found.append(Notification(Notify.CHILDLESS_IKEV2_SUPPORTED))
+            found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
+        found.append(hash_algorithms())
         found.append(VendorId(Vendor.SEIKAN.value))
         return found
+
+    def _profiles(self, sa: Ikev2Sa) -> Sequence[Ikev2ProfileSettings]:
+        """Those that the peer of a half-open SA may turn out to be of."""
+        return self.tunnels.peers.ikev2_candidates(sa.path.local) if sa.profile is None else [sa.profile]
 
     @staticmethod
     def _nat_detection(sa: Ikev2Sa, path: Path) -> list[Payload]:
@@ -109,6 +128,9 @@ class Init:
         kinds = {payload.type for payload in found}
         fragmentation = bool(self.core.settings.ikev2.fragmentation)
         sa.fragmentation = fragmentation and Notify.IKEV2_FRAGMENTATION_SUPPORTED in kinds
+        hashes = next((payload.data for payload in found if payload.type == Notify.SIGNATURE_HASH_ALGORITHMS), b"")
+        sa.peer_hashes = read_hash_algorithms(hashes)
+        sa.authorities_asked = requested(chain)
         sa.childless = Notify.CHILDLESS_IKEV2_SUPPORTED in kinds
         sa.peer_ranks = any(
             payload.data == Vendor.SEIKAN.value for payload in chain.payloads if isinstance(payload, VendorId)
@@ -184,7 +206,7 @@ class Init:
             raise InvalidSyntax("nothing to offer")
         payloads: list[Payload] = [Notification(Notify.COOKIE, sa.cookie)] if sa.cookie else []
         payloads += [sa.offered, KeyExchange(sa.group_offered, sa.key_pair.public), Nonce(sa.nonces[0])]
-        payloads += self._capabilities(sa)
+        payloads += [*self._capabilities(sa), *intermediate_supported(sa.offered)]
         header = Header(sa.spi_i, NO_SPI, 0, Exchange.IKE_SA_INIT, FLAG_INITIATOR, 0, 0)
         sa.init_request = push_message(header, payloads)
         sa.retransmission.tries = 0
@@ -265,7 +287,7 @@ class Init:
             self.core.error(sa.tunnel, "IKEV2_NO_PROPOSAL", text, rows, vague=True)
         else:
             text = f"peer {sa.path.remote} refuses IKE_SA_INIT ({name})"
-            self.core.error(sa.tunnel, "IKEV2_REFUSED", text, vague=True)
+            self.core.error(sa.tunnel, "IKEV2_REFUSED", text, vague=True, kind=_KIND_OF_REFUSAL.get(error.type))
 
     def _accepted(self, sa: Ikev2Sa, header: Header, chain: Chain, data: bytes, path: Path) -> None:
         exchange, nonce = one(chain, KeyExchange), one(chain, Nonce).data
@@ -274,6 +296,8 @@ class Init:
         choice = was_offered(sa.offered, one(chain, SaPayload))
         if choice is None or exchange.group != choice.group.number or exchange.group != sa.group_offered:
             raise InvalidSyntax("the responder chose what was not offered")
+        if choice.additional and notified(chain, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED) is None:
+            raise InvalidSyntax("the responder chose additional key exchanges without IKE_INTERMEDIATE")
         try:
             shared = sa.key_pair.shared(exchange.data)
         except InvalidPublicValue as error:
@@ -287,7 +311,7 @@ class Init:
         self.core.timers.cancel(("retransmit", sa))
         if sa.nat:
             sa.path = sa.floated()
-        self.tunnels.v2.auth.request(sa)
+        self.tunnels.v2.intermediate.go_on(sa)
 
     # -- responder ---------------------------------------------------------------------------------------------------
 
@@ -311,6 +335,8 @@ class Init:
             return
         proposals = self.proposals(path.local)
         choice = choose_ike(proposals, payload)
+        if choice is not None and choice.additional and not notified(chain, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED):
+            raise InvalidSyntax("additional key exchanges without IKE_INTERMEDIATE")
         if choice is None:
             core.counters["no_proposal_chosen"] += 1
             text = f"no ikev2 proposal in common with peer {path.remote}"
@@ -341,7 +367,8 @@ class Init:
         payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
         answer = Header(sa.spi_i, sa.spi_r, 0, Exchange.IKE_SA_INIT, FLAG_RESPONSE, 0, 0)
         sa.init_request = data
-        sa.init_response = push_message(answer, [*payloads, *self._capabilities(sa)])
+        payloads += [*self._capabilities(sa), *intermediate_supported(choice.answer())]
+        sa.init_response = push_message(answer, payloads)
         self._transmit(sa, path, sa.init_response)
 
     def _passes_cookie(self, header: Header, chain: Chain, nonce: bytes, path: Path) -> bool:
@@ -368,6 +395,7 @@ class Init:
             return self.tunnels.peers.provisional_ikev2(path)
         if tunnel.version != 2:
             self.core.counters["ikev2_not_configured"] += 1
+            self.core.other_version(tunnel, 2)
             return None
         if not tunnel.able:
             self.core.counters["tunnel_not_able"] += 1

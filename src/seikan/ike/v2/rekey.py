@@ -46,7 +46,7 @@ class Rekey:
             return False
         if sa.renewal is not None or sa.successor is not None or ("rekey", sa) in self.core.timers:
             return True
-        if sa.exchanges:
+        if sa.exchanges or sa.followup is not None:
             self._later(sa, 1.0)
             return True
         proposals = self.tunnels.v2.init.proposals(sa.path.local)
@@ -97,16 +97,36 @@ class Rekey:
     def _answered(self, sa: Ikev2Sa, renewal: Renewal, chain: Chain) -> None:
         if sa.renewal is not renewal:
             return
-        sa.renewal = None
-        rival = renewal.rival if renewal.rival is not None and not renewal.rival.deleted else None
         error = error_of(chain)
         try:
             if error is not None:
                 raise InvalidSyntax(f"peer {sa.path.remote} refuses to rekey the IKE SA ({notify_name(error.type)})")
-            new = self._accept(sa, renewal, chain)
+            choice, nonces, spis, shared = self._accept(renewal, chain)
         except (WireError, InvalidPublicValue) as failure:
-            self._failed(sa, renewal, rival, error, str(failure))
+            self._failed(sa, renewal, error, str(failure))
             return
+
+        def done(shareds: Sequence[Secret]) -> None:
+            if sa.renewal is renewal:
+                new = self._make(sa, Role.INITIATOR, choice, nonces, spis, shareds, renewal.created)
+                self._made(sa, renewal, new)
+
+        def failed(text: str) -> None:
+            if sa.renewal is renewal:
+                self._failed(sa, renewal, None, text)
+
+        if choice.additional:
+            self.tunnels.v2.followups.begin(sa, chain, choice.additional, (shared,), done, failed)
+        else:
+            done((shared,))
+
+    @staticmethod
+    def _rival(renewal: Renewal) -> Ikev2Sa | None:
+        return renewal.rival if renewal.rival is not None and not renewal.rival.deleted else None
+
+    def _made(self, sa: Ikev2Sa, renewal: Renewal, new: Ikev2Sa) -> None:
+        sa.renewal = None
+        rival = self._rival(renewal)
         if rival is not None and min(new.nonces) < min(rival.nonces):
             # Section 2.8.2: the one with the least nonce goes, by the side that made it.
             self.core.counters["ikev2_simultaneous_rekeys"] += 1
@@ -116,10 +136,9 @@ class Rekey:
         self._inherit(sa, new)
         self.tunnels.delete(sa)
 
-    def _failed(
-        self, sa: Ikev2Sa, renewal: Renewal, rival: Ikev2Sa | None, error: Notification | None, text: str
-    ) -> None:
-        core = self.core
+    def _failed(self, sa: Ikev2Sa, renewal: Renewal, error: Notification | None, text: str) -> None:
+        core, rival = self.core, self._rival(renewal)
+        sa.renewal = None
         core.counters["ikev2_rekey_failed"] += 1
         core.debug("ikev2", "{}: {}", sa.label, text)
         if rival is not None:
@@ -143,7 +162,9 @@ class Rekey:
             sa.renewal.other_group = True
         return True
 
-    def _accept(self, sa: Ikev2Sa, renewal: Renewal, chain: Chain) -> Ikev2Sa:
+    @staticmethod
+    def _accept(renewal: Renewal, chain: Chain) -> tuple[IkeChoice, tuple[bytes, bytes], tuple[bytes, bytes], Secret]:
+        """What the response agrees on: the choice, nonces, SPIs and the first shared secret."""
         exchange, nonce = one(chain, KeyExchange), one(chain, Nonce).data
         choice = was_offered(renewal.offered, one(chain, SaPayload))
         if choice is None or len(choice.spi) != _SPI_OCTETS or choice.spi == NO_SPI or renewal.key_pair is None:
@@ -151,15 +172,14 @@ class Rekey:
         if exchange.group != choice.group.number or exchange.group != renewal.group:
             raise InvalidSyntax("the responder chose another group than it used")
         shared = renewal.key_pair.shared(exchange.data)
-        nonces, spis = (renewal.nonce, nonce), (renewal.spi, choice.spi)
-        return self._make(sa, Role.INITIATOR, choice, nonces, spis, shared, renewal.created)
+        return choice, (renewal.nonce, nonce), (renewal.spi, choice.spi), shared
 
     # -- responder ---------------------------------------------------------------------------------------------------
 
     def respond(self, sa: Ikev2Sa, chain: Chain, done: Callable[[Sequence[Payload]], None]) -> None:
         """A request; `done` gets the answer. Raises `Refusal` or a `WireError`."""
         core, own = self.core, sa.renewal
-        if not sa.established or sa.successor is not None or sa.exchanges or (own is not None and own.rival):
+        if not sa.established or sa.successor is not None or sa.exchanges or sa.followup or (own and own.rival):
             core.counters["ikev2_rekey_not_now"] += 1
             raise Refusal(Notify.TEMPORARY_FAILURE, "not now")
         exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
@@ -170,6 +190,9 @@ class Rekey:
             text = f"no ikev2 proposal in common with peer {sa.path.remote} to rekey the IKE SA"
             core.error(sa.tunnel, "IKEV2_NO_PROPOSAL", text, explain_ike(proposals, payload))
             raise Refusal(Notify.NO_PROPOSAL_CHOSEN, text)
+        if choice.additional and own is not None and own.sent:
+            # Both at once: with more exchanges to come nobody wins, and both come again at another time.
+            raise Refusal(Notify.TEMPORARY_FAILURE, "not now")
         if exchange.group != choice.group.number:
             data = choice.group.number.to_bytes(2, "big")
             raise Refusal(Notify.INVALID_KE_PAYLOAD, "another group is wanted", data)
@@ -178,8 +201,19 @@ class Rekey:
         except InvalidPublicValue as error:
             raise InvalidSyntax(str(error)) from error
         nonces, spis = (nonce, core.random(NONCE_OCTETS)), (choice.spi, core.new_ikev2_spi())
-        new = self._make(sa, Role.RESPONDER, choice, nonces, spis, shared, core.now)
-        done([choice.answer(spis[1]), Nonce(nonces[1]), KeyExchange(choice.group.number, public)])
+        answer: list[Payload] = [choice.answer(spis[1]), Nonce(nonces[1]), KeyExchange(choice.group.number, public)]
+        if choice.additional:
+            begun = core.now
+
+            def all_exchanged(shareds: Sequence[Secret]) -> None:
+                sa.renewal = None
+                self._inherit(sa, self._make(sa, Role.RESPONDER, choice, nonces, spis, shareds, begun))
+
+            sa.renewal = None
+            done([*answer, self.tunnels.v2.followups.expect(sa, choice.additional, shared, all_exchanged)])
+            return
+        new = self._make(sa, Role.RESPONDER, choice, nonces, spis, (shared,), core.now)
+        done(answer)
         if own is not None and own.sent:
             own.rival = new
             return
@@ -195,7 +229,7 @@ class Rekey:
         choice: IkeChoice,
         nonces: tuple[bytes, bytes],
         spis: tuple[bytes, bytes],
-        shared: Secret,
+        shareds: Sequence[Secret],
         created: float,
     ) -> Ikev2Sa:
         core = self.core
@@ -203,7 +237,7 @@ class Rekey:
             raise InvalidSyntax("no keys")
         new = Ikev2Sa(old.tunnel, role, old.path, created, spi_i=spis[0], spi_r=spis[1], choice=choice, nonces=nonces)
         new.keys = rekey_ike_keys(
-            old.keys, choice.prf, choice.encryption, choice.integrity, nonces=nonces, spis=spis, shareds=(shared,)
+            old.keys, choice.prf, choice.encryption, choice.integrity, nonces=nonces, spis=spis, shareds=shareds
         )
         for name in _INHERITED:
             setattr(new, name, getattr(old, name))
@@ -238,6 +272,7 @@ class Rekey:
     def leave(self, sa: Ikev2Sa) -> None:
         """The IKE SA goes before its rekeying has had an answer: what the peer has made in its place is the heir."""
         self.core.timers.cancel(("rekey", sa))
+        self.tunnels.v2.followups.forget(sa)
         renewal, sa.renewal = sa.renewal, None
         if renewal is not None and renewal.rival is not None and not renewal.rival.deleted:
             self._inherit(sa, renewal.rival)

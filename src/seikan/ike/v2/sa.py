@@ -18,6 +18,8 @@ from seikan.ike.settings import Ikev2ProfileSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.proposals import IkeChoice
 from seikan.ike.v2.states import Event, State, advance
+from seikan.wire.constants import Group
+from seikan.wire.secret import Secret
 from seikan.wire.selector import Selector
 from seikan.wire.v2.constants import Exchange
 from seikan.wire.v2.header import NO_SPI
@@ -63,7 +65,21 @@ class Assembly:
 
     total: int
     first: int = 0  # type of the first payload inside
+    packet: bytes = b""  # the first fragment as it came
     pieces: dict[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A responder's part of a rekeying between its key exchanges (RFC 9370 section 2.2.4).
+
+    `link` is what the next request has to name; `done` gets the secrets of all key exchanges.
+    """
+
+    link: bytes
+    groups: tuple[Group, ...]
+    shareds: tuple[Secret, ...]
+    done: Callable[[Sequence[Secret]], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +95,9 @@ class Ikev2Sa(IkeSa):
     first: tuple[bytes, Address] | None = None  # its key in the table of those that peers began
     init_request: bytes = b""  # as they went over the wire, for AUTH
     init_response: bytes = b""
+    additional: int = 0  # key exchanges of RFC 9370 that are over
+    intermediates: int = 0  # IKE_INTERMEDIATE exchanges that are over
+    int_auth: tuple[bytes, bytes] = (b"", b"")  # what AUTH covers of them (RFC 9242)
     cookie: bytes = b""  # what the responder wants to see again
     asked_again: int = 0  # how often it has had COOKIE or INVALID_KE_PAYLOAD
     keys: IkeKeys | None = None
@@ -91,11 +110,13 @@ class Ikev2Sa(IkeSa):
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
+    authorities_asked: frozenset[bytes] = frozenset()  # by hash, of the peer's CERTREQ
     peer_hashes: tuple[int, ...] = ()  # of SIGNATURE_HASH_ALGORITHMS
     local_authentication: str | None = None
     remote_authentication: str | None = None
     exchanges: list[ChildExchange] = field(default_factory=list)  # for pairs, under way
     renewal: Renewal | None = None  # this side's rekeying of the IKE SA
+    followup: FollowUp | None = None  # the peer's rekeying, whose next key exchange is to come
     successor: Ikev2Sa | None = None  # by a rekeying
     unrenewable: bool = False  # the peer does not rekey it
     closing: bool = False  # this side deletes it and waits for the answer
@@ -105,6 +126,11 @@ class Ikev2Sa(IkeSa):
     begun_at: float = 0.0  # when the first of those it has replaced was established
     rekeys: int = 0
     undecryptable: int = 0
+
+    @property
+    def keys_due(self) -> bool:
+        """Whether a key exchange that was agreed is still to come before IKE_AUTH."""
+        return self.choice is not None and self.additional < len(self.choice.additional)
 
     @property
     def established(self) -> bool:

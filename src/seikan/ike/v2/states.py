@@ -31,6 +31,7 @@ class Event(Enum):
     ASKED_AGAIN = "receive COOKIE or INVALID_KE_PAYLOAD, send IKE_SA_INIT again"
     RECEIVE_INIT_RESPONSE = "receive IKE_SA_INIT response, send IKE_AUTH"
     RECEIVE_AUTH_RESPONSE = "receive IKE_AUTH response"
+    INTERMEDIATE = "IKE_INTERMEDIATE exchanged"
     RECEIVE_INIT = "receive IKE_SA_INIT, send its response"
     RECEIVE_AUTH = "receive IKE_AUTH, send its response"
     REKEYED = "made by CREATE_CHILD_SA"
@@ -56,9 +57,11 @@ _FORWARD = (
     Transition(_I, State.IDLE, Event.SEND_INIT, State.I_WAIT_INIT),
     Transition(_I, State.I_WAIT_INIT, Event.ASKED_AGAIN, State.I_WAIT_INIT),
     Transition(_I, State.I_WAIT_INIT, Event.RECEIVE_INIT_RESPONSE, State.I_WAIT_AUTH),
+    Transition(_I, State.I_WAIT_AUTH, Event.INTERMEDIATE, State.I_WAIT_AUTH),
     Transition(_I, State.I_WAIT_AUTH, Event.RECEIVE_AUTH_RESPONSE, State.READY),
     Transition(_I, State.IDLE, Event.REKEYED, State.READY),
     Transition(_R, State.IDLE, Event.RECEIVE_INIT, State.R_WAIT_AUTH),
+    Transition(_R, State.R_WAIT_AUTH, Event.INTERMEDIATE, State.R_WAIT_AUTH),
     Transition(_R, State.R_WAIT_AUTH, Event.RECEIVE_AUTH, State.READY),
     Transition(_R, State.IDLE, Event.REKEYED, State.READY),
     Transition(_I, State.CHILD_IDLE, Event.SEND_CHILD, State.CHILD_I_WAIT),

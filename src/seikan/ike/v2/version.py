@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING
 
 from seikan.crypto.ikev2_protect import IntegrityError
 from seikan.ike.core import Core
+from seikan.ike.diagnosis import silent
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.sa import ChildSa, Flow, Tunnel
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
 from seikan.ike.v2.child import MAX_OWN_EXCHANGES, Child, Refusal
-from seikan.ike.v2.envelope import assemble, open_encrypted
+from seikan.ike.v2.envelope import assemble, exchange_name, open_encrypted
+from seikan.ike.v2.followup import FollowUps
 from seikan.ike.v2.informational import Informational
 from seikan.ike.v2.init import Init, notified
+from seikan.ike.v2.intermediate import Intermediate
 from seikan.ike.v2.rekey import Rekey
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
 from seikan.ike.v2.window import Windows
+from seikan.wire.constants import IKE_PORT
 from seikan.wire.errors import WireError
 from seikan.wire.selector import Selector
 from seikan.wire.v2.constants import Exchange, Notify, Protocol
@@ -43,6 +47,8 @@ class Ikev2:
         self.tunnels = tunnels
         self.windows = Windows(core, tunnels)
         self.init = Init(core, tunnels)
+        self.intermediate = Intermediate(core, tunnels)
+        self.followups = FollowUps(core, tunnels)
         self.auth = Auth(core, tunnels)
         self.child = Child(core, tunnels)
         self.rekey = Rekey(core, tunnels)
@@ -66,6 +72,7 @@ class Ikev2:
         core = self.core
         sa.advance(Event.DELETE)
         self.rekey.leave(sa)
+        core.timers.cancel(("revocation", sa))
         if sa.first is not None and core.ikev2_first.get(sa.first) is sa:
             del core.ikev2_first[sa.first]
         for exchange in list(sa.exchanges):
@@ -98,7 +105,7 @@ class Ikev2:
 
     def room(self, sa: Ikev2Sa) -> int:
         own = sum(row.role is Role.INITIATOR for row in sa.exchanges)
-        return 0 if sa.renewal is not None else MAX_OWN_EXCHANGES - own
+        return 0 if sa.renewal is not None or sa.followup is not None else MAX_OWN_EXCHANGES - own
 
     def busy(self, sa: Ikev2Sa) -> bool:
         return bool(sa.exchanges) or any(
@@ -160,8 +167,9 @@ class Ikev2:
             self.closed(sa)
             return
         if sa.state is State.I_WAIT_AUTH:
-            text = f"peer {sa.path.remote} does not answer (IKE_AUTH)"
+            text = f"peer {sa.path.remote} does not answer ({request.exchange.name})"
             self.tunnels.failed(sa.tunnel, text)
+            self._silent(sa, request, text)
             self.fail(sa, text, waited=True)
             self.tunnels.sessions.silent(sa.tunnel, sa.created, f"peer {sa.path.remote} does not answer")
             return
@@ -169,6 +177,18 @@ class Ikev2:
             self.tunnels.lost(sa)
         else:
             self.tunnels.peer_dead(sa)
+
+    def _silent(self, sa: Ikev2Sa, request: Request, text: str) -> None:
+        """What it most likely means that IKE_SA_INIT had an answer and the next request has none."""
+        octets = max(map(len, request.packets))
+        kind = silent(
+            init_answered=True,
+            floated=sa.path.local_port != IKE_PORT,
+            octets=octets,
+            fragments=len(request.packets) > 1,
+            largest_passed=max(len(sa.init_request), len(sa.init_response)),
+        )
+        self.core.error(sa.tunnel, "IKEV2_NO_ANSWER", text, vague=True, kind=kind, octets=octets)
 
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
@@ -318,20 +338,25 @@ class Ikev2:
             if not sa.fragmentation:
                 core.counters["ikev2_fragments_refused"] += 1
                 return
-            whole = assemble(core, sa, header, encrypted, plaintext)
+            whole = assemble(core, sa, header, encrypted, plaintext, data)
             if whole is None:
                 return
-            inner, plaintext = whole
+            inner, plaintext, data = whole
         core.debug(
             "ikev2",
             "{}: received {} {} id {} from {}:{}",
-            *(sa.label, _exchange_name(header), "response" if header.response else "request", header.message_id),
+            *(
+                sa.label,
+                exchange_name(header.exchange),
+                "response" if header.response else "request",
+                header.message_id,
+            ),
             *(path.remote, path.remote_port),
         )
         if header.response:
             self._response(sa, header, inner, plaintext, path)
         else:
-            self._request(sa, header, inner, plaintext, data if not encrypted.fragment else b"", path, encrypted)
+            self._request(sa, header, inner, plaintext, data, path, encrypted)
 
     def _response(self, sa: Ikev2Sa, header: Header, inner: int, plaintext: bytes, path: Path) -> None:
         """RFC 7296 section 2.21.3: a response that makes no sense has no answer; the IKE SA cannot go on."""
@@ -361,7 +386,8 @@ class Ikev2:
             self.core.counters["unexpected_messages"] += 1
             return
         self.windows.take(sa, number, data)
-        if header.exchange not in Exchange.__members__.values():
+        if (header.exchange, False) not in RULES:
+            self.core.counters["ikev2_unknown_exchanges"] += 1
             self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
             return
         exchange = Exchange(header.exchange)
@@ -381,26 +407,49 @@ class Ikev2:
         if sa.established:
             self.tunnels.touch(sa, path)
         match exchange:
+            case Exchange.IKE_INTERMEDIATE:
+                self._intermediate(sa, header, chain, path)
             case Exchange.IKE_AUTH:
                 self.auth.respond(sa, number, chain, path)
             case Exchange.CREATE_CHILD_SA:
                 self._create(sa, number, chain)
+            case Exchange.IKE_FOLLOWUP_KE:
+                self._follow_up(sa, header, chain, path)
             case Exchange.INFORMATIONAL:
                 self.informational.respond(sa, number, chain, path)
+            case _:
+                self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
 
     @staticmethod
     def _expected(sa: Ikev2Sa, header: Header) -> bool:
         """Whether a request fits the state: IKE_AUTH before the IKE SA is established, anything else after it."""
         if sa.state is State.R_WAIT_AUTH:
-            return header.exchange == Exchange.IKE_AUTH and header.message_id == 1 and not sa.judged
+            due = Exchange.IKE_INTERMEDIATE if sa.keys_due else Exchange.IKE_AUTH
+            return header.exchange == due and header.message_id == 1 + sa.intermediates and not sa.judged
         ready = sa.state in (State.READY, State.DELETED)
-        return ready and header.exchange != Exchange.IKE_AUTH and (header.exchange, False) in RULES
+        return ready and header.exchange != Exchange.IKE_AUTH
 
     def _refuse(self, sa: Ikev2Sa, header: Header, notification: Notification) -> None:
         """What was wrong with an authentic request; before IKE_AUTH is over, that is the end (section 2.21.2)."""
-        self.windows.respond(sa, Exchange(header.exchange), header.message_id, [notification])
+        self.windows.respond(sa, header.exchange, header.message_id, [notification])
         if sa.state is State.R_WAIT_AUTH:
             self.tunnels.drop(sa, linger=True)
+
+    def _intermediate(self, sa: Ikev2Sa, header: Header, chain: Chain, path: Path) -> None:
+        sa.path = path
+        try:
+            self.intermediate.respond(sa, header.message_id, chain)
+        except WireError as error:
+            self._malformed(error, path)
+            self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
+
+    def _follow_up(self, sa: Ikev2Sa, header: Header, chain: Chain, path: Path) -> None:
+        try:
+            self.followups.respond(sa, header.message_id, chain)
+        except WireError as error:
+            self._malformed(error, path)
+            self.followups.forget(sa)
+            self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
 
     def _create(self, sa: Ikev2Sa, number: int, chain: Chain) -> None:
         """A pair, its rekeying, or that of the IKE SA, which the protocol of the proposals tells."""
@@ -422,10 +471,3 @@ class Ikev2:
         except WireError as error:
             self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
             done([Notification(Notify.INVALID_SYNTAX)])
-
-
-def _exchange_name(header: Header) -> str:
-    try:
-        return Exchange(header.exchange).name
-    except ValueError:
-        return f"exchange {header.exchange}"

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from seikan.ike.core import MAX_TRIES, Core
 from seikan.ike.effects import Path, Send
-from seikan.ike.v2.envelope import header_of, seal
+from seikan.ike.v2.envelope import exchange_name, header_of, seal
 from seikan.ike.v2.sa import Ikev2Sa, Request
-from seikan.wire.v2.constants import Exchange
 from seikan.wire.v2.header import Header
 from seikan.wire.v2.message import Chain
 from seikan.wire.v2.payloads import Payload
@@ -58,11 +57,11 @@ class Windows:
             self.transmit(sa, sa.path, request.packets, request.exchange)
             self._arm(sa, request)
 
-    def transmit(self, sa: Ikev2Sa, path: Path, packets: Sequence[bytes], exchange: Exchange) -> None:
+    def transmit(self, sa: Ikev2Sa, path: Path, packets: Sequence[bytes], exchange: int) -> None:
         self.core.debug(
             "ikev2",
             "{}: sending {} to {}:{} from port {} in {} packet(s)",
-            *(sa.label, exchange.name, path.remote, path.remote_port, path.local_port, len(packets)),
+            *(sa.label, exchange_name(exchange), path.remote, path.remote_port, path.local_port, len(packets)),
         )
         for packet in packets:
             self.core.emit(Send(path, packet))
@@ -130,7 +129,7 @@ class Windows:
         packets = sa.window.responses.get(header.message_id)
         if packets:
             # To where it comes from: an answer that a NAT let nobody have must not be lost for ever.
-            self.transmit(sa, path if sa.nat_remote else sa.path, packets, Exchange(header.exchange))
+            self.transmit(sa, path if sa.nat_remote else sa.path, packets, header.exchange)
             self.tunnels.v2.answered_again(sa, header.message_id)
 
     def accept(self, sa: Ikev2Sa, header: Header, data: bytes, path: Path, *, first: bool) -> bool:
@@ -164,7 +163,7 @@ class Windows:
             for old in [known for known in table if known < number - self.own_size]:
                 del table[old]
 
-    def respond(self, sa: Ikev2Sa, exchange: Exchange, number: int, payloads: Sequence[Payload]) -> None:
+    def respond(self, sa: Ikev2Sa, exchange: int, number: int, payloads: Sequence[Payload]) -> None:
         """Answer a request, and keep the answer."""
         if sa.keys is None or number not in sa.window.requests:
             return
