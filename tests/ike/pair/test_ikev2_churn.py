@@ -1,4 +1,4 @@
-"""A hub of IKEv2 under churn: each seed ends with exactly the interfaces and SAs that should exist, and then with nothing."""
+"""A hub of IKEv2 under churn: each seed ends with just the interfaces and SAs that should be, then with nothing."""
 
 from __future__ import annotations
 
