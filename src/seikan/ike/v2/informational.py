@@ -9,7 +9,7 @@ from seikan.config.model_ikev2 import Ikev2Dpd
 from seikan.ike.core import Core
 from seikan.ike.effects import Path, Usage
 from seikan.ike.sa import ChildSa
-from seikan.ike.v2.init import notify_name
+from seikan.ike.v2.messages import notify_name
 from seikan.ike.v2.sa import Ikev2Sa, Request
 from seikan.wire.v2.constants import LAST_ERROR, Exchange, Notify, Protocol
 from seikan.wire.v2.message import Chain

@@ -14,7 +14,8 @@ from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.ike.core import Core
 from seikan.ike.states import Role
 from seikan.ike.v2.child import TEMPORARY, Refusal
-from seikan.ike.v2.init import NONCE_OCTETS, error_of, notify_name, one
+from seikan.ike.v2.init import NONCE_OCTETS
+from seikan.ike.v2.messages import error_of, notify_name, one
 from seikan.ike.v2.proposals import IkeChoice, choose_ike, explain_ike, ike_offer, was_offered
 from seikan.ike.v2.sa import Ikev2Sa, Renewal, Request
 from seikan.ike.v2.states import Event
@@ -294,6 +295,8 @@ _INHERITED = (
     "heard_at",
     "childless",
     "peer_hashes",
+    "ppk",
+    "ppk_used",
     "local_authentication",
     "remote_authentication",
     "begun_at",

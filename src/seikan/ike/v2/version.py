@@ -16,8 +16,9 @@ from seikan.ike.v2.child import MAX_OWN_EXCHANGES, Child, Refusal
 from seikan.ike.v2.envelope import assemble, exchange_name, open_encrypted
 from seikan.ike.v2.followup import FollowUps
 from seikan.ike.v2.informational import Informational
-from seikan.ike.v2.init import Init, notified
+from seikan.ike.v2.init import Init
 from seikan.ike.v2.intermediate import Intermediate
+from seikan.ike.v2.messages import notified
 from seikan.ike.v2.rekey import Rekey
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
