@@ -80,6 +80,8 @@ def test_a_raw_ecdsa_signature_is_r_and_s() -> None:
     assert (method, len(data)) == (9, 64)
     r, s = int.from_bytes(data[:32], "big"), int.from_bytes(data[32:], "big")
     own.public_key().verify(encode_dss_signature(r, s), OCTETS, ec.ECDSA(hashes.SHA256()))
+    with pytest.raises(WrongSignature, match="65 octets"):
+        verify(own.public_key(), method, data[:32] + b"\0" + data[32:], OCTETS)
 
 
 def test_rsa_by_method_1_may_have_a_later_hash() -> None:
@@ -145,6 +147,19 @@ def test_the_identifier_of_pss_is_the_one_in_certificates(
 def test_other_algorithms_are_refused_in_words(octets: str, words: str) -> None:
     with pytest.raises(UnsupportedSignature, match=words):
         pull_algorithm(bytes.fromhex(octets))
+
+
+def test_pss_with_two_hashes_or_another_mask_is_refused() -> None:
+    octets = push_algorithm(SignatureAlgorithm("rsa-pss", SHA256, 32))
+    sha256, sha384 = bytes.fromhex("608648016503040201"), bytes.fromhex("608648016503040202")
+    head, _, tail = octets.rpartition(sha256)
+    for wrong, words in (
+        (head + sha384 + tail, "two hashes"),
+        (octets.replace(bytes.fromhex("2a864886f70d010108"), bytes.fromhex("2a864886f70d010109")), "other than MGF1"),
+        (octets[:-1] + b"\x7f", "a salt of 127 octets"),
+    ):
+        with pytest.raises(UnsupportedSignature, match=words):
+            pull_algorithm(wrong)
 
 
 @given(st.binary(max_size=100), st.sampled_from((1, 2, 9, 10, 11, 13, 14, 255)))

@@ -185,13 +185,15 @@ def find_encrypted(header: Header, data: bytes) -> Encrypted | None:
     """The Encrypted payload alone, found without a look into what stands in clear before it."""
     buffer = Buffer(data, HEADER_OCTETS)
     kind = header.next_payload
-    while kind != Type.NONE:
-        following, _, body = _pull_generic(buffer, kind)
+    for _ in range(MAX_PAYLOADS + 1):
+        if kind == Type.NONE:
+            return None
+        following, _critical, body = _pull_generic(buffer, kind)
         if kind in (Type.SK, Type.SKF):
             buffer.finish()
             return _pull_encrypted(kind, following, body)
         kind = following
-    return None
+    raise InvalidSyntax(f"more than {MAX_PAYLOADS} payloads")
 
 
 def encode_payload(payload: Payload) -> tuple[int, bytes]:
