@@ -239,17 +239,17 @@ class Auth:
         wanted = self.certificates.request_of([self._profile(sa)])
         payloads: list[Payload] = [identity, *certificates, *wanted, *self._contact(sa), proof, *beside]
         payloads += self.tunnels.v2.child.first_request(sa)
-        payloads += self.announcements()
+        payloads += self.announcements(sa)
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
         )
 
-    def announcements(self) -> list[Payload]:
+    def announcements(self, sa: Ikev2Sa) -> list[Payload]:
         size = self.tunnels.v2.windows.own_size
         found: list[Payload] = [Notification(Notify.ESP_TFC_PADDING_NOT_SUPPORTED)]
         if size > 1:
             found.append(Notification(Notify.SET_WINDOW_SIZE, size.to_bytes(4, "big")))
-        return found
+        return [*found, *self.tunnels.v2.crash.announce(sa)]
 
     @staticmethod
     def _contact(sa: Ikev2Sa) -> list[Payload]:
@@ -367,7 +367,7 @@ class Auth:
         def done(child: Sequence[Payload]) -> None:
             identity, certificates, proof = own
             beside = [confirmed()] if sa.ppk_used else []
-            self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *self.announcements()])
+            self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *self.announcements(sa)])
 
         if not any(isinstance(payload, SaPayload) for payload in chain.payloads):
             done([])
@@ -393,6 +393,7 @@ class Auth:
         sa.advance(event)
         sa.tunnel.peer_behind_nat = sa.nat_remote
         self.read_window(sa, chain)
+        self.tunnels.v2.crash.read(sa, chain)
         sa.conn_id = core.next_conn_id()
         sa.established_at = sa.begun_at = core.now
         sa.lifetime = self._profile(sa).lifetime

@@ -109,6 +109,7 @@ class Informational:
             core.counters["deletes_received"] += 1
             core.debug("ikev2", "{}: peer deletes pair {}", sa.label, child.conn_id)
             self.tunnels.children.peer_deleted(child)
+        self.tunnels.v2.crash.read(sa, chain)
         for payload in chain.payloads:
             if isinstance(payload, Notification):
                 self._notified(sa, payload)

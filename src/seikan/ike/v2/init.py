@@ -388,8 +388,8 @@ class Init:
         self.tunnels.drop(sa)
         self.tunnels.evaluate(sa.tunnel)
 
-    def reply(self, header: Header, path: Path, *payloads: Notification, limited: bool = True) -> None:
-        """Answer a request in clear: it changes nothing here, and is no longer than what it answers."""
+    def reply(self, header: Header, path: Path, *payloads: Payload, limited: bool = True) -> None:
+        """Answer a request in clear: it changes nothing here, and is short."""
         core = self.core
         if limited and not core.error_replies.allow(path.remote, core.now):
             core.counters["error_replies_limited"] += 1

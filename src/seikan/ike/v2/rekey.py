@@ -267,6 +267,7 @@ class Rekey:
             request.lost()
         self.core.debug("ikev2", "{}: has been rekeyed, it is {} now", old.label, new.label)
         self.tunnels.established(new, initial_contact=False)
+        self.tunnels.v2.crash.renewed(new)
         for spi in doomed:
             self.tunnels.v2.informational.delete_spi(new, spi)
 

@@ -110,6 +110,7 @@ class Ikev2Sa(IkeSa):
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
+    crash_token: bytes = b""  # of the peer, by which it can prove that it has restarted (RFC 6290)
     peer_uses_ppk: bool = False
     ppk: PostQuantumKey | None = None  # which this side would use, or does
     ppk_used: bool = False
