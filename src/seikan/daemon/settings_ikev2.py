@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from seikan.config.defaults_ikev2 import DEFAULT, every_policy, every_proposal
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import CertificateChain, ChainCertificate, Ikev2Policy, Ikev2Profile, Ikev2Proposal
-from seikan.config.smart_defaults import DEFAULT, ikev2_policies, ikev2_proposals
+from seikan.crypto.key_exchange import available
 from seikan.crypto.signatures import PrivateKey
 from seikan.ike.settings import (
     Ikev2PolicySettings,
@@ -85,9 +86,9 @@ def _first(typed: int | None, default: int) -> int:
 
 def policies(config: Config) -> tuple[Ikev2PolicySettings, ...]:
     """In the order in which they are tried: as typed, the default one last. Those without a proposal are left out."""
-    known = {name: proposal_settings(proposal) for name, proposal in ikev2_proposals(config.ikev2).items()}
+    known = {name: proposal_settings(proposal) for name, proposal in every_proposal(config.ikev2).items()}
     found = []
-    for policy in ikev2_policies(config.ikev2).values():
+    for policy in every_policy(config.ikev2).values():
         proposals = tuple(_usable(known, policy))
         if proposals:
             found.append(Ikev2PolicySettings(policy.name, policy.local_addresses, proposals))
@@ -110,10 +111,10 @@ def proposal_settings(proposal: Ikev2Proposal) -> Ikev2ProposalSettings | None:
     prfs = tuple(HASH_BY_NAME[name] for name in proposal.prf if name in HASH_BY_NAME and name != "md5")
     if not proposal.prf:
         prfs = _prfs_of(integrities)
-    groups = tuple(GROUP_BY_NUMBER[number] for number in proposal.groups if number in GROUP_BY_NUMBER)
-    if not (encryptions and prfs and groups):
-        return None
+    groups = tuple(row for number in proposal.groups if (row := _group(number)) is not None)
     additional = tuple(_additional(numbers) for _, numbers in sorted(proposal.additional.items()))
+    if not (encryptions and prfs and groups and all(additional)):
+        return None
     return Ikev2ProposalSettings(proposal.name, encryptions, integrities, prfs, groups, additional)
 
 
@@ -122,9 +123,15 @@ def _prfs_of(integrities: Iterable[Integrity]) -> tuple[Hash, ...]:
     return tuple(_PRF_OF[row.ios_proposal] for row in integrities)
 
 
+def _group(number: int) -> Group | None:
+    """None where this installation cannot exchange keys so: an older `cryptography` has no ML-KEM."""
+    row = GROUP_BY_NUMBER.get(number)
+    return row if row is not None and available(row) else None
+
+
 def _additional(numbers: Iterable[int]) -> tuple[Group | None, ...]:
-    """0 is the peer's leave to do without."""
-    return tuple(GROUP_BY_NUMBER.get(number) for number in numbers if number == 0 or number in GROUP_BY_NUMBER)
+    """0 is the peer's leave to do without; empty where none that was typed is to be had, which must not go unseen."""
+    return tuple(_group(number) for number in numbers if number == 0 or _group(number) is not None)
 
 
 # --- profiles ---------------------------------------------------------------------------------------------------------
@@ -201,9 +208,17 @@ def _locals(profile: Ikev2Profile, held: Held) -> Iterator[Address]:
 # --- trustpoints ------------------------------------------------------------------------------------------------------
 
 
-def key_label(config: Config, trustpoint: str) -> str:
-    """The key pair of a trustpoint; without `rsakeypair` it has the trustpoint's own name, as an import gives it."""
-    return config.pki.trustpoints[trustpoint].key_pair or trustpoint
+def key_labels(config: Config, trustpoint: str) -> tuple[str, ...]:
+    """What the key pair of a trustpoint may be called: without `rsakeypair` as the trustpoint itself, which is what an
+    import calls it, or as the router, which is what `crypto key generate` calls one without a label.
+    """
+    typed = config.pki.trustpoints[trustpoint].key_pair
+    return (trustpoint, config.full_name) if typed is None else (typed,)
+
+
+def trustpoint_key(config: Config, trustpoint: str, held: Held) -> PrivateKey | None:
+    """The first of them that there is."""
+    return next((key for label in key_labels(config, trustpoint) if (key := held.key(label)) is not None), None)
 
 
 def trustpoint_settings(config: Config, name: str, held: Held) -> TrustpointSettings:
@@ -215,7 +230,7 @@ def trustpoint_settings(config: Config, name: str, held: Held) -> TrustpointSett
         name=name,
         authorities=authorities,
         certificates=(*own, *authorities) if own else (),
-        key=held.key(key_label(config, name)) if own else None,
+        key=trustpoint_key(config, name, held) if own else None,
         revocation=config.pki.trustpoints[name].revocation,
         crls=held.crls(name),
     )

@@ -437,6 +437,14 @@ def keys(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     )
 
 
+def post_quantum_key(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """RFC 8784."""
+    here = [f"crypto ikev2 keyring {facts.keyring or PEER}", f" peer {PEER}", f"  ppk manual id <id> key {KEY}"]
+    there = ["crypto ikev2 keyring <keyring>", f" peer {PEER}", f"  ppk manual id <id> key {KEY}"]
+    secret = ("secrets {", "  ppk-<name> {", "    id = <id>", f'    secret = "{KEY}"', "  }", "}")
+    return advice(here, there, (*connection("ppk_id = <id>"), *secret))
+
+
 def profile(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     """A profile that matches the peer and knows how it proves itself."""
     lines = [f"crypto ikev2 profile {facts.profile or PEER}"]
@@ -467,6 +475,19 @@ def enrolment(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     if facts.own:
         return advice([enrol])
     return advice((), [enrol], connection("local {", "  certs = <file of the new certificate>", "}"))
+
+
+def revocation(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """Go on where it cannot be found out, until the CRL can be had again."""
+    if facts.trustpoint is None:
+        return advice()
+    return advice([f"crypto pki trustpoint {facts.trustpoint}", " revocation-check crl none"])
+
+
+def named_as_certified(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """The subject is what every certificate has."""
+    there = ["crypto ikev2 profile <profile>", " identity local dn"]
+    return advice((), there, connection("local {", f'  id = "{facts.subject or "<subject of the certificate>"}"', "}"))
 
 
 def clock(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:

@@ -11,7 +11,7 @@ from seikan.ike.sa import Tunnel
 from seikan.ike.selectors import describe as describe_selector
 from seikan.ike.settings import EngineSettings, FlowSettings, Ikev2ProfileSettings
 from seikan.ike.status import Mismatch
-from seikan.ike.v2.auth import PRE_SHARED
+from seikan.ike.v2.authentication import PRE_SHARED
 from seikan.ike.v2.identities import encode, find_key, find_peers, find_profile, read_identity
 from seikan.ike.v2.proposals import (
     child_offer,

@@ -120,6 +120,7 @@ _SURROUNDINGS = Surroundings(
     stop=_nothing,
     plane_problem=lambda: None,
     crypto_problem=lambda: None,
+    name_problem=lambda _name: None,
 )
 _AROUND = Around(
     linux_name=lambda name: name, log=_nothing, start=_nothing, stop=_nothing, negotiate=_nothing, derive=_nothing
