@@ -8,9 +8,9 @@ from enum import Enum
 from seikan.crypto.key_exchange import KeyPairFactory, generate_key_pair
 from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
 from seikan.ike.configuration import Configuration
-from seikan.ike.core import Core
+from seikan.ike.core import ERROR_REPEAT, Core
 from seikan.ike.effects import Address, Direction, Effect, Path, Usage
-from seikan.ike.limits import source
+from seikan.ike.limits import RateLimit, source
 from seikan.ike.report import engine_status
 from seikan.ike.settings import EngineSettings
 from seikan.ike.states import State
@@ -47,6 +47,7 @@ class Engine:
         key_pair: KeyPairFactory = generate_key_pair,
     ) -> None:
         self._core = Core(settings, random, key_pair)
+        self._told_no_sa = RateLimit(1 / ERROR_REPEAT, burst=1)  # by source: one that is refused sends again and again
         self._tunnels = Tunnels(self._core)
         self._configuration = Configuration(self._core, self._tunnels)
         self._configuration.set_tunnels(settings)
@@ -251,7 +252,7 @@ class Engine:
     def _no_sa(self, path: Path) -> None:
         core = self._core
         core.counters["no_sa"] += 1
-        if core.error_replies.allow("log", core.now):
+        if self._told_no_sa.allow(source(path.remote), core.now) and core.error_replies.allow("log", core.now):
             text = f"IKE message from {path.remote} has no SA and is not an initialization offer"
             core.log(4, "IKMP_NO_SA", text)
 
