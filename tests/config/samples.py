@@ -114,6 +114,10 @@ class _Writer:
 def lines_of(draw: st.DrawFn, command: Command) -> str:
     """A line that fits `command`."""
     text = command.syntax
+    if command.syntax.startswith("certificate"):
+        kind = draw(st.sampled_from(("", "ca ", "self-signed ")))
+        octets = draw(st.binary(min_size=1, max_size=80)).hex()
+        return f"certificate {kind}{draw(st.integers(0, 1 << 64)):X}\n{octets}\nquit"
     if command.syntax.startswith("banner"):
         kind = draw(st.sampled_from(("motd", "login", "exec")))
         body = draw(st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="#"), max_size=20))
@@ -129,6 +133,9 @@ _OPENING_LINES = (
     "crypto isakmp profile A",
     "crypto dynamic-map A 10",
     "crypto map A 10 ipsec-isakmp",
+    "crypto pki trustpoint A",
+    "crypto pki certificate chain A",
+    "crypto pki certificate map A 10",
     "crypto ikev2 proposal A",
     "crypto ikev2 policy A",
     "crypto ikev2 keyring A",

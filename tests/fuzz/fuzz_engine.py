@@ -105,7 +105,7 @@ class HubTarget:
         (sa,) = world.hub.engine._core.established
         if len(data) >= 16 and self._random.random() < 0.5:
             known = self._random.choice([sa, *list(world.hub.engine._core.half_open)[-3:]])
-            data = known.cookie_i + known.cookie_r + data[16:]
+            data = known.rank + data[16:]
         world.now += 0.01
         source = self._random.choice((self.spoke.address, _STRANGER))
         if data not in self.seeds:

@@ -8,11 +8,11 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from seikan.config.model import PreSharedKey
-from seikan.ike import sa as sa_module
-from seikan.ike import tunnels as tunnels_module
 from seikan.ike.effects import Path
 from seikan.ike.preshared import KeyTable
 from seikan.ike.settings import EngineSettings
+from seikan.ike.v1 import informational as informational_module
+from seikan.ike.v1 import sa as sa_module
 from seikan.wire.constants import ExchangeType, Phase1Attribute, Phase2Attribute, ProtocolId
 from seikan.wire.header import NO_COOKIE, Header, pull_header
 from seikan.wire.message import push_message
@@ -135,7 +135,7 @@ def test_quick_mode_cannot_be_replayed_after_any_number_of_messages() -> None:
     for side in (world.a, world.b):  # as after hours: more messages than were once remembered
         (sa,) = side.engine._core.ike_sas.values()
         for number in range(1, 5000):
-            side.engine._tunnels.finish_message(sa, 0xF000_0000 + number)
+            side.engine._tunnels.v1.informational.finish_message(sa, 0xF000_0000 + number)
     world.run(90.0)
     deliver(world.b, message_1, TO_B)
     world.run(1.0)
@@ -145,7 +145,7 @@ def test_quick_mode_cannot_be_replayed_after_any_number_of_messages() -> None:
 
 def test_a_phase_1_sa_is_replaced_before_its_message_ids_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sa_module, "MAX_FINISHED", 100)
-    monkeypatch.setattr(tunnels_module, "EXPIRE_AT", 80)
+    monkeypatch.setattr(informational_module, "EXPIRE_AT", 80)
     world = up(World(7, change=lambda base: with_keepalive(base, 10)))
     world.traffic(1.0, world.now + 1500.0)
     world.run(1500.0)
@@ -161,7 +161,7 @@ def test_a_full_memory_of_message_ids_accepts_nothing(monkeypatch: pytest.Monkey
     kept = tap(world, world.a, ExchangeType.INFORMATIONAL)
     world.forward, forward = (lambda side, path, data: forward(side, path, data) and False), world.forward
     (sa,) = world.a.engine._core.ike_sas.values()
-    world.a.engine._tunnels.informational.delete_ike(sa)
+    world.a.engine._tunnels.v1.informational.delete_ike(sa)
     world.a.drain()
     world.forward = lambda side, path, data: True
     monkeypatch.setattr(sa_module, "MAX_FINISHED", 1)
@@ -207,7 +207,7 @@ def test_a_corrected_key_frees_a_stuck_reauthentication() -> None:
     mistyped = replace(base, keys=(replace(base.keys[0], key=Secret(b"mistyped")),))
     world.a.engine.configure(mistyped, world.now)
     (sa,) = world.a.engine._core.ike_sas.values()
-    world.a.engine._tunnels._soft_expired(sa)
+    world.a.engine._tunnels.soft_expired(sa)
     world.a.drain()
     world.run(10.0)
     assert any(not sa.established for sa in world.a.engine._core.ike_sas.values())

@@ -14,6 +14,7 @@ from seikan.ike.effects import Path, Send
 from seikan.ike.engine import ClearTarget, Engine
 from seikan.ike.numbers import LowestFree, Numbers
 from seikan.ike.v1.phase1 import Phase1
+from seikan.ike.v1.sa import IsakmpSa
 from seikan.wire.constants import ExchangeType, IdentityType
 from seikan.wire.header import NO_COOKIE, pull_header
 from seikan.wire.payloads import Identification
@@ -218,7 +219,7 @@ def test_the_limit_of_sas_lets_those_renew_that_have_one() -> None:
     assert any("IKE SA LIMIT REACHED" in text for text in world.hub.logs)
     for spoke in spokes:
         (tunnel,) = spoke.engine._core.tunnels.values()
-        spoke.engine._tunnels.main.start(tunnel)
+        spoke.engine._tunnels.v1.main.start(tunnel)
         spoke.drain()
     world.run(60.0)
     assert world.counted("phase1_completed") == 6
@@ -264,7 +265,7 @@ def test_phase_1_sas_of_one_spoke_are_bounded() -> None:
     greedy.engine._tunnels.evaluate = lambda tunnel: None  # type: ignore[method-assign]
     for _ in range(40):
         greedy.engine._core.now = world.now
-        greedy.engine._tunnels.main.start(tunnel)
+        greedy.engine._tunnels.v1.main.start(tunnel)
         greedy.drain()
         world.run(0.3)
     assert len(world.hub.engine._core.established) <= 8
@@ -284,9 +285,10 @@ def test_quick_modes_of_one_spoke_leave_time_for_others() -> None:
     begun = world.counted("quick_modes_completed")
     for _ in range(200):
         (sa,) = tunnel.established()
+        assert isinstance(sa, IsakmpSa)
         greedy.engine._core.now = world.now
         for _ in range(4):
-            greedy.engine._tunnels.quick.start(sa, flow, flow.settings.selector)
+            greedy.engine._tunnels.v1.quick.start(sa, flow, flow.settings.selector)
         greedy.drain()
         world.run(0.05)
     assert world.counted("quick_modes_completed") - begun <= 500 + 20 * 10 + 20
@@ -324,7 +326,7 @@ def test_an_address_with_a_key_of_its_own_cannot_be_claimed_with_another_key(nat
     where = world.nat("203.0.113.66") if nat else None
     thief = world.spoke("198.51.100.66", nat=where, key=others)
     claimed = Identification(IdentityType.IPV4_ADDR, 17, 0, IPv4Address("198.51.100.1").packed)
-    thief.engine._tunnels.main.identity = lambda sa: claimed  # type: ignore[method-assign]
+    thief.engine._tunnels.v1.main.identity = lambda sa: claimed  # type: ignore[method-assign]
     world.connect(thief, seconds=10.0)
     assert world.hub.access == {}
     assert world.counted("identity_theft") >= 1

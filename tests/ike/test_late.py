@@ -33,7 +33,7 @@ def test_a_late_delete_does_not_revive_a_removed_tunnel() -> None:
     world.forward = forward
     (sa,) = world.b.engine._core.ike_sas.values()
     for _ in range(2):
-        world.b.engine._tunnels.informational.delete_ike(sa)
+        world.b.engine._tunnels.v1.informational.delete_ike(sa)
     world.b.drain()
     world.b.crash()
     first, second = held
@@ -118,7 +118,7 @@ def test_a_group_that_aggressive_mode_did_not_offer_is_not_taken() -> None:
     (sa,) = core.ike_sas.values()
     sa.offered = policy.offer((replace(POLICY, group=14),))
     with pytest.raises(PayloadMalformed):
-        world.a.engine._tunnels.aggressive.accept_choice(sa, policy.offer((replace(POLICY, group=19),)))
+        world.a.engine._tunnels.v1.aggressive.accept_choice(sa, policy.offer((replace(POLICY, group=19),)))
 
 
 def answers(world: World, messages: list[tuple[bytes, Path]]) -> list[bytes]:

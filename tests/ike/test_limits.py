@@ -214,7 +214,7 @@ def test_a_peer_cannot_make_pairs_without_end(ranked: bool) -> None:
     (sa,) = world.a.engine._core.ike_sas.values()
     most = 0
     for _ in range(80):
-        world.a.engine._tunnels.quick.start(sa, sa.tunnel.flows[TUNNEL, 0], ANY_IPV4)
+        world.a.engine._tunnels.v1.quick.start(sa, sa.tunnel.flows[TUNNEL, 0], ANY_IPV4)
         world.a.drain()
         world.run(0.1)
         most = max(most, len(world.b.plane.inbound))

@@ -239,7 +239,7 @@ def test_self_identity_and_aggressive_mode_of_a_hub() -> None:
     assert world.hub.access["Virtual-Access1"].identity == name
     # The hub does not begin phase 1 with a peer that needs aggressive mode: the spoke does when its time comes.
     (sa,) = world.hub.engine._core.established
-    world.hub.engine._tunnels._soft_expired(sa)
+    world.hub.engine._tunnels.soft_expired(sa)
     world.hub.drain()
     assert not world.hub.engine._core.initiating
     world.run(60.0)

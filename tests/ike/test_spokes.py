@@ -73,7 +73,7 @@ def test_the_hub_renews_what_lives() -> None:
     world.connect(spoke)
     world.forward = lambda side, path, data: side is world.hub or pull_header(data).exchange is not ExchangeType.MAIN
     (sa,) = world.hub.engine._core.established
-    world.hub.engine._tunnels._soft_expired(sa)
+    world.hub.engine._tunnels.soft_expired(sa)
     world.hub.drain()
     world.forward = lambda side, path, data: True
     world.run(40.0)
@@ -231,7 +231,7 @@ def test_a_spoke_that_connects_twice_has_one_interface() -> None:
     world.connect(spoke)
     for _ in range(3):
         (tunnel,) = spoke.engine._core.tunnels.values()
-        spoke.engine._tunnels.main.start(tunnel)
+        spoke.engine._tunnels.v1.main.start(tunnel)
         spoke.drain()
         world.run(2.0)
     assert world.counted("phase1_completed") == 4

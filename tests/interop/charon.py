@@ -19,7 +19,7 @@ CHILD = "net"
 
 _PLUGINS = (
     "random nonce aesni aes des sha2 sha1 md5 openssl fips-prf xcbc cmac hmac kdf ctr ccm gcm drbg "
-    "{kernel} socket-default vici"
+    "pem pkcs1 pkcs8 x509 pubkey constraints {kernel} socket-default vici"
 )
 
 _SETTINGS = """\

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from tests.interop.network import Site
 
-CIPHERS = ("cbc", "gcm")
-"""AES-256-CBC with HMAC-SHA2-256, and AES-256-GCM with 16 octets of ICV."""
+CIPHERS = ("cbc", "gcm", "sha1")
+"""AES-256-CBC with HMAC-SHA2-256; AES-256-GCM with 16 octets of ICV; the first, but with HMAC-SHA1 for ESP."""
 GROUPS = (14, 19, 31)
 AUTHENTICATIONS = ("psk", "rsa", "ecdsa")
 CHILD_SECONDS = 3600

@@ -13,7 +13,7 @@ from tests.interop.vici import Value
 from seikan.lab.wait import wait_until
 
 _GROUPS = {14: "modp2048", 19: "ecp256", 31: "curve25519"}
-_ESP = {"cbc": "aes256-sha256", "gcm": "aes256gcm16"}
+_ESP = {"cbc": "aes256-sha256", "gcm": "aes256gcm16", "sha1": "aes256-sha1"}
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ _NAME = "site"
 _PLACE = "/run/pluto"
 _PROGRAMS = "/usr/libexec/ipsec"
 _GROUPS = {14: "modp2048", 19: "dh19", 31: "dh31"}
-_AUTHENTICATIONS = {"psk": "secret", "rsa": "rsa-sha2", "ecdsa": "ecdsa"}
+_AUTHENTICATIONS = {"psk": "secret", "rsa": "rsasig", "ecdsa": "ecdsa"}
 _CONFIG = """\
 config setup
   uniqueids=yes

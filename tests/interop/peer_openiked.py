@@ -25,8 +25,8 @@ ikev2 "site" {mode} esp from 0.0.0.0/0 to 0.0.0.0/0 local {local} peer {remote} 
   ikelifetime {ike_seconds} lifetime {child_seconds} bytes 4G \\
   {authentication}
 """
-_IKE = {"cbc": "auth hmac-sha2-256 enc aes-256 prf hmac-sha2-256", "gcm": "enc aes-256-gcm prf hmac-sha2-256"}
-_CHILD = {"cbc": "auth hmac-sha2-256 enc aes-256", "gcm": "enc aes-256-gcm"}
+_IKE = "auth hmac-sha2-256 enc aes-256 prf hmac-sha2-256"
+_CHILD = {"sha1": "auth hmac-sha1 enc aes-256"}
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class OpenIked:
         host.shell(f"chmod 600 {_PLACE}/private/local.key")
         package = unpacked(PACKAGE)
         host.shell(
-            f"setsid {package}/usr/sbin/iked -d -v -f {_CONFIG} >>{place}/iked.log 2>&1 </dev/null & echo $! >{_PID};"
+            f"setsid {package}/usr/sbin/iked -d -vv -f {_CONFIG} >>{place}/iked.log 2>&1 </dev/null & echo $! >{_PID};"
             "for i in $(seq 200); do test -S /var/run/iked.sock && break; sleep 0.1; done; test -S /var/run/iked.sock"
         )
 
@@ -109,9 +109,10 @@ class OpenIked:
         self._end("KILL")
 
     def _end(self, signal: str) -> None:
+        # Each of its processes leads a group of its own; the sessions are one.
         self.guest.host.shell(
-            f"group=$(cat {_PID}); kill -{signal} -- -$group;"
-            "for i in $(seq 100); do pgrep -g $group >/dev/null || break; sleep 0.1; done;"
+            f"session=$(cat {_PID}); pkill -{signal} -s $session;"
+            "for i in $(seq 50); do pgrep -s $session >/dev/null || break; sleep 0.1; done;"
             "rm -f /var/run/iked.sock; ip xfrm state flush; ip xfrm policy flush"
         )
 
@@ -125,7 +126,7 @@ def _configuration(connection: Connection, mode: str) -> str:
         mode=mode,
         local=connection.theirs.address,
         remote=connection.ours_seen,
-        ike=_IKE[connection.cipher],
+        ike=_IKE,
         group=_GROUPS[connection.group],
         child=_CHILD[connection.cipher],
         local_id=connection.their_identity,

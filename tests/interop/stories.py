@@ -114,6 +114,28 @@ STORIES = (
         *(LIBRESWAN, 1, False, "psk", Nat.NONE, "cbc", 19),
         (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, Step.DELETE_BY_PEER, _END),
     ),
+    # IKEv2.
+    Story(
+        *(STRONGSWAN, 2, True, "psk", Nat.NONE, "cbc", 14),
+        (_TRAFFIC, *_THEIR_REKEYS, Step.CHILD_BY_SEIKAN, Step.RESTART, Step.CUT, Step.DELETE_BY_PEER, _END),
+    ),
+    Story(
+        *(STRONGSWAN, 2, False, "psk", Nat.NONE, "gcm", 31),
+        (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, Step.CUT, Step.DELETE_BY_PEER, _END),
+    ),
+    Story(*(STRONGSWAN, 2, True, "psk", Nat.SEIKAN, "gcm", 19), (_TRAFFIC, *_OUR_REKEYS, Step.DELETE_BY_PEER, _END)),
+    Story(*(STRONGSWAN, 2, False, "psk", Nat.PEER, "cbc", 19), (_TRAFFIC, *_THEIR_REKEYS, Step.CHILD_BY_SEIKAN, _END)),
+    Story(*(LIBRESWAN, 2, True, "psk", Nat.NONE, "gcm", 31), (_TRAFFIC, *_OUR_REKEYS, Step.RESTART, _END)),
+    Story(
+        *(LIBRESWAN, 2, False, "psk", Nat.NONE, "cbc", 14),
+        (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, Step.DELETE_BY_PEER, _END),
+    ),
+    Story(*(LIBRESWAN, 2, True, "psk", Nat.SEIKAN, "cbc", 19), (_TRAFFIC, *_THEIR_REKEYS, Step.CUT, _END)),
+    Story(*(OPENIKED, 2, True, "psk", Nat.NONE, "sha1", 31), (_TRAFFIC, *_OUR_REKEYS, Step.RESTART, _END)),
+    Story(
+        *(OPENIKED, 2, False, "psk", Nat.NONE, "sha1", 14),
+        (_TRAFFIC, *_THEIR_REKEYS, Step.DELETE_BY_PEER, _END),
+    ),
 )
 
 

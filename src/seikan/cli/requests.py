@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from seikan.cli.status import Need, Status
 from seikan.config.model import Config
+from seikan.wire.secret import Secret
 
 Address = IPv4Address | IPv6Address
 Lines = Iterable[str]
@@ -138,6 +139,50 @@ class Debug:
 
 
 @dataclass(frozen=True, slots=True)
+class GenerateKey:
+    """`crypto key generate rsa|ec`: `kind` is one of the two; without a label it is called as the router."""
+
+    kind: str
+    bits: int
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroizeKey:
+    """`crypto key zeroize rsa|ec [LABEL]`: without a label all of that kind."""
+
+    kind: str
+    label: str | None = None
+
+
+class PkiKind(Enum):
+    """What is imported, or done with a trustpoint."""
+
+    PKCS12 = "pkcs12"
+    PEM = "pem"
+    CERTIFICATE = "certificate"
+    CRL = "crl"
+    AUTHENTICATE = "authenticate"
+    ENROLL = "enroll"
+    CRL_REQUEST = "crl request"
+
+
+@dataclass(frozen=True, slots=True)
+class Pki:
+    """`crypto pki import|authenticate|enroll|crl`: of `file` as a user names it, or of what was pasted.
+
+    An authority's certificate is `accepted` once its fingerprints have been seen. What is pasted may hold a key.
+    """
+
+    kind: PkiKind
+    trustpoint: str
+    file: str | None = None
+    text: Secret = field(default=Secret(b""), repr=False)
+    password: Secret | None = None
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Monitor:
     """`terminal [no] monitor`: log lines to this terminal."""
 
@@ -157,5 +202,19 @@ class Close:
 
 
 Request = (
-    Reply | Show | Apply | Copy | EraseStartup | Ping | Traceroute | Clear | Debug | Monitor | ConfigureEnd | Close
+    GenerateKey
+    | ZeroizeKey
+    | Pki
+    | Reply
+    | Show
+    | Apply
+    | Copy
+    | EraseStartup
+    | Ping
+    | Traceroute
+    | Clear
+    | Debug
+    | Monitor
+    | ConfigureEnd
+    | Close
 )

@@ -25,16 +25,19 @@ from seikan.cli.answers import (
     View,
 )
 from seikan.cli.editor import NARROWEST, cells
-from seikan.cli.exec import PRIVILEGED_TABLE, USER_TABLE
+from seikan.cli.exec import ACTION_TABLE, PRIVILEGED_TABLE, USER_TABLE
 from seikan.cli.modifiers import ModifierError, compile_modifier
 from seikan.cli.requests import Apply, ConfigureEnd, Reply, Request, Show
 from seikan.cli.shell import Wants
+from seikan.config.commands.pki import END as END_OF_CERTIFICATE
+from seikan.config.commands.pki import begins_certificate
 from seikan.config.commands.system import split_delimiter
-from seikan.config.grammar import END, Completion, Kind, LineError, Table
+from seikan.config.grammar import END, Completion, Kind, LineError, Match, Table
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config
-from seikan.config.modes import CONFIG, EXEC, INTERFACE, MODES
+from seikan.config.modes import CERTIFICATE_CHAIN, CONFIG, EXEC, INTERFACE, MODES
 from seikan.config.session import TABLE, ModeContext, apply_line
+from seikan.wire.secret import Secret
 
 HISTORY = 20  # lines, as in IOS
 PROMPT_HOST = 20  # characters of the host name in the prompts of configuration mode
@@ -42,6 +45,7 @@ PASSWORD_ATTEMPTS = 3
 
 ENTERED = "Enter configuration commands, one per line.  End with CNTL/Z."
 MAXIMUM_BANNER = 100  # lines
+MAXIMUM_TEXT = 1000  # lines, of a certificate or a file of them
 HEADINGS = {EXEC: "Exec commands:", CONFIG: "Configure commands:", INTERFACE: "Interface configuration commands:"}
 DO = Completion("do", "To run exec commands in config mode")
 PIPE = Completion("|", "Output modifiers", literal=False)
@@ -118,6 +122,10 @@ class Session:
             history.append(line)
         return self._execute(line) if self._context is None else self._configure(line, self._context)
 
+    def ask(self, question: Question) -> None:
+        """Whoever carries out a request needs an answer before it is done."""
+        self._question = question
+
     def committed(self) -> None:
         """The line last fed is part of the running configuration: its mode holds."""
         if self._pending is not None:
@@ -141,6 +149,7 @@ class Session:
         command, pipe = modifiers.split(line)
         try:
             match = self._table.match_here(EXEC, command)
+            self._forget_secrets(match)
             answer = match.command.handler(match, View(self._privilege, tuple(self.history)))
             if pipe is None:
                 return self._act(answer)
@@ -155,6 +164,12 @@ class Session:
             return Reply((error.message, ""), failed=True)
         return replace(answer, select=select) if isinstance(answer, Show) else Reply(tuple(select(answer.lines)))
 
+    def _forget_secrets(self, match: Match) -> None:
+        """A line with a password is not kept to be recalled."""
+        history = self._histories[self.configuring]
+        if history and any(isinstance(value, Secret) for value in match.args.values()):
+            history.pop()
+
     def _configure(self, line: str, context: ModeContext) -> Request:
         words = line.split(maxsplit=1)
         if words[0].lower() == "do":
@@ -164,7 +179,21 @@ class Session:
         delimiter = _banner_delimiter(line)
         if delimiter is not None:
             return self._collect_banner(line, delimiter, context)
-        return self._edit(line, context)
+        if context.mode == CERTIFICATE_CHAIN and begins_certificate(line):
+            return self._collect_certificate(line, context)
+        action = self._action(line, context)
+        return self._edit(line, context) if action is None else action
+
+    def _action(self, line: str, context: ModeContext) -> Request | None:
+        """What is typed in configuration mode and changes no line of the configuration itself, such as key pairs."""
+        try:
+            match = ACTION_TABLE.match_here(EXEC, line)
+        except LineError as wrong:
+            if not line.split()[0].lower().startswith("cr") or wrong.column <= _column(context, line):
+                return None
+            return self._wrong(line, wrong)
+        self._forget_secrets(match)
+        return self._act(match.command.handler(match, View(self._privilege, tuple(self.history))))
 
     def _collect_banner(self, first: str, delimiter: str, context: ModeContext) -> Request:
         """Ask for the lines of a banner until one holds the delimiter, then apply them all as one line."""
@@ -180,6 +209,31 @@ class Session:
 
         self._question = Question("", more, Wants.TEXT, None)
         return Reply((f"Enter TEXT message.  End with the character '{delimiter}'.",))
+
+    def _collect_certificate(self, first: str, context: ModeContext) -> Request:
+        """Ask for the lines of a certificate until `quit`, then apply them all as one line."""
+        return self._collect(
+            "Enter the certificate in hexadecimal representation....",
+            (END_OF_CERTIFICATE,),
+            lambda lines: self._edit("\n".join((first, *lines, END_OF_CERTIFICATE)), context),
+        )
+
+    def _collect(
+        self, heading: str, ends: tuple[str, ...], answer: Callable[[tuple[str, ...]], Answer], most: int = MAXIMUM_TEXT
+    ) -> Request:
+        """Ask for lines until one is among `ends`, which is none of them, then go on with `answer`."""
+        lines: list[str] = []
+
+        def more(line: str) -> Answer:
+            if line.strip().lower() in ends:
+                return answer(tuple(lines))
+            lines.append(line)
+            if len(lines) > most:
+                return Reply((f"% The text has more than {most} lines and is not taken",), failed=True)
+            return Question("", more, Wants.TEXT, None)
+
+        self._question = Question("", more, Wants.TEXT, None)
+        return Reply(tuple(heading.split("\n")))
 
     def _edit(self, line: str, context: ModeContext) -> Request:
         running = self._running()
@@ -213,12 +267,13 @@ class Session:
         """Do what is the session's own; everything else is the daemon's."""
         if isinstance(answer, Question):
             self._question = answer
-        elif isinstance(answer, Configure):
+            return Reply(answer.before)
+        if isinstance(answer, Configure):
             self._context = ModeContext()
             return Reply((ENTERED,))
-        elif isinstance(answer, Enable):
+        if isinstance(answer, Enable):
             return self._enable()
-        elif isinstance(answer, Disable):
+        if isinstance(answer, Disable):
             self._privilege = USER_PRIVILEGE
             self._context = None
         elif isinstance(answer, TerminalSetting):
@@ -286,6 +341,10 @@ class Session:
         if space and word.lower() == "do":
             return self._exec_completions(rest.lstrip())
         found = TABLE.completions(self._context.mode, line)
+        if self._context.mode == CONFIG:
+            known = {row.word for row in found}
+            found = (*found, *(row for row in ACTION_TABLE.completions(EXEC, line) if row.word not in known))
+            found = tuple(sorted(found, key=lambda row: (row.word == END, row.word)))
         if not space and DO.word.startswith(word.lower()):
             found = tuple(sorted((*found, DO), key=lambda row: (row.word == END, row.word)))
         return found
@@ -324,6 +383,15 @@ def _excerpt(line: str, error: LineError, columns: int) -> tuple[str, ...]:
     if start + room < len(line):
         shown = f"{shown[:-2]} $"
     return (shown, *error.ios(-start))
+
+
+def _column(context: ModeContext, line: str) -> int:
+    """How far the grammar of the configuration understands a line; behind its end where it is whole."""
+    try:
+        TABLE.match(context.mode, line)
+    except LineError as wrong:
+        return wrong.column
+    return len(line) + 1
 
 
 def _banner_delimiter(line: str) -> str | None:

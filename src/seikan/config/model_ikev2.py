@@ -180,7 +180,6 @@ class Trustpoint:
     revocation: tuple[str, ...] = ("crl",)  # in order: "crl", "ocsp", "none"
     revocation_typed: bool = False
     ocsp_url: str | None = None
-    more: tuple[str, ...] = ()  # other lines, kept
 
 
 @dataclass(frozen=True, slots=True)

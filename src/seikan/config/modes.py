@@ -25,6 +25,9 @@ IKEV2_POLICY: Final = "config-ikev2-policy"
 IKEV2_KEYRING: Final = "config-ikev2-keyring"
 IKEV2_PEER: Final = "config-ikev2-keyring-peer"
 IKEV2_PROFILE: Final = "config-ikev2-profile"
+TRUSTPOINT: Final = "ca-trustpoint"
+CERTIFICATE_CHAIN: Final = "config-cert-chain"
+CERTIFICATE_MAP: Final = "ca-certificate-map"
 STANDARD_ACL: Final = "config-std-nacl"
 EXTENDED_ACL: Final = "config-ext-nacl"
 LINE: Final = "config-line"
@@ -58,6 +61,9 @@ _MODES: tuple[Mode, ...] = (
     Mode(IKEV2_KEYRING, "(config-ikev2-keyring)#", CONFIG),
     Mode(IKEV2_PEER, "(config-ikev2-keyring-peer)#", IKEV2_KEYRING),
     Mode(IKEV2_PROFILE, "(config-ikev2-profile)#", CONFIG),
+    Mode(TRUSTPOINT, "(ca-trustpoint)#", CONFIG),
+    Mode(CERTIFICATE_CHAIN, "(config-cert-chain)#", CONFIG),
+    Mode(CERTIFICATE_MAP, "(ca-certificate-map)#", CONFIG),
     Mode(STANDARD_ACL, "(config-std-nacl)#", CONFIG),
     Mode(EXTENDED_ACL, "(config-ext-nacl)#", CONFIG),
     Mode(LINE, "(config-line)#", CONFIG),

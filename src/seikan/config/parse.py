@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from seikan.config.commands.pki import begins_certificate, certificate_block
 from seikan.config.commands.system import split_delimiter
 from seikan.config.grammar import Kind, LineError
 from seikan.config.handlers import ConfigError
@@ -67,7 +68,7 @@ class _Reader:
             stripped = line.strip()
             if not stripped or stripped.startswith("!") or _COPIED.match(stripped):
                 continue
-            more, at = _banner(line, lines, at)
+            more, at = _certificate(line, lines, at) if begins_certificate(line) else _banner(line, lines, at)
             self._line(line if more is None else more, number)
         return Parsed(self._config, tuple(self._problems), Places(self._source, MappingProxyType(self._sections)))
 
@@ -85,13 +86,13 @@ class _Reader:
             self._not_understood(line, indent, number, error)
             return
         except ConfigError as error:
-            self._problem(number, indent + 1, line.split()[0], (), f"{without_secrets(line)!r}: {error}")
+            self._problem(number, indent + 1, line.split()[0], (), f"{_shown(line)!r}: {error}")
             self._move(self._context.around(TABLE.match(self._context.mode, line).command.mode), indent)
             self._keep(line, indent)
             return
         stripped = tuple(line.split())
         for notice in result.notices:
-            text = f"{without_secrets(line)!r}: {notice}"
+            text = f"{_shown(line)!r}: {notice}"
             self._problems.append(Problem(Severity.WARNING, text, self._source, number, indent + 1))
         context = result.context if result.context is not None else ModeContext()
         for words in _PLACED if context.mode == CONFIG else ():
@@ -131,7 +132,7 @@ class _Reader:
             self._move(self._context.outer, indent)
 
     def _not_understood(self, line: str, indent: int, number: int, error: LineError) -> None:
-        shown = without_secrets(line)
+        shown = _shown(line)
         word = error.word if error.word and error.word in shown.split() else ""
         # Of all the words that may begin a line only those help that are like it.
         expected = expectation(error.expected, error.word, only_near=error.column <= indent)
@@ -185,6 +186,17 @@ def _fits_outside(mode: str, line: str) -> bool:
         except LineError as error:
             columns.append(error.column)
     return len(columns) == 2 and columns[1] > columns[0]
+
+
+def _certificate(line: str, lines: list[str], at: int) -> tuple[str | None, int]:
+    """As `_banner`, of a certificate in hexadecimal digits."""
+    found = certificate_block(line, lines[at:])
+    return (None, at) if found is None else (found[0], at + found[1])
+
+
+def _shown(line: str) -> str:
+    """The line, of several the first, without secrets."""
+    return without_secrets(line.partition("\n")[0])
 
 
 def _opened(line: str) -> tuple[str, str] | None:

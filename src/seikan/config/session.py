@@ -17,8 +17,11 @@ from seikan.config.validate import missing_references, mtu_warnings, unusable_po
 __all__ = ["SECTIONS", "TABLE", "LineResult", "ModeContext", "apply_line", "kept_by"]
 
 SECTIONS: dict[str, Section] = {
-    command.handler.mode: command.handler for command in TABLE.commands if isinstance(command.handler, Section)
+    command.handler.mode: command.handler
+    for command in TABLE.commands
+    if isinstance(command.handler, Section) and not command.hidden
 }
+
 _OUTER = {command.handler.mode: command.mode for command in TABLE.commands if isinstance(command.handler, Section)}
 
 

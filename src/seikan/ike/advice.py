@@ -75,6 +75,7 @@ class Facts:
     matches: tuple[Ikev2Match, ...] = ()
     identity: Identity | None = None  # what the peer says it is
     own_identity: str | None = None
+    remote_methods: tuple[str, ...] = ()
     subject: str | None = None
     issuer: str | None = None
     trustpoint: str | None = None
@@ -449,6 +450,14 @@ def profile(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     return advice(lines)
 
 
+def methods(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """Each end proves itself by what the other asks for; `remote_methods` are asked for here."""
+    wanted = facts.remote_methods[0] if facts.remote_methods else "pre-share"
+    here = [f"crypto ikev2 profile {facts.profile or PEER}", " authentication remote <method of the peer>"]
+    there = ["crypto ikev2 profile <profile>", f" authentication local {wanted}"]
+    return advice(here, there, connection("local {", f"  auth = {'psk' if wanted == 'pre-share' else 'pubkey'}", "}"))
+
+
 # --- certificates ---------------------------------------------------------------------------------------------------
 
 
@@ -458,6 +467,19 @@ def enrolment(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     if facts.own:
         return advice([enrol])
     return advice((), [enrol], connection("local {", "  certs = <file of the new certificate>", "}"))
+
+
+def revocation(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """Go on where it cannot be found out, until the CRL can be had again."""
+    if facts.trustpoint is None:
+        return advice()
+    return advice([f"crypto pki trustpoint {facts.trustpoint}", " revocation-check crl none"])
+
+
+def named_as_certified(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """The subject is what every certificate has."""
+    there = ["crypto ikev2 profile <profile>", " identity local dn"]
+    return advice((), there, connection("local {", f'  id = "{facts.subject or "<subject of the certificate>"}"', "}"))
 
 
 def clock(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING
 
 from seikan.ike.core import Completion, Core
 from seikan.ike.effects import Direction, InstallSa, QueryUsage, RemoveSa, Usage
 from seikan.ike.sa import ChildSa, Flow
-from seikan.ike.winners import best_child, best_ike_sa, child_replaces
+from seikan.ike.winners import best_child, child_replaces
 
 if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
@@ -114,6 +115,7 @@ class Children:
                 child.flow.settings.phase_two.replay_window,
                 int(hard * (share + jitter * self.core.fraction())),
                 hard,
+                child.extended,
                 transport=child.transform_set.transport,
             )
         )
@@ -139,6 +141,7 @@ class Children:
         for old in list(flow.children):
             if old.stale and old is not child and old.selector == child.selector:
                 self.remove_pair(old)
+        self.tunnels.of(tunnel).child_in_use(child)
         self.tunnels.evaluate(tunnel)
 
     # -- replacing ---------------------------------------------------------------------------------------------------
@@ -190,6 +193,23 @@ class Children:
         """Ask the plane when a pair was last used."""
         effect_id = self.core.expect(answered)
         self.core.emit(QueryUsage(effect_id, child.flow.owner.name, child.inbound_spi, child.outbound_spi))
+
+    def query_all(self, pairs: list[ChildSa], answered: Callable[[Usage], None]) -> None:
+        """When a packet last came from the peer, and when one last went to it, on any of `pairs`."""
+        seen: list[Usage] = []
+
+        def one(result: str | Usage | None) -> None:
+            seen.append(result if isinstance(result, Usage) else Usage(None, None))
+            if len(seen) == len(pairs):
+                answered(
+                    Usage(
+                        min((row.inbound_idle for row in seen if row.inbound_idle is not None), default=None),
+                        min((row.outbound_idle for row in seen if row.outbound_idle is not None), default=None),
+                    )
+                )
+
+        for child in pairs:
+            self.query(child, one)
 
     def soft_expired(self, child: ChildSa) -> None:
         if child.removed or child.expiring:
@@ -274,9 +294,8 @@ class Children:
 
     def delete_pair(self, child: ChildSa, reason: str, *, drain: bool = False) -> None:
         """Remove a pair and tell the peer."""
-        sa = best_ike_sa(child.tunnel.established())
-        if sa is not None and not child.removed and child.inbound_installed:
-            self.tunnels.informational.delete_child(sa, child)
+        if not child.removed and child.inbound_installed:
+            self.tunnels.of(child.tunnel).tell_child_deleted(child)
         self.remove_pair(child, reason, drain=drain)
 
     def remove_pair(self, child: ChildSa, reason: str = "", *, drain: bool = False) -> None:

@@ -6,14 +6,19 @@ from seikan.ike.core import Core
 from seikan.ike.sa import Flow, Tunnel
 from seikan.ike.settings import Address, EngineSettings, FlowSettings, TunnelSettings
 from seikan.ike.tunnels import Tunnels
-from seikan.ike.v1.main import unanswered
 
-_PHASE_1 = ("policies", "keys", "keyrings", "identity", "profiles")
+_PHASE_1 = ("policies", "keys", "keyrings", "identity", "profiles", "ikev2")
+_DPD = ("keepalive", "profiles", "ikev2")
 _Ends = tuple[Address, Address]
 
 
 def ends_of(row: TunnelSettings) -> _Ends:
     return row.local, row.remote
+
+
+def _identity(row: TunnelSettings) -> tuple[_Ends, int]:
+    """By what a tunnel is known to be the same: with another version of IKE it begins anew."""
+    return ends_of(row), row.version
 
 
 class Configuration:
@@ -41,9 +46,9 @@ class Configuration:
         if phase1_changed:
             self._drop_strangers()
         for tunnel in list(core.tunnels.values()):
-            if before.keepalive != settings.keepalive or before.profiles != settings.profiles:
+            if any(getattr(before, name) != getattr(settings, name) for name in _DPD):
                 for sa in tunnel.ike_sas:
-                    self.tunnels.informational.schedule_dpd(sa)
+                    self.tunnels.of(tunnel).watch(sa)
             if phase1_changed:
                 # An exchange that runs with what was configured before can be stuck for more than a minute.
                 for sa in [sa for sa in tunnel.ike_sas if not sa.established]:
@@ -107,17 +112,17 @@ class Configuration:
         for tunnel in self.core.tunnels.values():
             if tunnel.session is None:
                 row = rows.get(tunnel.name)
-                if row is not None and ends_of(row) == ends_of(tunnel.settings):
+                if row is not None and _identity(row) == _identity(tunnel.settings):
                     found[tunnel] = rows.pop(tunnel.name)
                 else:
                     renamed.append(tunnel)
-        kept = {ends_of(row) for row in found.values()}
+        kept = {_identity(row) for row in found.values()}
         for tunnel in renamed:
-            ends = ends_of(tunnel.settings)
-            row = next((row for row in rows.values() if ends_of(row) == ends), None)
-            if row is not None and ends not in kept:
+            own = _identity(tunnel.settings)
+            row = next((row for row in rows.values() if _identity(row) == own), None)
+            if row is not None and own not in kept:
                 found[tunnel] = row
-                kept.add(ends)
+                kept.add(own)
         return found
 
     @staticmethod
@@ -167,15 +172,20 @@ class Configuration:
 
     def tear_down(self, tunnel: Tunnel, reason: str) -> None:
         """Delete all of a tunnel's SAs, here and at the peer."""
+        if self.tunnels.of(tunnel).children_end:
+            self._delete_ike_sas(tunnel)
         for flow in list(tunnel.flows.values()):
             self.tunnels.flows.stop(flow, reason)
+        self._delete_ike_sas(tunnel)
+
+    def _delete_ike_sas(self, tunnel: Tunnel) -> None:
         for sa in list(tunnel.ike_sas):
             self.tunnels.delete(sa)
 
     def start_over(self, tunnel: Tunnel) -> None:
         """Try again at once with what is configured now; an exchange that has had no answer begins anew."""
         for sa in list(tunnel.ike_sas):
-            if unanswered(sa):
+            if sa.unanswered:
                 self.tunnels.drop(sa)
         self.core.timers.cancel(("retry", tunnel))
         tunnel.attempts = 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from seikan.config.model import Keepalive
-from seikan.crypto.key_exchange import KeyPairFactory
+from seikan.crypto.key_exchange import KeyPairFactory, respond
 from seikan.ike.diagnosis import KIND_OF_MNEMONIC, diagnose
 from seikan.ike.effects import Address, Debug, Effect, Log, Path, Send, Usage
 from seikan.ike.facts import facts_of
@@ -16,13 +17,16 @@ from seikan.ike.fragments import Fragments, split
 from seikan.ike.limits import RateLimit
 from seikan.ike.preshared import KeyTable
 from seikan.ike.sa import ChildSa, Flow, IkeSa, Owner, Trouble, Tunnel
-from seikan.ike.settings import EngineSettings, ProfileSettings
+from seikan.ike.settings import EngineSettings, Ikev2ProfileSettings, ProfileSettings
 from seikan.ike.status import Diagnosis, Mismatch
 from seikan.ike.timers import Timers
-from seikan.wire.constants import ExchangeType, NotifyType
+from seikan.ike.v1.sa import IsakmpSa
+from seikan.ike.v2.sa import Ikev2Sa
+from seikan.wire.constants import ExchangeType, Group, NotifyType
 from seikan.wire.header import Header
 from seikan.wire.message import push_message
 from seikan.wire.payloads import Notification
+from seikan.wire.secret import Secret
 
 FIRST_CONN_ID = 1001  # IOS
 ERROR_REPEAT = 300.0  # seconds in which the same error of a tunnel is logged once
@@ -38,18 +42,27 @@ Completion = Callable[[str | Usage | None], None]
 class Core:
     """`now` is set at every entry into the engine."""
 
-    def __init__(self, settings: EngineSettings, random: Callable[[int], bytes], key_pair: KeyPairFactory) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        random: Callable[[int], bytes],
+        key_pair: KeyPairFactory,
+        wall_clock: Callable[[], datetime] | None = None,
+    ) -> None:
         self.settings = settings
         self.random = random
         self.key_pair = key_pair
+        self.wall_clock = wall_clock
         self.now = 0.0
         self.timers = Timers()
         self.counters: Counter[str] = Counter()
         self.effects: deque[Effect] = deque()
         self.debugging: frozenset[str] = frozenset()
-        self.ike_sas: dict[tuple[bytes, bytes], IkeSa] = {}
-        self.lingering: dict[tuple[bytes, bytes], IkeSa] = {}
-        self.first_messages: dict[tuple[bytes, Address], IkeSa] = {}
+        self.ike_sas: dict[tuple[bytes, bytes], IsakmpSa] = {}
+        self.lingering: dict[tuple[bytes, bytes], IsakmpSa] = {}
+        self.first_messages: dict[tuple[bytes, Address], IsakmpSa] = {}
+        self.ikev2_sas: dict[bytes, Ikev2Sa] = {}  # by the SPI of this side
+        self.ikev2_first: dict[tuple[bytes, Address], Ikev2Sa] = {}  # by the SPI of a peer that began
         self.half_open: dict[IkeSa, None] = {}  # begun by peers, oldest first
         self.unproven: dict[IkeSa, None] = {}  # those of them whose peer has not shown that it gets our answers
         self.half_open_of: dict[Hashable, dict[IkeSa, None]] = {}
@@ -63,6 +76,7 @@ class Core:
         self.by_remote: dict[Address, dict[Tunnel, None]] = {}
         self.keys = KeyTable(settings.keys, settings.keyrings)
         self.profiles = {row.name: row for row in settings.profiles}
+        self.ikev2_profiles = {row.name: row for row in settings.ikev2.profiles}
         self.diagnoses: deque[Diagnosis] = deque(maxlen=settings.ikev2.kept_errors)  # the newest first
         self.completions: dict[int, Completion] = {}
         self.fragments = Fragments()
@@ -81,6 +95,7 @@ class Core:
         if (before.keys, before.keyrings) != (settings.keys, settings.keyrings):
             self.keys = KeyTable(settings.keys, settings.keyrings)
         self.profiles = {row.name: row for row in settings.profiles}
+        self.ikev2_profiles = {row.name: row for row in settings.ikev2.profiles}
         if self.diagnoses.maxlen != settings.ikev2.kept_errors:
             self.diagnoses = deque(list(self.diagnoses)[: settings.ikev2.kept_errors], settings.ikev2.kept_errors)
 
@@ -92,6 +107,15 @@ class Core:
         """The profile's dead peer detection before the global one."""
         profile = self.profile_of(tunnel)
         return (profile.keepalive if profile else None) or self.settings.keepalive
+
+    def ikev2_profile_of(self, tunnel: Tunnel) -> Ikev2ProfileSettings | None:
+        """The ikev2 profile that holds for a tunnel, where it is known."""
+        return self.ikev2_profiles.get(tunnel.settings.ikev2_profile or "")
+
+    def nat_keepalive_of(self, tunnel: Tunnel) -> int:
+        """Seconds; 0: off."""
+        profile = self.ikev2_profile_of(tunnel)
+        return self.settings.nat_keepalive if profile is None else profile.nat_keepalive
 
     def next_conn_id(self) -> int:
         self._conn_id += 1
@@ -115,7 +139,7 @@ class Core:
         """A random number from 0 up to 1."""
         return int.from_bytes(self.random(4), "big") / 2**32
 
-    def new_message_id(self, sa: IkeSa) -> int:
+    def new_message_id(self, sa: IsakmpSa) -> int:
         while True:
             number = int.from_bytes(self.random(4), "big")
             if number and number not in sa.quick and number not in sa.finished:
@@ -126,6 +150,20 @@ class Core:
             cookie = self.random(8)
             if any(cookie):
                 return cookie
+
+    def new_ikev2_spi(self) -> bytes:
+        """An SPI of this side for an IKE SA of IKEv2."""
+        while True:
+            spi = self.random(8)
+            if any(spi) and spi not in self.ikev2_sas:
+                return spi
+
+    def respond_key(self, group: Group, peer: bytes) -> tuple[bytes, Secret]:
+        """The responder's half of a key exchange: its public value and the secret. Raises `InvalidPublicValue`."""
+        if group.kem:
+            return respond(group, peer)
+        pair = self.key_pair(group)
+        return pair.public, pair.shared(peer)
 
     def new_spi(self) -> int:
         """An inbound SPI that nothing else here has until `free_spi`; 0 to 255 are reserved (RFC 4303 section 2.1)."""
@@ -149,8 +187,8 @@ class Core:
         if self.outbound.get(key) is child:
             del self.outbound[key]
 
-    def log(self, severity: int, mnemonic: str, text: str) -> None:
-        self.emit(Log("CRYPTO", severity, mnemonic, text))
+    def log(self, severity: int, mnemonic: str, text: str, facility: str = "CRYPTO") -> None:
+        self.emit(Log(facility, severity, mnemonic, text))
 
     def debug(self, topic: str, text: str, *values: Any) -> None:
         """`text` is formatted with `values` by `str.format`, and only where somebody listens."""
@@ -203,6 +241,13 @@ class Core:
         trouble.logged_at = self.now
         self.log(4, mnemonic, line)
 
+    def other_version(self, tunnel: Tunnel, version: int) -> None:
+        """A peer begins with a version of IKE that is not configured for it."""
+        text = (
+            f"peer {tunnel.settings.remote} begins IKEv{version}, {tunnel.name} is negotiated by IKEv{tunnel.version}"
+        )
+        self.error(tunnel, "IKE_VERSION", text, unproven=True, kind="version")
+
     def _diagnose(
         self,
         whose: Tunnel | Flow,
@@ -218,7 +263,7 @@ class Core:
         self.diagnoses.appendleft(found)
         return found
 
-    def send(self, sa: IkeSa, path: Path, data: bytes) -> None:
+    def send(self, sa: IsakmpSa, path: Path, data: bytes) -> None:
         """Send one message of `sa`, in fragments where it is long and the peer can put them together."""
         self.debug(
             "isakmp",

@@ -83,9 +83,36 @@ _ROWS = (
         advice.enrolment,
     ),
     Kind(
+        "revocation-unknown",
+        "the CRL of its authority has to be reachable and fresh, or revocation-check of the trustpoint has to end with "
+        "none",
+        advice.revocation,
+    ),
+    Kind(
+        "certificate-unusable",
+        "{whose} certificate{subject} has to be replaced by one that IKE can use",
+        advice.enrolment,
+    ),
+    Kind(
+        "wrong-certificate",
+        "what the peer calls itself{identity} has to be in subjectAltName of its certificate{subject}, or to be the "
+        "certificate's subject",
+        advice.named_as_certified,
+    ),
+    Kind(
+        "wrong-signature",
+        "the peer has to sign with the private key of the certificate{subject} that it sends",
+        advice.certificate,
+    ),
+    Kind(
         "no-certificate",
         "{who} has to show a certificate with its private key, of an authority that the other end trusts",
         advice.certificate,
+    ),
+    Kind(
+        "authentication-method",
+        "what is `authentication local` at one end has to be among `authentication remote` of the other",
+        advice.methods,
     ),
     Kind("no-key", "a pre-shared key for {remote} has to be configured{keyring}", advice.keys),
     Kind("no-profile", "an ikev2 profile has to match the peer{identity}", advice.profile),
@@ -145,6 +172,8 @@ KIND_OF_MNEMONIC = {
     "IKMP_NO_ANSWER": "no-answer",
     "IKMP_REFUSED": "peer-refused",
     "IKEV2_NO_PROFILE": "no-profile",
+    "IKEV2_NO_PRESHARED_KEY": "no-key",
+    "IKEV2_IDENTITY": "wrong-identity",
     "IKEV2_NO_ANSWER": "no-answer",
     "IKEV2_REFUSED": "peer-refused",
 }

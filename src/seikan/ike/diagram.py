@@ -1,25 +1,57 @@
-"""Draws the table of transitions for the documentation, in Mermaid's language."""
+"""Draws the tables of transitions for the documentation, in Mermaid's language."""
 
 from __future__ import annotations
 
-from seikan.ike.states import TRANSITIONS, Event, Role
+from collections.abc import Iterable
+from enum import Enum
+from typing import Protocol
 
-_CHARTS = (
+from seikan.ike import states as v1
+from seikan.ike.states import Role
+from seikan.ike.v2 import states as v2
+
+_V1_CHARTS = (
     ("Main mode", "MM"),
     ("Aggressive mode", "AM"),
     ("Quick mode", "QM"),
 )
-_ENDS = (Event.DELETE, Event.FAIL)
+_V2_CHARTS = (("IKE SA", False), ("Pair of child SAs", True))
+_V1_ENDS = (v1.Event.DELETE, v1.Event.FAIL)
+_V2_ENDS = (v2.Event.DELETE, v2.Event.FAIL)
+
+
+class _Transition(Protocol):
+    @property
+    def state(self) -> Enum: ...
+    @property
+    def event(self) -> Enum: ...
+    @property
+    def next(self) -> Enum: ...
+
+
+def _draw(rows: Iterable[_Transition]) -> str:
+    return "\n".join(
+        ["stateDiagram-v2", *(f"    {row.state.value} --> {row.next.value}: {row.event.value}" for row in rows)]
+    )
 
 
 def chart(role: Role, exchange: str) -> str:
-    """One state diagram: the way of `role` through the exchange whose messages begin with `exchange`."""
-    lines = ["stateDiagram-v2"]
-    for row in TRANSITIONS:
-        of_exchange = exchange in row.event.value or (exchange == "QM" and row.event is Event.INBOUND_INSTALLED)
-        if row.role is role and of_exchange and row.event not in _ENDS:
-            lines.append(f"    {row.state.value} --> {row.next.value}: {row.event.value}")
-    return "\n".join(lines)
+    """One state diagram of IKEv1: the way of `role` through the exchange whose messages begin with `exchange`."""
+
+    def belongs(row: v1.Transition) -> bool:
+        of_exchange = exchange in row.event.value or (exchange == "QM" and row.event is v1.Event.INBOUND_INSTALLED)
+        return row.role is role and of_exchange and row.event not in _V1_ENDS
+
+    return _draw(row for row in v1.TRANSITIONS if belongs(row))
+
+
+def ikev2_chart(role: Role, *, child: bool) -> str:
+    """One state diagram of IKEv2: that of the IKE SA, or of a pair of child SAs."""
+    return _draw(
+        row
+        for row in v2.TRANSITIONS
+        if row.role is role and row.event not in _V2_ENDS and row.state.name.startswith("CHILD") is child
+    )
 
 
 def page() -> str:
@@ -30,7 +62,15 @@ def page() -> str:
         "Besides what is drawn, every phase 1 state can be deleted (DELETED) "
         "and every quick mode state can fail (QM_FAILED).",
     ]
-    for title, exchange in _CHARTS:
+    for title, exchange in _V1_CHARTS:
         for role in Role:
             parts.append(f"## {title}, {role.value}\n```mermaid\n{chart(role, exchange)}\n```")
+    parts += [
+        "# States of IKEv2",
+        "Drawn from `src/seikan/ike/v2/states.py`. Besides what is drawn, every state of an IKE SA can be deleted "
+        "(DELETED) and every state of a pair can fail (CHILD_FAILED).",
+    ]
+    for title, child in _V2_CHARTS:
+        for role in Role:
+            parts.append(f"## {title}, {role.value}\n```mermaid\n{ikev2_chart(role, child=child)}\n```")
     return "\n\n".join(parts) + "\n"

@@ -50,7 +50,7 @@ class DynamicMaps:
             return None
         rows = [
             (row, entry)
-            for row, entry in self.tunnels.peers.entries(session.path.local, tunnel.settings.isakmp_profile)
+            for row, entry in self.tunnels.peers.entries_for(tunnel)
             if row.owner == session.place.owner and self._permits(entry, selector)
         ]
         if not rows or self._taken(tunnel, selector):
@@ -144,7 +144,7 @@ class DynamicMaps:
 
     def reconfigured(self, tunnel: Tunnel, session: Session) -> None:
         """Flows that no entry permits any more go, and the session where no map is there for it."""
-        entries = self.tunnels.peers.entries(session.path.local, tunnel.settings.isakmp_profile)
+        entries = self.tunnels.peers.entries_for(tunnel)
         rows = [(row, entry) for row, entry in entries if row.owner == session.place.owner]
         if not rows:
             self.tunnels.sessions.end(tunnel, "the dynamic crypto map has been removed")

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import Enum
 
 from seikan.crypto.key_exchange import KeyPairFactory, generate_key_pair
-from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
 from seikan.ike.configuration import Configuration
-from seikan.ike.core import ERROR_REPEAT, Core
+from seikan.ike.core import Core
 from seikan.ike.effects import Address, Direction, Effect, Path, Usage
-from seikan.ike.limits import RateLimit, source
 from seikan.ike.report import engine_status
 from seikan.ike.settings import EngineSettings
-from seikan.ike.states import State
 from seikan.ike.status import EngineStatus
 from seikan.ike.tunnels import Tunnels
-from seikan.ike.v1.aggressive import AggressiveMode
-from seikan.ike.v1.main import MainMode
-from seikan.ike.v1.phase1 import AbandonExchange
 from seikan.ike.winners import best_ike_sa
-from seikan.wire.constants import NAT_TRAVERSAL_PORT, ExchangeType, NotifyType, PayloadType
-from seikan.wire.errors import WireError
-from seikan.wire.header import NO_COOKIE, Header, pull_header
+from seikan.wire.constants import NAT_TRAVERSAL_PORT
 
 
 class ClearTarget(Enum):
@@ -34,10 +27,11 @@ class ClearTarget(Enum):
 
 
 class Engine:
-    """IKEv1 for a set of tunnels. Every method takes the time of one monotonic clock in seconds.
+    """IKE for a set of tunnels. Every method takes the time of one monotonic clock in seconds.
 
     After any call, drain `poll_effect` and arm a timer for `next_timeout`. `random(n)` gives n octets fit for
-    cookies, nonces and SPIs. `debugging` holds the topics ("isakmp", "ipsec") that `Debug` effects are made for.
+    cookies, nonces and SPIs; `wall_clock` tells the time in UTC, by which certificates are judged. `debugging` holds
+    the topics ("isakmp", "ikev2", "ipsec") that `Debug` effects are made for.
     """
 
     def __init__(
@@ -45,9 +39,9 @@ class Engine:
         settings: EngineSettings,
         random: Callable[[int], bytes],
         key_pair: KeyPairFactory = generate_key_pair,
+        wall_clock: Callable[[], datetime] | None = None,
     ) -> None:
-        self._core = Core(settings, random, key_pair)
-        self._told_no_sa = RateLimit(1 / ERROR_REPEAT, burst=1)  # by source: one that is refused sends again and again
+        self._core = Core(settings, random, key_pair, wall_clock)
         self._tunnels = Tunnels(self._core)
         self._configuration = Configuration(self._core, self._tunnels)
         self._configuration.set_tunnels(settings)
@@ -156,155 +150,11 @@ class Engine:
             completion(result)
 
     def handle_datagram(self, data: bytes, path: Path, now: float) -> None:
-        """One ISAKMP message, without a non-ESP marker. Whatever is wrong with it is counted, never raised."""
+        """One message of IKE, without a non-ESP marker. Whatever is wrong with it is counted, never raised."""
         core = self._core
         core.now = now
         core.counters["messages_received"] += 1
-        try:
-            header = pull_header(data)
-        except WireError as error:
-            self._malformed(error, path)
-            return
-        try:
-            if header.next_payload == PayloadType.FRAGMENT:
-                whole = self._fragment(header, data, path)
-                if whole is None:
-                    return
-                data, header = whole, pull_header(whole)
-            self._dispatch(header, data, path)
-        except AbandonExchange as error:
-            core.send_error(header, path, error.notify)
-        except WireError as error:
-            self._malformed(error, path)
-            if header.responder_cookie == NO_COOKIE and (path.local, path.remote) in core.ends:
-                core.send_error(header, path, NotifyType(error.notify))
-
-    def _malformed(self, error: WireError, path: Path) -> None:
-        name = type(error).__name__
-        core = self._core
-        core.counters[f"dropped_{name}"] += 1
-        if (path.local, path.remote) in core.ends and core.error_replies.allow("malformed", core.now):
-            text = f"IKE message from {path.remote} failed its sanity check or is malformed"
-            core.log(4, "IKMP_BAD_MESSAGE", text)
-        core.debug("isakmp", "ISAKMP: message from {} dropped, {}: {}", path.remote, name, error)
-
-    def _fragment(self, header: Header, data: bytes, path: Path) -> bytes | None:
-        core = self._core
-        # Message 2 may come in fragments, before the responder's cookie is known.
-        cookies = (header.responder_cookie, NO_COOKIE)
-        known = any((header.initiator_cookie, cookie) in core.ike_sas for cookie in cookies)
-        if not core.settings.fragmentation or not known:
-            core.counters["fragments_refused"] += 1
-            return None
-        core.counters["fragments_received"] += 1
-        return core.fragments.add(header, data, path, core.now)
-
-    def _dispatch(self, header: Header, data: bytes, path: Path) -> None:
-        core = self._core
-        if not core.settings.enabled:
-            core.counters["dropped_disabled"] += 1
-            return
-        if header.responder_cookie == NO_COOKIE and header.exchange in (ExchangeType.MAIN, ExchangeType.AGGRESSIVE):
-            self._first_message(header, data, path)
-            return
-        sa = core.ike_sas.get((header.initiator_cookie, header.responder_cookie))
-        if sa is None and header.exchange in (ExchangeType.MAIN, ExchangeType.AGGRESSIVE, ExchangeType.INFORMATIONAL):
-            sa = core.ike_sas.get((header.initiator_cookie, NO_COOKIE))  # the answer to our first message
-        if sa is None:
-            late = core.lingering.get((header.initiator_cookie, header.responder_cookie))
-            if late is not None and header.exchange is ExchangeType.INFORMATIONAL and header.encrypted:
-                self._tunnels.informational.handle(late, header, data, path)
-            else:
-                self._no_sa(path)
-            return
-        detected = sa.state in (State.MM_KEY_EXCH, State.QM_IDLE)
-        may_move = sa.nat_remote if detected else sa.nat_vendor is not None
-        if path.remote != sa.path.remote and not may_move:
-            core.counters["dropped_wrong_address"] += 1
-            return
-        core.debug(
-            "isakmp",
-            "{}: received packet from {} dport {} sport {} ({}) {}",
-            *(sa.label, path.remote, path.local_port, path.remote_port, sa.role.letter, sa.state.value),
-        )
-        match header.exchange:
-            case ExchangeType.MAIN if not sa.aggressive:
-                self._tunnels.main.handle(sa, header, data, path)
-            case ExchangeType.AGGRESSIVE if sa.aggressive:
-                self._tunnels.aggressive.handle(sa, header, data, path)
-            case ExchangeType.INFORMATIONAL if not header.encrypted:
-                self._tunnels.informational.handle_clear(sa, header, data)
-            case ExchangeType.QUICK | ExchangeType.INFORMATIONAL if not header.encrypted or not header.message_id:
-                core.counters["not_encrypted"] += 1
-            case ExchangeType.QUICK if sa.established:
-                self._tunnels.quick.handle(sa, header, data, path)
-            case ExchangeType.INFORMATIONAL if sa.established:
-                self._tunnels.informational.handle(sa, header, data, path)
-            case ExchangeType.QUICK | ExchangeType.INFORMATIONAL if sa.state is State.AG_INIT_EXCH:
-                # The peer goes on, so its message 3 was lost: it sends that again when message 2 comes again.
-                self._tunnels.aggressive.answer_again(sa, path)
-            case ExchangeType.INFORMATIONAL:
-                core.counters["unexpected_messages"] += 1
-                self._tunnels.main.unreadable_answer(sa)
-            case _:
-                core.counters["unexpected_messages"] += 1
-
-    def _no_sa(self, path: Path) -> None:
-        core = self._core
-        core.counters["no_sa"] += 1
-        if self._told_no_sa.allow(source(path.remote), core.now) and core.error_replies.allow("log", core.now):
-            text = f"IKE message from {path.remote} has no SA and is not an initialization offer"
-            core.log(4, "IKMP_NO_SA", text)
-
-    def _first_message(self, header: Header, data: bytes, path: Path) -> None:
-        """Message 1. State is made only for the address of a tunnel that can run, or where something is there for
-        peers of any address, within the limits.
-        """
-        core = self._core
-        aggressive = header.exchange is ExchangeType.AGGRESSIVE
-        mode = self._tunnels.aggressive if aggressive else self._tunnels.main
-        begun = core.first_messages.get((header.initiator_cookie, path.remote))
-        if begun is not None:
-            if data == begun.retransmission.request:
-                mode.answer_again(begun, path)
-            else:
-                core.counters["unexpected_messages"] += 1
-            return
-        if not core.first_message_rate.allow(source(path.remote), core.now):
-            core.counters["first_messages_limited"] += 1
-            return
-        tunnel = core.ends.get((path.local, path.remote))
-        if tunnel is None:
-            self._stranger(mode, header, data, path)
-            return
-        if not tunnel.able:
-            core.counters["tunnel_not_able"] += 1
-            return
-        if aggressive and not core.settings.aggressive_mode:
-            core.counters["aggressive_mode_refused"] += 1
-            raise AbandonExchange("aggressive mode is off", NotifyType.UNSUPPORTED_EXCHANGE_TYPE)
-        known = bool(tunnel.established())
-        if not self._tunnels.admission.admits(path, tunnel, MAX_HALF_OPEN_OF_PEER, known=known):
-            return
-        if self._tunnels.defer(tunnel, header.initiator_cookie):
-            return
-        core.debug("isakmp", "ISAKMP:(0): received packet from {} (N) NEW SA", path.remote)
-        mode.respond(tunnel, header, data, path)
-
-    def _stranger(self, mode: MainMode | AggressiveMode, header: Header, data: bytes, path: Path) -> None:
-        """Message 1 from an address that no tunnel has; whatever is wrong with it, nothing is said."""
-        core = self._core
-        aggressive = header.exchange is ExchangeType.AGGRESSIVE
-        if aggressive and not core.settings.aggressive_mode:
-            core.counters["aggressive_mode_refused"] += 1
-            return
-        tunnel = self._tunnels.peers.provisional(path, named=aggressive)
-        if tunnel is None:
-            return
-        known = any(other.session for other in core.by_remote.get(path.remote, ()))
-        if self._tunnels.admission.admits(path, source(path.remote), MAX_HALF_OPEN_OF_ADDRESS, known=known):
-            core.debug("isakmp", "ISAKMP:(0): received packet from {} (N) NEW SA", path.remote)
-            mode.respond(tunnel, header, data, path)
+        self._tunnels.version_of(data).handle_datagram(data, path)
 
     # -- plane events ------------------------------------------------------------------------------------------------
 
@@ -338,7 +188,7 @@ class Engine:
             return
         sa = best_ike_sa(tunnel.established())
         if sa is not None:
-            self._tunnels.informational.notify(sa, NotifyType.INVALID_SPI, spi)
+            self._tunnels.of(tunnel).unknown_spi(sa, spi)
         elif core.settings.invalid_spi_recovery and tunnel.able and tunnel.session is None:
             core.timers.cancel(("retry", tunnel))
             self._configuration.evaluate(tunnel)

@@ -12,7 +12,7 @@ from seikan.ike.sa import ChildSa, Flow, IkeSa, Owner, Tunnel
 from seikan.ike.selectors import describe, selector_of, selector_text
 from seikan.ike.settings import FlowSettings
 from seikan.ike.status import Mismatch
-from seikan.ike.winners import best_child
+from seikan.ike.winners import best_child, best_ike_sa, ike_sa_replaces
 from seikan.wire.payloads import Identification
 from seikan.wire.selector import Selector
 
@@ -59,7 +59,7 @@ class Flows:
     def stop(self, flow: Flow, reason: str) -> None:
         """Delete a flow's pairs, here and at the peer, and end what is under way for it."""
         for exchange in list(flow.exchanges):
-            self.tunnels.quick.discard(exchange)
+            self.tunnels.of(flow.tunnel).discard(exchange)
         for child in list(flow.children):
             self.tunnels.children.delete_pair(child, reason)
             self.tunnels.children.drained(child)
@@ -85,9 +85,26 @@ class Flows:
         found = []
         for selector in dict.fromkeys(child.selector for child in usable):
             winner = best_child([child for child in usable if child.selector == selector])
-            if winner is not None and (winner.expiring or winner.stale) and selector not in busy:
+            if winner is not None and self._ends(winner) and selector not in busy:
                 found.append(selector)
         return found
+
+    @staticmethod
+    def _ends(child: ChildSa) -> bool:
+        """Whether a pair needs another in its place: with IKEv2 also where its IKE SA is about to lose its own."""
+        sa = child.ike_sa
+        if child.expiring or child.stale or sa is None:
+            return child.expiring or child.stale
+        best = best_ike_sa(child.tunnel.established())
+        return best is not None and best is not sa and best.initiator and ike_sa_replaces(best, sa)
+
+    @staticmethod
+    def replaced(child: ChildSa) -> bool:
+        """Whether another pair does what this one does."""
+        return any(
+            other is not child and not other.stale and other.ike_sa is not child.ike_sa
+            for other in child.flow.usable(child.selector)
+        )
 
     @staticmethod
     def keep_phase1(tunnel: Tunnel) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from seikan.crypto.prf import digest, same
 from seikan.ike.effects import Address, Path
-from seikan.ike.sa import IkeSa
+from seikan.ike.v1.sa import IsakmpSa
 from seikan.wire.constants import Hash
 from seikan.wire.payloads import NatDetection, Payload
 
@@ -16,7 +16,7 @@ def nat_hash(algorithm: Hash, cookie_i: bytes, cookie_r: bytes, address: Address
     return digest(algorithm, cookie_i + cookie_r + address.packed + port.to_bytes(2, "big"))
 
 
-def detection_payloads(sa: IkeSa, algorithm: Hash, path: Path) -> list[Payload]:
+def detection_payloads(sa: IsakmpSa, algorithm: Hash, path: Path) -> list[Payload]:
     """NAT-D payloads: the remote end first, then the local one; none without NAT traversal in common."""
     if sa.nat_vendor is None:
         return []
@@ -27,7 +27,7 @@ def detection_payloads(sa: IkeSa, algorithm: Hash, path: Path) -> list[Payload]:
     ]
 
 
-def detect(sa: IkeSa, algorithm: Hash, path: Path, payloads: Sequence[NatDetection]) -> tuple[bool, bool]:
+def detect(sa: IsakmpSa, algorithm: Hash, path: Path, payloads: Sequence[NatDetection]) -> tuple[bool, bool]:
     """Whether this side and whether the peer is behind a NAT; the peer's first hash is of us, the others of itself."""
     if len(payloads) < 2 or sa.nat_vendor is None:
         return False, False

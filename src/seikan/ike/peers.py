@@ -8,25 +8,33 @@ place in the session that it has. Until then nothing is said to it but what the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Interface, IPv6Network
 from typing import TYPE_CHECKING
 
+from seikan.config.model import PreSharedKey
 from seikan.ike.core import Core
 from seikan.ike.effects import Address, Path
+from seikan.ike.errors import AbandonExchange
 from seikan.ike.identity import Identity, best_fit
 from seikan.ike.limits import RateLimit
 from seikan.ike.preshared import GLOBAL, Key
-from seikan.ike.sa import IkeSa, Place, Tunnel
-from seikan.ike.settings import DynamicEntrySettings, DynamicMapSettings, ProfileSettings, TunnelSettings
-from seikan.ike.states import State
-from seikan.ike.v1.phase1 import AbandonExchange
+from seikan.ike.sa import IkeSa, Place, Session, Tunnel
+from seikan.ike.settings import (
+    DynamicEntrySettings,
+    DynamicMapSettings,
+    Ikev2ProfileSettings,
+    ProfileSettings,
+    TunnelSettings,
+)
+from seikan.ike.v2.identities import find_key, find_profile
 from seikan.wire.constants import IdentityType
+from seikan.wire.secret import Secret
 
 if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
 
 MAX_SESSIONS = 8192
 MAX_SESSIONS_OF_SOURCE = 1024  # behind one NAT; whoever has a key can have as many identities as it likes
-_JUDGED = (State.MM_KEY_EXCH, State.AG_NO_STATE, State.AG_INIT_EXCH)
 
 
 class Peers:
@@ -47,8 +55,11 @@ class Peers:
 
     def _template(self, profile: ProfileSettings, local: Address) -> int | None:
         """The profile's Virtual-Template, where a spoke that comes to `local` can have a copy."""
+        return self._template_number(profile.template, local)
+
+    def _template_number(self, number: int | None, local: Address) -> int | None:
         rows = self.core.settings.templates
-        return next((row.number for row in rows if row.number == profile.template and row.local in (None, local)), None)
+        return next((row.number for row in rows if row.number == number and row.local in (None, local)), None)
 
     def entries(self, local: Address, profile: str | None) -> list[tuple[DynamicMapSettings, DynamicEntrySettings]]:
         """The entries of dynamic maps at `local` that take peers of this profile, or without one."""
@@ -57,8 +68,15 @@ class Peers:
             for row in self.core.settings.dynamic_maps
             if row.local == local
             for entry in row.entries
-            if entry.isakmp_profile in (None, profile)
+            if entry.isakmp_profile == profile or (entry.isakmp_profile is None and entry.ikev2_profile is None)
         ]
+
+    def entries_for(self, tunnel: Tunnel) -> list[tuple[DynamicMapSettings, DynamicEntrySettings]]:
+        """Those that take the peer of a session."""
+        local, name = tunnel.settings.local, tunnel.settings.ikev2_profile
+        if name is not None:
+            return self._ikev2_entries(local, name)
+        return self.entries(local, tunnel.settings.isakmp_profile)
 
     def _usable_rings(self, local: Address) -> frozenset[str]:
         """The keyrings whose keys can lead an unknown peer somewhere."""
@@ -80,6 +98,8 @@ class Peers:
     def _open(self, local: Address) -> bool:
         """Whether an unknown peer can get anything at `local` now."""
         if any(self._template(profile, local) is not None for profile in self._profiles(local)):
+            return True
+        if any(self._template_number(row.template, local) is not None for row in self.ikev2_candidates(local)):
             return True
         owners = (self.core.owners.get(row.owner) for row in self.core.settings.dynamic_maps if row.local == local)
         return any(owner is not None and owner.able for owner in owners)
@@ -103,6 +123,47 @@ class Peers:
             return None
         name = f"{path.remote}:{path.remote_port}"
         return Tunnel(TunnelSettings(name, path.local, path.remote, ()), provisional=True)
+
+    def ikev2_candidates(self, local: Address) -> list[Ikev2ProfileSettings]:
+        """The ikev2 profiles that have something for unknown peers that come to `local`."""
+        return [
+            row
+            for row in self.core.settings.ikev2.profiles
+            if (not row.locals or local in row.locals)
+            and (self._template_number(row.template, local) is not None or self._ikev2_entries(local, row.name))
+        ]
+
+    def _ikev2_entries(self, local: Address, profile: str) -> list[tuple[DynamicMapSettings, DynamicEntrySettings]]:
+        return [
+            (row, entry)
+            for row in self.core.settings.dynamic_maps
+            if row.local == local
+            for entry in row.entries
+            if entry.ikev2_profile == profile
+        ]
+
+    def provisional_ikev2(self, path: Path) -> Tunnel | None:
+        """A tunnel for the exchange that an unknown peer begins by IKEv2, which tells only later who it is."""
+        core = self.core
+        if not self.ikev2_candidates(path.local):
+            core.counters["strangers"] += 1
+            return None
+        if not self._open(path.local):
+            core.counters["tunnel_not_able"] += 1
+            return None
+        name = f"{path.remote}:{path.remote_port}"
+        return Tunnel(TunnelSettings(name, path.local, path.remote, (), ikev2_profile=""), provisional=True)
+
+    def proved(self, sa: IkeSa, profile: Ikev2ProfileSettings, key: Secret, peer: str | None) -> None:
+        """The peer has proved the key of a keyring's peer, or that of the profile itself."""
+        row = next((row for row in profile.peers if row.name == peer), None)
+        networks = row.networks if row is not None else ()
+        network = networks[0] if len(networks) == 1 else None
+        host = row.identity.value if row is not None and row.identity is not None else None
+        four = network if isinstance(network, IPv4Network) else None
+        six = IPv6Interface(network) if isinstance(network, IPv6Network) else None
+        entry = PreSharedKey(key, network=four, hostname=host, ipv6_address=six)
+        sa.key = Key(f"ikev2 {profile.keyring or profile.name}", entry)
 
     def key_for(self, tunnel: Tunnel, path: Path, host: str | None = None) -> Key | None:
         """The pre-shared key for an exchange with the peer at `path`, which may have given the name `host`."""
@@ -197,6 +258,10 @@ class Peers:
         if identity is None or key is None:
             self.refuse(sa, path, "its identity is of no kind that a profile can match")
             return
+        ikev2 = sa.tunnel.settings.ikev2_profile
+        if ikev2 is not None:
+            self._admit_to(sa, path, identity, key, ikev2, go_on)
+            return
         found = self._profile(identity, key, path.local)
         if found is None:
             self.refuse(sa, path, "no isakmp profile with its keyring matches its identity")
@@ -210,6 +275,39 @@ class Peers:
             self.refuse(sa, path, "there is another key for the name or address that it gives")
             return
         _Claim(self, sa, path, identity, key, place, found[0], go_on).settle()
+
+    def _admit_to(
+        self, sa: IkeSa, path: Path, identity: Identity, key: Key, profile: str, go_on: Callable[[], None]
+    ) -> None:
+        """IKEv2: its identity has told the profile and the key."""
+        place = self._ikev2_place(profile, path.local)
+        if place is None:
+            self.refuse(sa, path, f"ikev2 profile {profile} has neither a virtual-template nor a dynamic map here")
+            return
+        _Claim(self, sa, path, identity, key, place, profile, go_on).settle()
+
+    def _ikev2_place(self, profile: str, local: Address) -> Place | None:
+        row = self.core.ikev2_profiles.get(profile)
+        template = self._template_number(row.template, local) if row is not None else None
+        if template is not None:
+            return Place(template, "", 2)
+        for entry, _ in self._ikev2_entries(local, profile):
+            owner = self.core.owners.get(entry.owner)
+            if owner is not None and owner.able:
+                return Place(None, entry.owner, 2)
+        return None
+
+    def not_admitted(self, tunnel: Tunnel, session: Session) -> str | None:
+        """Why the peer of a session of IKEv2 would not be let in any more; None where it would."""
+        name, local = tunnel.settings.ikev2_profile or "", tunnel.settings.local
+        profile = self.core.ikev2_profiles.get(name)
+        if profile is None:
+            return f"ikev2 profile {name} has been removed"
+        if find_profile(self.ikev2_candidates(local), local, session.identity) is not profile:
+            return f"ikev2 profile {name} does not match its identity any more"
+        if session.key.secret and find_key(profile, tunnel.settings.remote, session.identity) is None:
+            return "its pre-shared key has been removed"
+        return None
 
     def _is_anothers(self, identity: Identity, key: Key) -> bool:
         """Whether a name, or an address, has a key of its own that this peer has not proved.
@@ -230,7 +328,7 @@ class Peers:
         if self.refusals.allow("", core.now):
             text = f"{path.remote}:{path.remote_port} with identity {sa.peer_identity} refused: {why}"
             core.log(6, "IKMP_PEER_REFUSED", text)
-        self.tunnels.drop(sa)
+        self.tunnels.of(sa.tunnel).turn_away(sa)
 
 
 class _Claim:
@@ -317,7 +415,7 @@ class _Claim:
 
     def _decide(self, asked: dict[Tunnel, tuple[Address, int]], answers: dict[Tunnel, bool]) -> None:
         sa = self.sa
-        if sa.state not in _JUDGED:
+        if sa.deleted or sa.established:
             return
         sa.judged = False
         here = (self.path.remote, self.path.remote_port)

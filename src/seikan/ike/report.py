@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from seikan.ike.core import Core
-from seikan.ike.sa import ChildSa, Flow, IkeSa, Tunnel
-from seikan.ike.status import EngineStatus, FlowStatus, IpsecSaStatus, IsakmpSaStatus, TunnelStatus
+from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.status import EngineStatus, FlowStatus, Ikev2SaStatus, IpsecSaStatus, IsakmpSaStatus, TunnelStatus
+from seikan.ike.v1.sa import IsakmpSa
+from seikan.ike.v2.sa import Ikev2Sa
 from seikan.ike.winners import best_ike_sa
 from seikan.wire.constants import IKE_PORT
 
@@ -15,14 +17,15 @@ def engine_status(core: Core, now: float) -> EngineStatus:
     sas += [sa for sa in core.half_open if sa.tunnel.provisional]
     return EngineStatus(
         core.settings.enabled,
-        tuple(_isakmp_sa(sa, now) for sa in sas),
+        tuple(_isakmp_sa(sa, now) for sa in sas if isinstance(sa, IsakmpSa)),
         tuple(_tunnel(tunnel, now) for tunnel in core.tunnels.values()),
         dict(core.counters),
+        tuple(_ikev2_sa(core, sa, now) for sa in sas if isinstance(sa, Ikev2Sa)),
         diagnoses=tuple(core.diagnoses),
     )
 
 
-def _isakmp_sa(sa: IkeSa, now: float) -> IsakmpSaStatus:
+def _isakmp_sa(sa: IsakmpSa, now: float) -> IsakmpSaStatus:
     return IsakmpSaStatus(
         sa.conn_id,
         sa.tunnel.name,
@@ -44,6 +47,50 @@ def _isakmp_sa(sa: IkeSa, now: float) -> IsakmpSaStatus:
         sa.peer_identity,
         (sa.cookie_i, sa.cookie_r),
         sa.tunnel.settings.isakmp_profile,
+    )
+
+
+def _ikev2_sa(core: Core, sa: Ikev2Sa, now: float) -> Ikev2SaStatus:
+    choice = sa.choice
+    profile = core.ikev2_profile_of(sa.tunnel) or sa.profile
+    return Ikev2SaStatus(
+        sa.conn_id,
+        sa.tunnel.name,
+        sa.path.local,
+        sa.path.local_port,
+        sa.path.remote,
+        sa.path.remote_port,
+        "READY" if sa.established else "DELETE" if sa.deleted else "IN-NEG",
+        sa.initiator,
+        (sa.spi_i, sa.spi_r),
+        choice.encryption if choice else None,
+        choice.integrity if choice else None,
+        choice.prf if choice else None,
+        choice.group.number if choice else None,
+        tuple(row.number for row in choice.additional) if choice else (),
+        False,
+        sa.local_authentication,
+        sa.remote_authentication,
+        sa.lifetime,
+        None if sa.established_at is None else now - sa.begun_at,
+        None if sa.established_at is None else max(0.0, sa.established_at + sa.lifetime - now),
+        sa.rekeys,
+        sa.own_identity,
+        sa.peer_identity,
+        profile.name if profile is not None else None,
+        (sa.window.next_id, sa.window.expected),
+        sa.window.size,
+        profile.dpd.interval if profile is not None and profile.dpd is not None else 0,
+        sa.nat_local,
+        sa.nat_remote,
+        sa.fragmentation,
+        False,
+        False,
+        tuple(
+            (child.inbound_spi, child.outbound_spi)
+            for child in sa.tunnel.children
+            if child.ike_sa is sa and not child.removed
+        ),
     )
 
 
@@ -72,7 +119,7 @@ def _pair(child: ChildSa, now: float) -> list[IpsecSaStatus]:
             child.lifetime_kilobytes * 1024,
             max(0.0, (child.completed or now) + child.lifetime_seconds - now),
             child.flow.settings.phase_two.replay_window,
-            False,
+            child.extended,
             child.pfs_group,
             child.selector,
         )
@@ -115,6 +162,6 @@ def _tunnel(tunnel: Tunnel, now: float) -> TunnelStatus:
         None if newest.at is None else now - newest.at,
         newest.mismatches,
         tuple(_flow(flow, now) for flow in tunnel.flows.values()),
-        ikev2_profile=tunnel.settings.ikev2_profile,
+        ikev2_profile=tunnel.settings.ikev2_profile or None,
         diagnosis=newest.diagnosis,
     )

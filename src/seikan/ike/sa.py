@@ -1,6 +1,6 @@
-"""What the engine remembers: tunnels, their flows, phase 1 SAs, quick mode exchanges and child SAs.
+"""What the engine remembers of both versions: tunnels, their flows, IKE SAs and child SAs.
 
-A tunnel is a peer and has phase 1 SAs; its flows have the pairs of child SAs. An SA is something that they have for a
+A tunnel is a peer and has IKE SAs; its flows have the pairs of child SAs. An SA is something that they have for a
 while, never the other way round. An owner is what flows are for: an interface, with flows to one peer or to many.
 """
 
@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from seikan.config.model import IsakmpPolicy, TransformSet
-from seikan.crypto.key_exchange import KeyPair
-from seikan.crypto.keys import Phase1Keys
+from seikan.config.model import TransformSet
 from seikan.ike.effects import Address, Path
 from seikan.ike.identity import Identity
 from seikan.ike.preshared import Key
 from seikan.ike.settings import FlowSettings, TunnelSettings
-from seikan.ike.states import Event, Role, State, advance, expected_message
+from seikan.ike.states import Role
 from seikan.ike.status import Diagnosis, Mismatch
-from seikan.wire.constants import NAT_TRAVERSAL_PORT
-from seikan.wire.header import NO_COOKIE
-from seikan.wire.payloads import SaPayload
+from seikan.wire.constants import IKE_PORT, NAT_TRAVERSAL_PORT
 from seikan.wire.secret import Secret
 from seikan.wire.selector import Selector
-from seikan.wire.vendor import Vendor
 
-MAX_FINISHED = 65536  # message ids of one phase 1 SA, all remembered against replay; then it takes no more
+HEARD_LIFETIME = 30.0  # seconds, about as long as a NAT keeps an idle mapping
 
 
 @dataclass(slots=True)
@@ -40,88 +36,40 @@ class Retransmission:
 
 @dataclass(slots=True, eq=False)
 class IkeSa:
-    """A phase 1 SA, from its first message to its end. Pairs of values are (initiator's, responder's)."""
+    """What every IKE SA has, of either version (IKEv1: phase 1 SA), from its first message to its end."""
 
     tunnel: Tunnel
     role: Role
-    aggressive: bool
     path: Path
-    cookie_i: bytes
     created: float
-    cookie_r: bytes = NO_COOKIE
-    first_message: tuple[bytes, Address] | None = None  # its key in the table of those that were answered
     group: Hashable = None  # by which half-open exchanges are counted
-    state: State = State.START
     conn_id: int = 0
     established_at: float | None = None
-    policy: IsakmpPolicy | None = None
     lifetime: int = 0
-    offered: SaPayload | None = None
-    sa_body: bytes = b""
-    key_pair: KeyPair | None = None
-    nonces: tuple[bytes, bytes] = (b"", b"")
-    publics: tuple[bytes, bytes] = (b"", b"")
     key: Key | None = None
-    identity_body: bytes = b""  # the peer's IDii of aggressive mode's first message
-    keys: Phase1Keys | None = None
-    iv: bytes = b""
     retransmission: Retransmission = field(default_factory=Retransmission)
-    dpd: bool = False
+    dpd: bool = False  # the peer can be asked whether it lives
+    dpd_asking: bool = False  # somebody wants to know at once
     fragmentation: bool = False
     peer_ranks: bool = False  # the peer is a Seikan: it settles collisions by rank as we do
-    nat_vendor: Vendor | None = None
     nat_local: bool = False
     nat_remote: bool = False
     peer_identity: str | None = None  # as the show commands print it
     identity: Identity | None = None  # None: of no kind that could be told from others
     judged: bool = False  # its identity is being looked into
     reached_at: Address | None = None  # where the peer got our public value, of an exchange that it began
-    heard_at: float = 0.0  # when a fresh message of the peer came last, phase 1 over
+    heard_at: float = 0.0  # when a fresh message of the peer came last, once it is established
     expiring: bool = False
     held: bool = False  # its first message has waited for the peer's own exchange, and does so once
-    undecryptable: bool = False
-    quick: dict[int, QuickExchange] = field(default_factory=dict)
-    finished: set[int] = field(default_factory=set)
-    refused: dict[int, tuple[int, int]] = field(default_factory=dict)  # by message id: notify and SPI of the refusal
-    dpd_sequence: int = 0
-    dpd_first: int = 0  # sequence number of the first R-U-THERE that has had no answer
-    dpd_waiting: bool = False
-    dpd_asking: bool = False  # somebody wants to know at once
-    dpd_tries: int = 0
-    dpd_since: float = 0.0
-    dpd_peer_sequence: int | None = None
 
     @property
     def initiator(self) -> bool:
         return self.role is Role.INITIATOR
 
     @property
-    def established(self) -> bool:
-        return self.state is State.QM_IDLE
-
-    @property
     def nat(self) -> bool:
-        """A NAT was found, so ESP goes in UDP (RFC 3947 section 5)."""
+        """A NAT was found, so ESP goes in UDP (RFC 3947 section 5, RFC 7296 section 2.23)."""
         return self.nat_local or self.nat_remote
-
-    @property
-    def nat_draft(self) -> bool:
-        return self.nat_vendor not in (None, Vendor.NAT_T_RFC)
-
-    @property
-    def rank(self) -> bytes:
-        """The order of SAs that both ends see alike."""
-        return self.cookie_i + self.cookie_r
-
-    @property
-    def label(self) -> str:
-        return f"ISAKMP:({self.conn_id})"
-
-    def advance(self, event: Event) -> None:
-        self.state = advance(self.role, self.state, event)
-
-    def expects(self) -> Event | None:
-        return expected_message(self.role, self.state)
 
     def floated(self) -> Path:
         """The path after the float to port 4500 (RFC 3947 section 4), for an initiator that found a NAT."""
@@ -129,22 +77,65 @@ class IkeSa:
             return self.path
         return replace(self.path, local_port=NAT_TRAVERSAL_PORT, remote_port=NAT_TRAVERSAL_PORT)
 
-    @property
-    def exhausted(self) -> bool:
-        """No message id can be remembered any more, so that none may be accepted."""
-        return len(self.finished) >= MAX_FINISHED
+    def way(self, now: float) -> Path:
+        """Where to repeat a message. A NAT has a mapping for the peer's port 4500 only, and an exchange may begin
+        there (RFC 3947 section 4): the first message goes in turn to where ESP was heard from. Nothing proves that the
+        peer is there, so it goes to the configured place first and does so again.
+        """
+        heard = self.tunnel.heard
+        if self.unanswered and heard is not None and self.retransmission.tries % 2 and now - heard[1] < HEARD_LIFETIME:
+            return heard[0]
+        return self.path
 
-    def forget_exchange(self) -> None:
-        """Drop what only the exchange needed."""
-        self.key_pair = None
-        self.offered = None
-        self.nonces = self.publics = (b"", b"")
-        self.sa_body = b""
+    def answered_from(self, path: Path) -> None:
+        """The first answer tells which of the places that were tried is the peer's."""
+        if self.tunnel.heard is not None and path == self.tunnel.heard[0]:
+            self.path = path
+
+    # -- what each version knows by its states and SPIs ---------------------------------------------------------------
+
+    @property
+    def established(self) -> bool:
+        raise NotImplementedError
+
+    @property
+    def deleted(self) -> bool:
+        raise NotImplementedError
+
+    @property
+    def unanswered(self) -> bool:
+        """An initiator whose first message has had no answer: it can still be given up for the peer's own exchange."""
+        raise NotImplementedError
+
+    @property
+    def answering(self) -> bool:
+        """The peer that began it has shown that it gets our answers."""
+        raise NotImplementedError
+
+    @property
+    def by_name(self) -> bool:
+        """The peer was known by a name that it gave, so this side cannot begin (IKEv1's aggressive mode)."""
+        return False
+
+    @property
+    def rank(self) -> bytes:
+        """The order of SAs that both ends see alike."""
+        raise NotImplementedError
+
+    @property
+    def label(self) -> str:
+        raise NotImplementedError
+
+
+class Negotiation(Protocol):
+    """An exchange for a pair of SAs that is under way."""
+
+    selector: Selector | None
 
 
 @dataclass(slots=True, eq=False)
 class ChildSa:
-    """A pair of ESP SAs. `initiator` tells whether this side started the quick mode that made it.
+    """A pair of ESP SAs. `initiator` tells whether this side started the exchange that made it.
 
     `selector` is its flow's, or less where a responder was asked for less.
     """
@@ -161,10 +152,15 @@ class ChildSa:
     udp_encapsulation: bool
     lifetime_seconds: int
     lifetime_kilobytes: int
-    created: float  # when its quick mode began
+    created: float  # when its exchange began
     peer_ranks: bool
     peer_behind_nat: bool
-    completed: float = 0.0  # when its quick mode was over
+    completed: float = 0.0  # when its exchange was over
+    ike_sa: IkeSa | None = None  # IKEv2: whose it is and with which it ends; IKEv1 has no such bond
+    least_nonce: bytes = b""  # IKEv2: of two made at once, the one with the least goes (RFC 7296 section 2.8.1)
+    more: tuple[Selector, ...] = ()  # further traffic of the pair
+    extended: bool = False  # 64-bit sequence numbers
+    replaces: ChildSa | None = None  # IKEv2: the pair that this side deletes when this one is in use
     keys: dict[str, Secret] = field(default_factory=dict, repr=False)  # until both directions are installed
     inbound_installed: bool = False
     outbound_requested: bool = False
@@ -182,41 +178,10 @@ class ChildSa:
         return self.inbound_installed and self.outbound_installed and not self.removed
 
     @property
-    def rank(self) -> tuple[int, int]:
+    def rank(self) -> tuple[bytes, int, int]:
         """The order of pairs that both ends see alike."""
         low, high = sorted((self.inbound_spi, self.outbound_spi))
-        return high, low
-
-
-@dataclass(slots=True, eq=False)
-class QuickExchange:
-    """One quick mode; `nonces` are (initiator's, responder's). A responder learns the flow from message 1."""
-
-    ike_sa: IkeSa
-    role: Role
-    message_id: int
-    inbound_spi: int
-    created: float
-    flow: Flow | None = None
-    selector: Selector | None = None
-    state: State = State.QM_START
-    iv: bytes = b""
-    nonces: tuple[bytes, bytes] = (b"", b"")
-    key_pair: KeyPair | None = None
-    offered: SaPayload | None = None
-    child: ChildSa | None = None
-    reply: bytes = b""  # QM2 or QM3, sealed when the inbound SA is in place
-    retransmission: Retransmission = field(default_factory=Retransmission)
-
-    def advance(self, event: Event) -> None:
-        self.state = advance(self.role, self.state, event)
-
-    def expects(self) -> Event | None:
-        return expected_message(self.role, self.state)
-
-    @property
-    def running(self) -> bool:
-        return self.state not in (State.QM_PHASE2_COMPLETE, State.QM_FAILED)
+        return self.least_nonce, high, low
 
 
 @dataclass(slots=True)
@@ -267,7 +232,7 @@ class Flow:
     up: bool = False
     up_since: float | None = None
     children: list[ChildSa] = field(default_factory=list)
-    exchanges: list[QuickExchange] = field(default_factory=list)  # under way
+    exchanges: list[Negotiation] = field(default_factory=list)  # under way
     attempts: int = 0
     wanted_until: float = 0.0  # on demand: how long the traffic that asked is waited for
     was_up: bool = False
@@ -309,6 +274,7 @@ class Session:
 class Place:
     template: int | None
     owner: str  # of a dynamic map; "" for a template's
+    version: int = 1  # of IKE, which a peer does not change within a session
 
 
 @dataclass(slots=True, eq=False)
@@ -338,9 +304,23 @@ class Tunnel:
         return self.settings.name
 
     @property
+    def version(self) -> int:
+        """Of IKE, by which this peer is negotiated with."""
+        return self.settings.version
+
+    @property
     def able(self) -> bool:
         """Whether something of it can run."""
         return self.session is not None or any(flow.owner.able for flow in self.flows.values())
+
+    def way(self) -> Path:
+        """Where this side begins an IKE SA: at port 500, or where the peer is behind a NAT."""
+        if self.session is not None:
+            return self.session.path
+        path = Path(self.settings.local, IKE_PORT, self.settings.remote, IKE_PORT)
+        for child in self.usable():
+            path = child.path if child.udp_encapsulation else path
+        return path
 
     @property
     def up(self) -> bool:
@@ -361,5 +341,5 @@ class Tunnel:
         return [child for child in self.children if child.usable]
 
     def established(self) -> list[IkeSa]:
-        """Phase 1 SAs that can be used."""
+        """IKE SAs that can be used."""
         return [sa for sa in self.ike_sas if sa.established]

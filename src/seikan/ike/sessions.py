@@ -66,7 +66,7 @@ class Sessions:
     def begin(self, sa: IkeSa, path: Path, identity: Identity, key: Key, place: Place, profile: str | None) -> None:
         """The provisional tunnel of `sa` becomes a session."""
         core, tunnel = self.core, sa.tunnel
-        session = Session(place, identity, path, key, sa.aggressive)
+        session = Session(place, identity, path, key, sa.by_name)
         tunnel.provisional, tunnel.session = False, session
         if place.template is not None:
             session.number = self.numbers.take(self._holder(session), core.now)
@@ -74,7 +74,7 @@ class Sessions:
         else:
             self._names += 1
             name = f"{place.owner} dynamic {self._names}"
-        tunnel.settings = TunnelSettings(name, path.local, path.remote, (), isakmp_profile=profile)
+        tunnel.settings = _with_profile(TunnelSettings(name, path.local, path.remote, ()), place, profile)
         tunnel.trouble.clear()
         core.tunnels[name] = tunnel
         self._all[tunnel] = None
@@ -85,7 +85,9 @@ class Sessions:
         if template is not None:
             core.emit(CreateAccess(name, template.number, profile or "", path, sa.peer_identity or ""))
             self.tunnels.flows.owner(name).able = True
-            self.tunnels.flows.add(tunnel, FlowSettings(name, 0, template.selector, template.phase_two))
+            self.tunnels.flows.add(
+                tunnel, FlowSettings(name, 0, template.selector, template.phase_two, more=template.more)
+            )
         else:
             core.owners[place.owner].sessions[tunnel] = None
         core.timers.set(("idle", tunnel), core.now + IDLE, lambda: self._idle(tunnel))
@@ -100,8 +102,8 @@ class Sessions:
         sa.tunnel.ike_sas.remove(sa)
         sa.tunnel = tunnel
         tunnel.ike_sas.append(sa)
-        session.key, session.aggressive = key, sa.aggressive
-        tunnel.settings = replace(tunnel.settings, isakmp_profile=profile)
+        session.key, session.aggressive = key, sa.by_name
+        tunnel.settings = _with_profile(tunnel.settings, session.place, profile)
         self.core.counters["sessions_joined"] += 1
         if path == session.path:
             return
@@ -183,7 +185,7 @@ class Sessions:
             return
         sa = best_ike_sa(tunnel.established())
         if sa is not None:
-            self.tunnels.informational.ask(sa)
+            self.tunnels.of(tunnel).ask(sa)
         core.timers.set(("ask", tunnel), core.now + ASK_RETRY, lambda: self._ask(tunnel, session, since, tries + 1))
 
     def _ask_plane(self, tunnel: Tunnel, since: float) -> None:
@@ -198,7 +200,7 @@ class Sessions:
         def seen(usage: Usage) -> None:
             self.answered(tunnel, usage.inbound_idle is not None and usage.inbound_idle < core.now - since)
 
-        self.tunnels.informational.query(pairs, seen)
+        self.tunnels.children.query_all(pairs, seen)
 
     def answered(self, tunnel: Tunnel, alive: bool) -> None:
         """Tell all who asked."""
@@ -225,7 +227,7 @@ class Sessions:
             if not alive and not tunnel.established():
                 self.end(tunnel, reason)
 
-        self.tunnels.informational.query(tunnel.usable(), seen)
+        self.tunnels.children.query_all(tunnel.usable(), seen)
 
     def _idle(self, tunnel: Tunnel) -> None:
         """A peer without a pair: an interface that nobody uses must not stay for the rest of phase 1's lifetime."""
@@ -307,11 +309,15 @@ class Sessions:
             session = tunnel.session
             if session is None:
                 continue
-            name = tunnel.settings.isakmp_profile
-            profile = core.profiles.get(name or "")
             if not core.settings.enabled:
                 self.end(tunnel, "crypto isakmp is disabled")
-            elif name is not None and profile is None:
+                continue
+            if tunnel.version == 2:
+                self._ikev2_reconfigured(tunnel, session, who=who)
+                continue
+            name = tunnel.settings.isakmp_profile
+            profile = core.profiles.get(name or "")
+            if name is not None and profile is None:
                 self.end(tunnel, f"isakmp profile {name} has been removed")
             elif who and not self._keep_key(tunnel, session):
                 self.end(tunnel, "its pre-shared key has been removed")
@@ -327,6 +333,23 @@ class Sessions:
                     continue
                 for flow in list(tunnel.flows.values()):
                     flow.settings = replace(flow.settings, phase_two=template.phase_two)
+
+    def _ikev2_reconfigured(self, tunnel: Tunnel, session: Session, *, who: bool) -> None:
+        reason = self.tunnels.peers.not_admitted(tunnel, session) if who else None
+        if reason is not None:
+            self.end(tunnel, reason)
+            return
+        if session.place.template is None:
+            self.tunnels.dynamic.reconfigured(tunnel, session)
+            return
+        template, name = self._template(session.place), tunnel.settings.ikev2_profile
+        profile = self.core.ikev2_profiles.get(name or "")
+        fits = template is not None and template.local in (None, session.path.local)
+        if template is None or not fits or profile is None or profile.template != template.number:
+            self.end(tunnel, f"the virtual-template of ikev2 profile {name} is not there any more")
+            return
+        for flow in list(tunnel.flows.values()):
+            flow.settings = replace(flow.settings, phase_two=template.phase_two, more=template.more)
 
     def _keep_key(self, tunnel: Tunnel, session: Session) -> bool:
         """Whether a key for the peer is left; where its own has become another, that is for the next phase 1."""
@@ -348,3 +371,9 @@ class Sessions:
 
 def _end(path: Path) -> tuple[Address, Address, int]:
     return path.local, path.remote, path.remote_port
+
+
+def _with_profile(settings: TunnelSettings, place: Place, profile: str | None) -> TunnelSettings:
+    if place.version == 2:
+        return replace(settings, ikev2_profile=profile)
+    return replace(settings, isakmp_profile=profile)

@@ -72,7 +72,12 @@ class TunnelSettings:
     flows: tuple[FlowSettings, ...]
     aggressive_identity: str | None = None
     isakmp_profile: str | None = None
-    ikev2_profile: str | None = None
+    ikev2_profile: str | None = None  # "": by IKEv2 with a peer of whom no profile is known yet
+
+    @property
+    def version(self) -> int:
+        """Of IKE."""
+        return 1 if self.ikev2_profile is None else 2
 
 
 @dataclass(frozen=True, slots=True)

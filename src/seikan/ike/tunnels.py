@@ -16,27 +16,23 @@ from seikan.ike.dynamic import DynamicMaps
 from seikan.ike.effects import Direction, Path, PeerFailed, SendKeepalive, UpdateSa
 from seikan.ike.flows import Flows
 from seikan.ike.peers import Peers
-from seikan.ike.sa import MAX_FINISHED, Flow, IkeSa, Tunnel
+from seikan.ike.sa import Flow, IkeSa, Tunnel
 from seikan.ike.sessions import Sessions
-from seikan.ike.states import Event, Role, State
-from seikan.ike.v1.aggressive import AggressiveMode
-from seikan.ike.v1.informational import Informational
-from seikan.ike.v1.main import MainMode, unanswered
-from seikan.ike.v1.quick import MAX_OWN_EXCHANGES, QuickMode
+from seikan.ike.v1.version import Isakmp
+from seikan.ike.v2.version import Ikev2
+from seikan.ike.version import Version
 from seikan.ike.winners import best_ike_sa, ike_sa_replaces
 from seikan.wire.constants import IKE_PORT, NAT_TRAVERSAL_PORT
-from seikan.wire.header import NO_COOKIE
 from seikan.wire.selector import Selector
 
 RETIRE_IKE = 5.0  # seconds the side that began the winner keeps a phase 1 SA that lost
 RESPONDER_WAIT = 3.0  # seconds a phase 1 responder leaves quick mode to the initiator
 MAX_IKE_SAS = 8  # established ones of a peer, the winner among them
-LINGER = 2.0  # seconds
 HELD = 6.0  # seconds our first message waits while the winning peer's exchange runs
 HALF_OPEN_TRUST = 5.0  # seconds an unproven exchange of the peer's address keeps us from starting our own
 MAX_BACK_OFF = 8.0  # seconds, and up to a quarter more
 MAX_DEFERRED = 8
-EXPIRE_AT = MAX_FINISHED * 4 // 5  # message ids after which a phase 1 SA is replaced
+VERSION_OCTET = 17  # in the header of either version (RFC 7296 section 3.1)
 
 
 class Tunnels:
@@ -48,56 +44,42 @@ class Tunnels:
         self.peers = Peers(core, self)
         self.flows = Flows(core, self)
         self.children = Children(core, self)
-        self.informational = Informational(core, self)
-        self.main = MainMode(core, self)
-        self.aggressive = AggressiveMode(core, self)
-        self.quick = QuickMode(core, self, self.informational)
-        self.informational.quick = self.quick
-        self.informational.phase1 = self.main
+        self.v1 = Isakmp(core, self)
+        self.v2 = Ikev2(core, self)
+        self._versions: dict[int, Version] = {1: self.v1, 2: self.v2}
 
     # -- the tables --------------------------------------------------------------------------------------------------
 
+    def of(self, tunnel: Tunnel) -> Version:
+        """The version of IKE that is spoken with the peer."""
+        return self._versions[tunnel.version]
+
+    def version_of(self, data: bytes) -> Isakmp | Ikev2:
+        """By the version that a message has in its header; without anything for IKEv2 none of that is read."""
+        ikev2 = len(data) > VERSION_OCTET and data[VERSION_OCTET] >> 4 >= 2 and self.core.settings.ikev2.profiles
+        return self.v2 if ikev2 else self.v1
+
     def add(self, sa: IkeSa) -> None:
-        self.core.ike_sas[sa.cookie_i, sa.cookie_r] = sa
-        if not sa.initiator:
-            sa.first_message = (sa.cookie_i, sa.path.remote)
-            self.core.first_messages[sa.first_message] = sa
+        self.of(sa.tunnel).enter(sa)
         sa.tunnel.ike_sas.append(sa)
         self.admission.enter(sa)
 
-    def rename(self, sa: IkeSa, cookie_r: bytes) -> None:
-        """The responder's cookie is known."""
-        if cookie_r == NO_COOKIE:
-            return
-        del self.core.ike_sas[sa.cookie_i, sa.cookie_r]
-        sa.cookie_r = cookie_r
-        self.core.ike_sas[sa.cookie_i, sa.cookie_r] = sa
-
     def drop(self, sa: IkeSa, *, linger: bool = False) -> None:
-        """Forget a phase 1 SA and its exchanges; child SAs are the flows' and stay.
+        """Forget an IKE SA and its exchanges; IKEv1's child SAs are the flows' and stay.
 
-        With `linger`, deletes that the network let this one overtake are still understood for a moment.
+        With `linger`, what the network let this one overtake is still understood for a moment.
         """
         core = self.core
-        if sa.state is State.DELETED:
+        if sa.deleted:
             return
-        for exchange in list(sa.quick.values()):
-            self.quick.discard(exchange)
-        sa.advance(Event.DELETE)
-        core.ike_sas.pop((sa.cookie_i, sa.cookie_r), None)
-        if sa.first_message is not None and core.first_messages.get(sa.first_message) is sa:
-            del core.first_messages[sa.first_message]
+        self.of(sa.tunnel).leave(sa, linger=linger)
         sa.tunnel.ike_sas.remove(sa)
         self.admission.leave(sa)
         for purpose in ("retransmit", "half-open", "forget", "soft", "hard", "dpd", "retire", "keepalive"):
             core.timers.cancel((purpose, sa))
-        sa.forget_exchange()
         if linger:
-            core.lingering[sa.cookie_i, sa.cookie_r] = sa
             sa.tunnel.lingering.append(sa)
-            core.timers.set(("linger", sa), core.now + LINGER, lambda: self._gone(sa))
-        else:
-            sa.keys = None
+            core.timers.set(("linger", sa), core.now + self.of(sa.tunnel).linger, lambda: self._gone(sa))
         self.sessions.look(sa.tunnel)
 
     def look(self, flow: Flow) -> None:
@@ -117,24 +99,12 @@ class Tunnels:
             self._gone(sa)
 
     def _gone(self, sa: IkeSa) -> None:
-        if self.core.lingering.get((sa.cookie_i, sa.cookie_r)) is sa:
-            del self.core.lingering[sa.cookie_i, sa.cookie_r]
         sa.tunnel.lingering.remove(sa)
-        sa.keys = None
-
-    def finish_message(self, sa: IkeSa, message_id: int) -> None:
-        """Remember a message id, ours or the peer's, that must not start anything again; replace `sa` in time."""
-        sa.finished.add(message_id)
-        if not sa.established:
-            return
-        if sa.exhausted:
-            self.core.timers.set(("hard", sa), self.core.now, lambda: self._hard_expired(sa))
-        elif len(sa.finished) >= EXPIRE_AT and not sa.expiring:
-            self.core.timers.set(("soft", sa), self.core.now, lambda: self._soft_expired(sa))
+        self.of(sa.tunnel).gone(sa)
 
     def delete(self, sa: IkeSa) -> None:
-        """Drop a phase 1 SA and tell the peer."""
-        self.informational.delete_ike(sa)
+        """Drop an IKE SA and tell the peer."""
+        self.of(sa.tunnel).tell_ike_deleted(sa)
         self.drop(sa)
 
     # -- what a tunnel lacks -----------------------------------------------------------------------------------------
@@ -149,7 +119,8 @@ class Tunnels:
             return
         lacking = [(flow, selector) for flow in tunnel.flows.values() for selector in self.flows.lacking(flow)]
         sa = best_ike_sa(tunnel.established())
-        lacks_ike = (sa is None or sa.expiring) and (bool(lacking) or self.flows.keep_phase1(tunnel))
+        ending = sa is None or (sa.expiring and not self.of(tunnel).renew(sa))
+        lacks_ike = ending and (bool(lacking) or self.flows.keep_phase1(tunnel))
         session = tunnel.session
         if lacks_ike and session is not None and (session.aggressive or not tunnel.usable()):
             # A peer that nobody configured begins phase 1 itself, but for the renewal of what lives.
@@ -162,19 +133,20 @@ class Tunnels:
             tunnel.need_since = core.now
         if sa is None or lacks_ike:
             if ("retry", tunnel) not in core.timers:
-                self._start_phase1(tunnel)
+                self._start_ike(tunnel)
         elif not self._leave_to_peer(sa):
-            self._start_quick_modes(sa, lacking)
+            self._start_children(sa, lacking)
 
-    def _start_quick_modes(self, sa: IkeSa, lacking: list[tuple[Flow, Selector]]) -> None:
+    def _start_children(self, sa: IkeSa, lacking: list[tuple[Flow, Selector]]) -> None:
         """As many as may run at once; the end of each is the turn of another."""
-        room = MAX_OWN_EXCHANGES - self.quick.running(sa, Role.INITIATOR)
+        version = self.of(sa.tunnel)
+        room = version.room(sa)
         for flow, selector in lacking:
             if room <= 0:
                 return
             if ("retry", flow) in self.core.timers:
                 continue
-            if self.quick.start(sa, flow, selector):
+            if version.start_child(sa, flow, selector):
                 room -= 1
             else:
                 self.back_off_flow(flow)
@@ -192,19 +164,16 @@ class Tunnels:
         if due is None or due > when:
             self.core.timers.set(("evaluate", tunnel), when, lambda: self.evaluate(tunnel))
 
-    def _start_phase1(self, tunnel: Tunnel) -> None:
+    def _start_ike(self, tunnel: Tunnel) -> None:
         core = self.core
         negotiating = [sa for sa in tunnel.ike_sas if not sa.established]
         waited = core.now - (tunnel.need_since if tunnel.need_since is not None else core.now)
         for sa in negotiating:
             # A peer's first message proves nothing; its third shows that it gets our answers.
-            if sa.initiator or sa.state is State.MM_KEY_EXCH or waited < HALF_OPEN_TRUST:
+            if sa.initiator or sa.answering or waited < HALF_OPEN_TRUST:
                 self._look_again(tunnel, core.now + HALF_OPEN_TRUST)
                 return
-        profile = core.profile_of(tunnel)
-        aggressive = tunnel.settings.aggressive_identity is not None or (profile is not None and profile.aggressive)
-        mode = self.aggressive if aggressive and tunnel.session is None else self.main
-        if not mode.start(tunnel):
+        if not self.of(tunnel).start(tunnel):
             self.back_off(tunnel)
 
     def evaluate_soon(self, tunnel: Tunnel) -> None:
@@ -242,16 +211,16 @@ class Tunnels:
         core.counters["phase1_completed"] += 1
         share, jitter = SOFT if sa.initiator else SOFT_OTHER
         soft = sa.lifetime * (share + jitter * core.fraction())
-        core.timers.set(("soft", sa), core.now + soft, lambda: self._soft_expired(sa))
-        core.timers.set(("hard", sa), core.now + sa.lifetime, lambda: self._hard_expired(sa))
+        core.timers.set(("soft", sa), core.now + soft, lambda: self.soft_expired(sa))
+        core.timers.set(("hard", sa), core.now + sa.lifetime, lambda: self.hard_expired(sa))
         if initial_contact:
             self.initial_contact(sa)
         for other in list(tunnel.ike_sas):
-            if unanswered(other):
+            if other.unanswered:
                 self.drop(other)
         tunnel.deferred.clear()
         sa.heard_at = core.now
-        self.informational.schedule_dpd(sa)
+        self.of(tunnel).watch(sa)
         self._schedule_keepalive(sa)
         if sa.nat:
             self._move(tunnel, sa.path)
@@ -259,13 +228,13 @@ class Tunnels:
 
     def initial_contact(self, sa: IkeSa) -> None:
         """The peer knows of nothing older than this exchange (RFC 2407 section 4.6.3.3)."""
+        for child in sa.tunnel.usable():
+            if child.completed < sa.created:
+                self.children.make_stale(child)
         for other in list(sa.tunnel.ike_sas):
             if other is not sa and other.established and (other.established_at or 0.0) < sa.created:
                 self.core.debug("isakmp", "{}: deleted, the peer has restarted", other.label)
                 self.drop(other)
-        for child in sa.tunnel.usable():
-            if child.completed < sa.created:
-                self.children.make_stale(child)
 
     def _settle_ike(self, tunnel: Tunnel) -> None:
         established = tunnel.established()
@@ -289,19 +258,19 @@ class Tunnels:
         winner = best_ike_sa(sa.tunnel.established())
         if winner is None or not ike_sa_replaces(winner, sa):
             return
-        if any(exchange.running for exchange in sa.quick.values()):
+        if self.of(sa.tunnel).busy(sa):
             self._retire_later(sa, RETIRE_IKE)
             return
         self.core.debug("isakmp", "{}: has been replaced", sa.label)
         self.delete(sa)
         self.evaluate(sa.tunnel)
 
-    def _soft_expired(self, sa: IkeSa) -> None:
+    def soft_expired(self, sa: IkeSa) -> None:
         sa.expiring = True
         self.core.counters["reauthentications"] += 1
         self.evaluate(sa.tunnel)
 
-    def _hard_expired(self, sa: IkeSa) -> None:
+    def hard_expired(self, sa: IkeSa) -> None:
         self.core.debug("isakmp", "{}: lifetime expired", sa.label)
         self.delete(sa)
         self.evaluate(sa.tunnel)
@@ -335,7 +304,7 @@ class Tunnels:
 
     # -- collisions --------------------------------------------------------------------------------------------------
 
-    def defer(self, tunnel: Tunnel, cookie_i: bytes) -> bool:
+    def defer(self, tunnel: Tunnel, begun: bytes) -> bool:
         """Both ends began phase 1. The higher initiator cookie wins: its side leaves the other's first message
         unanswered once (a repetition shows that our own does not get through), the other side lets its own rest.
         """
@@ -343,18 +312,17 @@ class Tunnels:
         if not own:
             return False
         self.core.counters["phase1_collisions"] += 1
-        if all(unanswered(sa) for sa in own) and all(sa.cookie_i < cookie_i for sa in own):
+        if all(sa.unanswered and sa.rank[:8] < begun for sa in own):
             for sa in own:
                 if sa.held:
                     continue
                 sa.held = True
-                mode = self.aggressive if sa.aggressive else self.main
                 when = self.core.now + HELD
-                self.core.timers.set(("retransmit", sa), when, lambda sa=sa, mode=mode: mode.repeat(sa))  # type: ignore[misc]
+                self.core.timers.set(("retransmit", sa), when, lambda sa=sa: self.of(sa.tunnel).repeat(sa))  # type: ignore[misc]
             return False
-        if cookie_i in tunnel.deferred or len(tunnel.deferred) >= MAX_DEFERRED:
+        if begun in tunnel.deferred or len(tunnel.deferred) >= MAX_DEFERRED:
             return False
-        tunnel.deferred.add(cookie_i)
+        tunnel.deferred.add(begun)
         return True
 
     # -- addresses ---------------------------------------------------------------------------------------------------
@@ -393,7 +361,7 @@ class Tunnels:
 
     def _schedule_keepalive(self, sa: IkeSa) -> None:
         """The side behind the NAT keeps the mapping alive (RFC 3948 section 4)."""
-        interval = self.core.settings.nat_keepalive
+        interval = self.core.nat_keepalive_of(sa.tunnel)
         if sa.nat_local and interval and sa.established:
             self.core.timers.set(("keepalive", sa), self.core.now + interval, lambda: self._keepalive(sa))
 

@@ -129,7 +129,7 @@ def happen(world: HubWorld, source: Random, spoke: Spoke, what: int, seconds: fl
             spoke.engine.clear(source.choice(tuple(ClearTarget)), world.now)
             spoke.drain()
         case _:
-            modes = spoke.engine._tunnels
+            modes = spoke.engine._tunnels.v1
             mode = modes.aggressive if spoke.key.startswith(OWN.encode()) else modes.main
             for tunnel in spoke.engine._core.tunnels.values():
                 mode.start(tunnel)  # it connects once more

@@ -16,7 +16,7 @@ from seikan.ike.settings import (
     ProfileSettings,
     TemplateSettings,
 )
-from seikan.ike.status import TunnelStatus
+from seikan.ike.status import EngineStatus, TunnelStatus
 from seikan.wire.secret import Secret
 from seikan.wire.selector import ANY_IPV4, Selector
 
@@ -246,7 +246,7 @@ class HubWorld(Simulation):
         for spoke in spokes:
             assert spoke.up, f"{spoke.name} is down: {spoke.engine.status(self.now).tunnels[0].last_error}"
             own = spoke.engine.status(self.now)
-            assert [sa.state for sa in own.isakmp_sas] == ["QM_IDLE"], f"{spoke.name}'s phase 1"
+            assert [state for state, _, _ in ike_sas(own)] in (["QM_IDLE"], ["READY"]), f"{spoke.name}'s IKE SAs"
             assert len(spoke.plane.inbound) == len(spoke.plane.outbound) == 1, f"{spoke.name} has more than a pair"
             ((out_spi, out),) = spoke.plane.outbound.items()
             ((in_spi, _),) = spoke.plane.inbound.items()
@@ -256,12 +256,13 @@ class HubWorld(Simulation):
             assert inbound.owner == outbound.owner
             assert inbound.encryption_key == out.encryption_key
             owners.add(inbound.owner)
-            seen = [sa for sa in status.isakmp_sas if sa.cookies == own.isakmp_sas[0].cookies]
-            assert [sa.tunnel for sa in seen] == [inbound.owner], f"{spoke.name}'s phase 1 at the hub"
+            ((_, spis, _),) = ike_sas(own)
+            seen = [tunnel for _, row, tunnel in ike_sas(status) if row == spis]
+            assert seen == [inbound.owner], f"{spoke.name}'s IKE SA at the hub"
         assert len(owners) == len(spokes), "two spokes share an interface"
         assert set(self.hub.access) == owners, f"interfaces {set(self.hub.access)} for {owners}"
         assert self.hub.owners_up == owners
-        assert len(status.isakmp_sas) == len(spokes), "phase 1 SAs that are nobody's"
+        assert len(ike_sas(status)) == len(spokes), "IKE SAs that are nobody's"
         assert len(self.hub.plane.inbound) == len(self.hub.plane.outbound) == len(spokes)
 
     def assert_empty(self) -> None:
@@ -274,6 +275,8 @@ class HubWorld(Simulation):
         sessions = hub.engine._tunnels.sessions
         tables = {
             "ike_sas": core.ike_sas,
+            "ikev2_sas": core.ikev2_sas,
+            "ikev2_first": core.ikev2_first,
             "lingering": core.lingering,
             "first_messages": core.first_messages,
             "half_open": core.half_open,
@@ -297,6 +300,14 @@ class HubWorld(Simulation):
         assert not any(owner.flows or owner.sessions or owner.by_selector for owner in core.owners.values())
         assert hub.engine.next_timeout() is None, "timers are left"
         assert len(sessions.numbers) <= 4096
+
+
+def ike_sas(status: EngineStatus) -> list[tuple[str, tuple[bytes, bytes], str]]:
+    """State, cookies or SPIs, and tunnel of each, of either version."""
+    return [
+        *((sa.state, sa.cookies, sa.tunnel) for sa in status.isakmp_sas),
+        *((sa.state, sa.spis, sa.tunnel) for sa in status.ikev2_sas),
+    ]
 
 
 def last_used(side: Side, direction: Direction) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -50,22 +50,23 @@ def draw(seed: int) -> World:
         return with_keepalive(base, dpd, periodic=source.random() < 0.5) if dpd else base
 
     world = World(seed, network, nat=source.random() < 0.25, change=change)
-    _plan(world, source)
+    plan(world, source)
     return world
 
 
-def _plan(world: World, source: Random) -> None:
+def plan(world: World, source: Random, more: Sequence[Callable[[], None]] = ()) -> None:
+    """Events of all kinds, and `more` of the same right."""
     start = world.now
     first, second = source.sample((world.a, world.b), 2) if not world.nat else (world.a, world.b)
     world.at(start, first.initiate)
     world.at(start + source.choice((0.0, 0.0, 0.003, 0.5, 2.0, 20.0)), second.initiate)
-    actions: list[Callable[[], None]] = []
+    actions: list[Callable[[], None]] = list(more)
     for side in (world.a, world.b):
         actions += [
             partial(_crash, world, side, source.uniform(0.1, 40.0)),
             partial(_clear, world, side, source.choice(tuple(ClearTarget))),
             partial(_suspend, world, side, source.uniform(0.1, 20.0)),
-            partial(_soft, world, side),
+            partial(soft, world, side),
         ]
     actions.append(partial(_both_soft, world))
     actions.append(partial(_cut, world, source.uniform(1.0, 90.0)))
@@ -106,7 +107,7 @@ def _suspend(world: World, side: Side, duration: float) -> None:
     world.at(world.now + duration, resume)
 
 
-def _soft(world: World, side: Side) -> None:
+def soft(world: World, side: Side) -> None:
     """The plane reports that a lifetime in kilobytes is nearly used up."""
     for spi, sa in list(side.plane.outbound.items())[-1:] if side.alive else ():
         side.engine.expire(TUNNEL, spi, sa.direction, False, world.now)
@@ -114,8 +115,8 @@ def _soft(world: World, side: Side) -> None:
 
 
 def _both_soft(world: World) -> None:
-    _soft(world, world.a)
-    _soft(world, world.b)
+    soft(world, world.a)
+    soft(world, world.b)
 
 
 def _cut(world: World, duration: float) -> None:

@@ -237,6 +237,10 @@ def test_the_number_of_payloads_and_transforms_is_bounded() -> None:
     _, data = push_payloads([NONCE] * (MAX_PAYLOADS + 1))
     with pytest.raises(InvalidSyntax):
         pull_payloads(Type.NONCE, data)
+    message = push_message(HEADER, [NONCE] * (MAX_PAYLOADS + 1))
+    for read in (pull_message, find_encrypted):
+        with pytest.raises(InvalidSyntax, match="payloads"):
+            read(pull_header(message), message)
     transform = bytes.fromhex("0300000801000001")
     proposal = bytes((1, 0)) + transform * 254 + bytes.fromhex("0000000801000001")
     octets = b"".join(

@@ -10,6 +10,7 @@ from seikan.config.commands.ipsec import IPSEC_COMMANDS
 from seikan.config.commands.isakmp import ISAKMP_COMMANDS
 from seikan.config.commands.isakmp_profile import ISAKMP_PROFILES
 from seikan.config.commands.nat import NAT
+from seikan.config.commands.pki import PKI_COMMANDS
 from seikan.config.commands.routing import OSPF, ROUTES
 from seikan.config.commands.stored import LINES, PREAMBLE, STORED_GLOBAL, STORED_INTERFACE, STORED_OTHER, UNSUPPORTED
 from seikan.config.commands.system import BANNERS, DOMAIN_NAME, HOSTNAME, IPV6_ROUTING, LEAVE, LOGGING
@@ -24,6 +25,7 @@ TABLE = Table(
         *DOMAIN_NAME,
         IPV6_ROUTING,
         *STORED_GLOBAL,
+        *PKI_COMMANDS,
         *IKEV2_COMMANDS,
         *IKEV2_KEYRINGS,
         *IKEV2_PROFILES,

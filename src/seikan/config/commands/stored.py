@@ -195,8 +195,6 @@ STORED_INTERFACE: tuple[Command, ...] = (
 _NOT_SUPPORTED = (
     *(
         "crypto isakmp client",
-        "crypto pki",
-        "crypto ca",
         "crypto gdoi",
         "crypto gkm",
         "router bgp",

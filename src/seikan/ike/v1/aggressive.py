@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from seikan.ike.effects import Path
+from seikan.ike.errors import AbandonExchange
 from seikan.ike.identity import read_identity
 from seikan.ike.nat import detection_payloads
 from seikan.ike.policy import choose, explain, negotiable, offer
-from seikan.ike.sa import IkeSa, Tunnel
+from seikan.ike.sa import Tunnel
 from seikan.ike.states import Event
 from seikan.ike.v1.envelope import InvalidHash, header_of, seal, unseal
-from seikan.ike.v1.phase1 import NONCE_OCTETS, AbandonExchange, Phase1, body_of, identity_text, nonce_of, one
+from seikan.ike.v1.phase1 import NONCE_OCTETS, Phase1, body_of, identity_text, nonce_of, one
+from seikan.ike.v1.sa import IsakmpSa
 from seikan.wire.constants import ExchangeType, IdentityType
 from seikan.wire.errors import PayloadMalformed, WireError
 from seikan.wire.header import HEADER_OCTETS, Header
@@ -95,7 +97,7 @@ class AggressiveMode(Phase1):
         # Whoever sent message 1 may not be where it came from: this long answer is given once, and again if asked for.
         self.send(sa, path, push_message(header_of(sa, ExchangeType.AGGRESSIVE), payloads), data, repeat=False)
 
-    def handle(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
+    def handle(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
         """Messages 2 and 3; what does not prove the key changes nothing."""
         if data == sa.retransmission.request:
             self.answer_again(sa, path)
@@ -113,7 +115,7 @@ class AggressiveMode(Phase1):
             if not sa.undecryptable:
                 self.wrong_key(sa, 2 if expected is Event.RECEIVE_AM2 else 3, "the proof is wrong")
 
-    def _message_2(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
+    def _message_2(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
         chain = pull_chain(header.next_payload, data, HEADER_OCTETS)
         peer, nonce = one(chain, KeyExchange).data, nonce_of(chain)
         trial = replace(sa, cookie_r=header.responder_cookie)
@@ -122,10 +124,10 @@ class AggressiveMode(Phase1):
         trial.publics, trial.nonces = (sa.publics[0], peer), (sa.nonces[0], nonce)
         self.derive(trial)
         self.check_proof(trial, chain)
-        self.tunnels.rename(sa, trial.cookie_r)
+        self.rename(sa, trial.cookie_r)
         for name in _PROVEN:
             setattr(sa, name, getattr(trial, name))
-        self.answered(sa, path)
+        sa.answered_from(path)
         proof = self.own_proof(sa, self.identity(sa))  # of message 1, before a NAT was known
         self.read_nat(sa, chain, sa.path)
         self.tunnels.peers.admit(
@@ -135,7 +137,7 @@ class AggressiveMode(Phase1):
             lambda text: self.refuse_identity(sa, header, path, text),
         )
 
-    def _send_message_3(self, sa: IkeSa, proof: Payload, chain: Chain, data: bytes) -> None:
+    def _send_message_3(self, sa: IsakmpSa, proof: Payload, chain: Chain, data: bytes) -> None:
         if sa.keys is None or sa.policy is None:
             raise PayloadMalformed("no keys")
         payloads: list[Payload] = [
@@ -149,7 +151,7 @@ class AggressiveMode(Phase1):
         self.send(sa, sa.path, message, data, repeat=False)
         self.finish(sa, sa.path, chain.payloads, Event.RECEIVE_AM2)
 
-    def _message_3(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
+    def _message_3(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
         if sa.keys is None:
             raise PayloadMalformed("no keys")
         if sa.judged:
@@ -172,7 +174,7 @@ class AggressiveMode(Phase1):
             lambda text: self.refuse_identity(sa, header, path, text),
         )
 
-    def _authenticated(self, sa: IkeSa, iv: bytes, chain: Chain, data: bytes, path: Path) -> None:
+    def _authenticated(self, sa: IsakmpSa, iv: bytes, chain: Chain, data: bytes, path: Path) -> None:
         sa.iv = iv
         self.core.timers.cancel(("retransmit", sa))
         sa.retransmission.request, sa.retransmission.sent = data, b""

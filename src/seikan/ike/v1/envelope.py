@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from seikan.crypto.cipher import decrypt, encrypt
 from seikan.crypto.keys import Phase1Keys, message_hash
 from seikan.crypto.prf import same
-from seikan.ike.sa import IkeSa
+from seikan.ike.v1.sa import IsakmpSa
 from seikan.wire.constants import FLAG_ENCRYPTION, ExchangeType, NotifyType, PayloadType
 from seikan.wire.errors import PayloadMalformed, WireError
 from seikan.wire.header import HEADER_OCTETS, Header, push_header
@@ -40,7 +40,7 @@ def unseal(keys: Phase1Keys, iv: bytes, header: Header, data: bytes) -> tuple[Ch
     return pull_chain(header.next_payload, plaintext, padded=True), ciphertext[-block:]
 
 
-def header_of(sa: IkeSa, exchange: ExchangeType, message_id: int = 0) -> Header:
+def header_of(sa: IsakmpSa, exchange: ExchangeType, message_id: int = 0) -> Header:
     """The header of a message of `sa`; next payload, flags and length are worked out on sending."""
     return Header(sa.cookie_i, sa.cookie_r, 0, exchange, 0, message_id, 0)
 

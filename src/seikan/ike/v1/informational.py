@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seikan.crypto.keys import phase2_iv
 from seikan.ike.core import Core
 from seikan.ike.effects import Path, Usage
-from seikan.ike.sa import ChildSa, IkeSa
+from seikan.ike.sa import ChildSa
 from seikan.ike.v1.envelope import check_hash, header_of, seal_hashed, unseal
 from seikan.ike.v1.phase1 import notify_name
+from seikan.ike.v1.sa import MAX_FINISHED, IsakmpSa
 from seikan.wire.constants import LAST_ERROR_NOTIFY, ExchangeType, NotifyType, ProtocolId
 from seikan.wire.header import HEADER_OCTETS, Header
 from seikan.wire.message import pull_chain
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from seikan.ike.v1.quick import QuickMode
 
 DPD_TRIES = 5
+EXPIRE_AT = MAX_FINISHED * 4 // 5  # message ids after which a phase 1 SA is replaced
 _SEQUENCE = 2**32
 
 
@@ -34,7 +36,7 @@ class Informational:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, sa: IkeSa, payloads: Sequence[Payload], *, early: bool = False) -> None:
+    def send(self, sa: IsakmpSa, payloads: Sequence[Payload], *, early: bool = False) -> None:
         """One authenticated message under an established SA (`early`: or one that has keys); it has no answer and is
         not repeated.
         """
@@ -44,31 +46,41 @@ class Informational:
         header = header_of(sa, ExchangeType.INFORMATIONAL, message_id)
         message, _ = seal_hashed(sa.keys, phase2_iv(sa.keys, sa.iv, message_id), header, payloads)
         # HASH(1) does not tell who made it: our own message must not be taken for the peer's.
-        self.tunnels.finish_message(sa, message_id)
+        self.finish_message(sa, message_id)
         self.core.send(sa, sa.path, message)
 
-    def notify(self, sa: IkeSa, kind: int, spi: int | None = None) -> None:
+    def notify(self, sa: IsakmpSa, kind: int, spi: int | None = None) -> None:
         """Tell the peer of an error; `spi` is the ESP SA it is about."""
         octets = sa.cookie_i + sa.cookie_r if spi is None else spi.to_bytes(4, "big")
         self.core.debug("isakmp", "{}: sending notify {}", sa.label, notify_name(kind))
         self.send(sa, [Notification(ProtocolId.ISAKMP if spi is None else ProtocolId.ESP, octets, kind)])
 
-    def delete_child(self, sa: IkeSa, child: ChildSa) -> None:
+    def delete_child(self, sa: IsakmpSa, child: ChildSa) -> None:
         """Announce that this side receives with the pair's inbound SPI no more."""
         self.send(sa, [Delete(ProtocolId.ESP, (child.inbound_spi.to_bytes(4, "big"),))])
 
-    def say_no(self, sa: IkeSa) -> None:
+    def say_no(self, sa: IsakmpSa) -> None:
         """Under a phase 1 SA that only the peer takes for complete: its identity is not wanted, and the SA goes."""
         cookies = sa.cookie_i + sa.cookie_r
         refusal = Notification(ProtocolId.ISAKMP, cookies, NotifyType.AUTHENTICATION_FAILED)
         self.send(sa, [refusal, Delete(ProtocolId.ISAKMP, (cookies,))], early=True)
 
-    def delete_ike(self, sa: IkeSa) -> None:
+    def delete_ike(self, sa: IsakmpSa) -> None:
         self.send(sa, [Delete(ProtocolId.ISAKMP, (sa.cookie_i + sa.cookie_r,))])
+
+    def finish_message(self, sa: IsakmpSa, message_id: int) -> None:
+        """Remember a message id, ours or the peer's, that must not start anything again; replace `sa` in time."""
+        sa.finished.add(message_id)
+        if not sa.established:
+            return
+        if sa.exhausted:
+            self.core.timers.set(("hard", sa), self.core.now, lambda: self.tunnels.hard_expired(sa))
+        elif len(sa.finished) >= EXPIRE_AT and not sa.expiring:
+            self.core.timers.set(("soft", sa), self.core.now, lambda: self.tunnels.soft_expired(sa))
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 
-    def handle_clear(self, sa: IkeSa, header: Header, data: bytes) -> None:
+    def handle_clear(self, sa: IsakmpSa, header: Header, data: bytes) -> None:
         """A message in clear: at most a hint of why a phase 1 under way will fail."""
         chain = pull_chain(header.next_payload, data, HEADER_OCTETS)
         self.core.counters["unauthenticated_notifies"] += 1
@@ -78,7 +90,7 @@ class Informational:
             if isinstance(payload, Notification) and payload.type <= LAST_ERROR_NOTIFY:
                 self.phase1.refused(sa, payload.type)
 
-    def handle(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
+    def handle(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
         """An encrypted message under an established SA. Raises a `WireError` where it is not authentic."""
         if header.message_id in sa.finished or header.message_id in sa.quick:
             self.core.counters["duplicates"] += 1
@@ -90,7 +102,7 @@ class Informational:
             return
         chain, _ = unseal(sa.keys, phase2_iv(sa.keys, sa.iv, header.message_id), header, data)
         check_hash(sa.keys, header.message_id, chain)
-        self.tunnels.finish_message(sa, header.message_id)
+        self.finish_message(sa, header.message_id)
         for payload in chain.payloads:
             if isinstance(payload, Delete):
                 self.tunnels.touch(sa, path)
@@ -98,7 +110,7 @@ class Informational:
             elif isinstance(payload, Notification):
                 self._notified(sa, payload, path)
 
-    def _deleted(self, sa: IkeSa, payload: Delete) -> None:
+    def _deleted(self, sa: IsakmpSa, payload: Delete) -> None:
         self.core.counters["deletes_received"] += 1
         if payload.protocol == ProtocolId.ISAKMP:
             for cookies in payload.spis:
@@ -115,7 +127,7 @@ class Informational:
                     self.core.debug("ipsec", "{}: peer deletes pair {}", sa.label, child.conn_id)
                     self.tunnels.children.peer_deleted(child)
 
-    def _notified(self, sa: IkeSa, payload: Notification, path: Path) -> None:
+    def _notified(self, sa: IsakmpSa, payload: Notification, path: Path) -> None:
         name = notify_name(payload.type)
         self.core.debug("isakmp", "{}: processing NOTIFY {}", sa.label, name)
         match payload.type:
@@ -134,7 +146,7 @@ class Informational:
                 if not self.quick.refused(sa, kind, name, payload.spi):
                     self.core.counters["error_notifies"] += 1
 
-    def _invalid_spi(self, sa: IkeSa, payload: Notification) -> None:
+    def _invalid_spi(self, sa: IsakmpSa, payload: Notification) -> None:
         """The peer gets packets on an SA it does not have: that pair is of no use (what invalid SPI recovery sends)."""
         spi = int.from_bytes((payload.spi or payload.data)[:4], "big")
         for child in sa.tunnel.children:
@@ -144,7 +156,7 @@ class Informational:
 
     # -- dead peer detection -----------------------------------------------------------------------------------------
 
-    def _r_u_there(self, sa: IkeSa, payload: Notification, path: Path) -> None:
+    def _r_u_there(self, sa: IsakmpSa, payload: Notification, path: Path) -> None:
         if payload.spi != sa.cookie_i + sa.cookie_r or len(payload.data) != 4:
             self.core.counters["dpd_malformed"] += 1
             return
@@ -158,7 +170,7 @@ class Informational:
         self.tunnels.touch(sa, path)
         self.send(sa, [Notification(ProtocolId.ISAKMP, payload.spi, NotifyType.R_U_THERE_ACK, payload.data)])
 
-    def _r_u_there_ack(self, sa: IkeSa, payload: Notification, path: Path) -> None:
+    def _r_u_there_ack(self, sa: IsakmpSa, payload: Notification, path: Path) -> None:
         # A slow answer to an earlier R-U-THERE of this row shows as well that the peer lives.
         sent = range((sa.dpd_sequence - sa.dpd_first) % _SEQUENCE + 1)
         sequence = int.from_bytes(payload.data, "big")
@@ -170,7 +182,7 @@ class Informational:
         sa.dpd_waiting = sa.dpd_asking = False
         self.schedule_dpd(sa)
 
-    def schedule_dpd(self, sa: IkeSa) -> None:
+    def schedule_dpd(self, sa: IsakmpSa) -> None:
         """Arm the next look at the peer; nothing where DPD is not configured or the peer does not do it."""
         keepalive = self.core.keepalive_of(sa.tunnel)
         if keepalive is None or not sa.dpd or not sa.established:
@@ -178,7 +190,7 @@ class Informational:
             return
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.interval, lambda: self._dpd_due(sa))
 
-    def _dpd_due(self, sa: IkeSa) -> None:
+    def _dpd_due(self, sa: IsakmpSa) -> None:
         keepalive = self.core.keepalive_of(sa.tunnel)
         if keepalive is None or not sa.established:
             return
@@ -200,28 +212,11 @@ class Informational:
             else:
                 self.schedule_dpd(sa)
 
-        self.query(pairs, answered)
+        self.tunnels.children.query_all(pairs, answered)
         # Should the plane never answer, look again.
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.interval, lambda: self._dpd_due(sa))
 
-    def query(self, pairs: list[ChildSa], answered: Callable[[Usage], None]) -> None:
-        """When a packet last came from the peer, and when one last went to it, on any of `pairs`."""
-        seen: list[Usage] = []
-
-        def one(result: str | Usage | None) -> None:
-            seen.append(result if isinstance(result, Usage) else Usage(None, None))
-            if len(seen) == len(pairs):
-                answered(
-                    Usage(
-                        min((row.inbound_idle for row in seen if row.inbound_idle is not None), default=None),
-                        min((row.outbound_idle for row in seen if row.outbound_idle is not None), default=None),
-                    )
-                )
-
-        for child in pairs:
-            self.tunnels.children.query(child, one)
-
-    def _probe(self, sa: IkeSa) -> None:
+    def _probe(self, sa: IsakmpSa) -> None:
         if not sa.dpd_asking:
             sa.dpd_first = (self._last_sequence(sa) + 1) % _SEQUENCE
         sa.dpd_waiting = True
@@ -229,7 +224,7 @@ class Informational:
         sa.dpd_since = self.core.now
         self._r_u_there_send(sa)
 
-    def ask(self, sa: IkeSa) -> bool:
+    def ask(self, sa: IsakmpSa) -> bool:
         """One R-U-THERE now, whatever is configured; False where the peer does not do dead peer detection."""
         if not sa.dpd or not sa.established:
             return False
@@ -239,19 +234,19 @@ class Informational:
         self._send_r_u_there(sa)
         return True
 
-    def _last_sequence(self, sa: IkeSa) -> int:
+    def _last_sequence(self, sa: IsakmpSa) -> int:
         if not sa.dpd_sequence:
             # RFC 3706 section 5.4: the first one is random, with a clear highest bit.
             sa.dpd_sequence = int.from_bytes(self.core.random(4), "big") >> 1 or 1
         return sa.dpd_sequence
 
-    def _send_r_u_there(self, sa: IkeSa) -> None:
+    def _send_r_u_there(self, sa: IsakmpSa) -> None:
         sa.dpd_sequence = (self._last_sequence(sa) + 1) % _SEQUENCE
         self.core.counters["dpd_sent"] += 1
         data = sa.dpd_sequence.to_bytes(4, "big")
         self.send(sa, [Notification(ProtocolId.ISAKMP, sa.cookie_i + sa.cookie_r, NotifyType.R_U_THERE, data)])
 
-    def _r_u_there_send(self, sa: IkeSa) -> None:
+    def _r_u_there_send(self, sa: IsakmpSa) -> None:
         keepalive = self.core.keepalive_of(sa.tunnel)
         if keepalive is None or not sa.established or not sa.dpd_waiting:
             return
@@ -262,7 +257,7 @@ class Informational:
         self._send_r_u_there(sa)
         self.core.timers.set(("dpd", sa), self.core.now + keepalive.retry, lambda: self._r_u_there_send(sa))
 
-    def _unanswered(self, sa: IkeSa) -> None:
+    def _unanswered(self, sa: IsakmpSa) -> None:
         """The peer is dead, unless there is another phase 1 SA to ask it by, or ESP from it arrived since the first
         probe: then only this phase 1 SA is.
         """
@@ -282,5 +277,5 @@ class Informational:
             else:
                 self.tunnels.peer_dead(sa)
 
-        self.query(pairs, answered)
+        self.tunnels.children.query_all(pairs, answered)
         self.core.timers.set(("dpd", sa), self.core.now + 1.0, lambda: self.tunnels.peer_dead(sa))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from seikan.ike.effects import Path
+from seikan.ike.errors import AbandonExchange
 from seikan.ike.nat import detection_payloads
 from seikan.ike.policy import choose, explain, negotiable, offer
-from seikan.ike.sa import IkeSa, Tunnel
-from seikan.ike.states import Event, State
+from seikan.ike.sa import Tunnel
+from seikan.ike.states import Event
 from seikan.ike.v1.envelope import InvalidHash, header_of, seal, unseal
-from seikan.ike.v1.phase1 import NONCE_OCTETS, AbandonExchange, Phase1, body_of, nonce_of, one
+from seikan.ike.v1.phase1 import NONCE_OCTETS, Phase1, body_of, nonce_of, one
+from seikan.ike.v1.sa import IsakmpSa
 from seikan.wire.constants import ExchangeType, NotifyType
 from seikan.wire.errors import PayloadMalformed, WireError
 from seikan.wire.header import HEADER_OCTETS, Header
@@ -53,7 +55,7 @@ class MainMode(Phase1):
         )
         self._send_clear(sa, path, [choice.answer, *self.vendor_ids(sa)], data)
 
-    def handle(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
+    def handle(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
         """A later message; one that does not fit the state is counted and dropped."""
         if data == sa.retransmission.request:
             self.answer_again(sa, path)
@@ -83,18 +85,18 @@ class MainMode(Phase1):
             case Event.RECEIVE_MM4:
                 self._message_4(sa, chain, data, path)
 
-    def _message_2(self, sa: IkeSa, header: Header, chain: Chain, data: bytes, path: Path) -> None:
+    def _message_2(self, sa: IsakmpSa, header: Header, chain: Chain, data: bytes, path: Path) -> None:
         self.accept_choice(sa, one(chain, SaPayload))
         self.read_vendor_ids(sa, chain)
-        self.tunnels.rename(sa, header.responder_cookie)
-        self.answered(sa, path)
+        self.rename(sa, header.responder_cookie)
+        sa.answered_from(path)
         sa.advance(Event.RECEIVE_MM2)
         public = self.make_key_pair(sa)
         nonce = self.core.random(NONCE_OCTETS)
         sa.publics, sa.nonces = (public, b""), (nonce, b"")
         self._send_clear(sa, sa.path, self._key_payloads(sa, public, nonce, sa.path), data, repeat=True)
 
-    def _message_3(self, sa: IkeSa, chain: Chain, data: bytes, path: Path) -> None:
+    def _message_3(self, sa: IsakmpSa, chain: Chain, data: bytes, path: Path) -> None:
         peer, nonce = one(chain, KeyExchange).data, nonce_of(chain)
         self.read_vendor_ids(sa, chain)
         self.read_nat(sa, chain, path)
@@ -107,7 +109,7 @@ class MainMode(Phase1):
         self.tunnels.admission.proven(sa)
         self._send_clear(sa, path, self._key_payloads(sa, public, own_nonce, path), data)
 
-    def _message_4(self, sa: IkeSa, chain: Chain, data: bytes, path: Path) -> None:
+    def _message_4(self, sa: IsakmpSa, chain: Chain, data: bytes, path: Path) -> None:
         peer, nonce = one(chain, KeyExchange).data, nonce_of(chain)
         self.read_vendor_ids(sa, chain)
         self.read_nat(sa, chain, sa.path)
@@ -123,7 +125,7 @@ class MainMode(Phase1):
         message, sa.iv = seal(sa.keys, sa.iv, header_of(sa, ExchangeType.MAIN), *push_chain(payloads))
         self.send(sa, sa.path, message, data, repeat=True)
 
-    def _authenticate(self, sa: IkeSa, header: Header, data: bytes, path: Path, expected: Event) -> None:
+    def _authenticate(self, sa: IsakmpSa, header: Header, data: bytes, path: Path, expected: Event) -> None:
         """Messages 5 and 6. What cannot be read changes nothing: anybody could have sent it."""
         number = 5 if expected is Event.RECEIVE_MM5 else 6
         if sa.keys is None:
@@ -154,7 +156,7 @@ class MainMode(Phase1):
             lambda text: self.refuse_identity(sa, header, path, text),
         )
 
-    def _authenticated(self, sa: IkeSa, iv: bytes, chain: Chain, data: bytes, path: Path, received: Event) -> None:
+    def _authenticated(self, sa: IsakmpSa, iv: bytes, chain: Chain, data: bytes, path: Path, received: Event) -> None:
         sa.iv = iv
         if received is Event.RECEIVE_MM5:
             if sa.keys is None:
@@ -166,18 +168,13 @@ class MainMode(Phase1):
             self.send(sa, path, message, data, repeat=False)
         self.finish(sa, sa.path if sa.initiator else path, chain.payloads, received)
 
-    def _key_payloads(self, sa: IkeSa, public: bytes, nonce: bytes, path: Path) -> list[Payload]:
+    def _key_payloads(self, sa: IsakmpSa, public: bytes, nonce: bytes, path: Path) -> list[Payload]:
         found: list[Payload] = [KeyExchange(public), Nonce(nonce)]
         if sa.policy:
             found += detection_payloads(sa, sa.policy.hash_row, path)
         return found
 
     def _send_clear(
-        self, sa: IkeSa, path: Path, payloads: list[Payload], request: bytes = b"", *, repeat: bool = False
+        self, sa: IsakmpSa, path: Path, payloads: list[Payload], request: bytes = b"", *, repeat: bool = False
     ) -> None:
         self.send(sa, path, push_message(header_of(sa, ExchangeType.MAIN), payloads), request, repeat=repeat)
-
-
-def unanswered(sa: IkeSa) -> bool:
-    """An initiator whose first message has had no answer: it can still be given up for the peer's own exchange."""
-    return sa.initiator and sa.state in (State.MM_NO_STATE, State.AG_NO_STATE)

@@ -11,16 +11,18 @@ from seikan.crypto.keys import derive_phase1, phase1_hash
 from seikan.crypto.prf import same
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
 from seikan.ike.effects import Path
+from seikan.ike.errors import AbandonExchange
 from seikan.ike.identity import read_identity
 from seikan.ike.nat import detect
 from seikan.ike.policy import choose, negotiable, own_offer, was_offered
 from seikan.ike.preshared import Key
-from seikan.ike.sa import IkeSa, Tunnel
+from seikan.ike.sa import Tunnel
 from seikan.ike.states import Event, Role, State
 from seikan.ike.v1.envelope import InvalidHash
+from seikan.ike.v1.sa import IsakmpSa
 from seikan.wire.constants import IKE_PORT, IdentityType, NotifyType
 from seikan.wire.errors import PayloadMalformed
-from seikan.wire.header import Header
+from seikan.wire.header import NO_COOKIE, Header
 from seikan.wire.message import Chain
 from seikan.wire.payloads import (
     HashPayload,
@@ -42,19 +44,10 @@ NONCE_OCTETS = 32
 NONCE_LIMITS = (8, 256)  # RFC 2409 section 5
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for the next message
 UDP = 17
-HEARD_LIFETIME = 30.0  # seconds, about as long as a NAT keeps an idle mapping
 TRIES_UNTIL_TOLD = 3  # 12 seconds after the first: not yet given up, but a person who waits should know
 REPEAT_KEPT = 60.0  # seconds in which the last request is answered again
 
 P = TypeVar("P")
-
-
-class AbandonExchange(Exception):
-    """This exchange cannot go on; the text is for the operator, `notify` for the peer."""
-
-    def __init__(self, text: str, notify: NotifyType = NotifyType.NO_PROPOSAL_CHOSEN) -> None:
-        super().__init__(text)
-        self.notify = notify
 
 
 def one(chain: Chain, kind: type[P]) -> P:
@@ -98,26 +91,24 @@ class Phase1:
 
     # -- beginning ---------------------------------------------------------------------------------------------------
 
-    def begin_initiator(self, tunnel: Tunnel, aggressive: bool) -> IkeSa | None:
+    def begin_initiator(self, tunnel: Tunnel, aggressive: bool) -> IsakmpSa | None:
         """A new SA with its key, or None and a stated error."""
-        core, settings = self.core, tunnel.settings
+        core = self.core
         if not negotiable(core.settings.policies):
             core.error(
                 tunnel, "IKMP_NO_POLICY", "no crypto isakmp policy with authentication pre-share, a cipher and a group"
             )
             return None
-        path = Path(settings.local, IKE_PORT, settings.remote, IKE_PORT)
-        for child in tunnel.usable():
-            path = child.path if child.udp_encapsulation else path
-        if tunnel.session is not None:
-            path = tunnel.session.path
+        path = tunnel.way()
         key = self.tunnels.peers.key_for(tunnel, path)
         if key is None:
             self.no_key(tunnel)
             return None
         if not self.tunnels.admission.admits_own(tunnel):
             return None
-        sa = IkeSa(tunnel, Role.INITIATOR, aggressive, path, core.new_cookie(), core.now, key=key)
+        sa = IsakmpSa(
+            tunnel, Role.INITIATOR, path, core.now, key=key, aggressive=aggressive, cookie_i=core.new_cookie()
+        )
         self.tunnels.add(sa)
         return sa
 
@@ -132,14 +123,22 @@ class Phase1:
             raise AbandonExchange("no pre-shared key for this peer", NotifyType.AUTHENTICATION_FAILED)
         return key
 
-    def begin_responder(self, tunnel: Tunnel, path: Path, cookie_i: bytes, aggressive: bool, key: Key) -> IkeSa:
+    def begin_responder(self, tunnel: Tunnel, path: Path, cookie_i: bytes, aggressive: bool, key: Key) -> IsakmpSa:
         """A new half-open SA; the caller has checked the limits and the proposal."""
         core = self.core
-        cookie_r = core.new_cookie()
-        sa = IkeSa(tunnel, Role.RESPONDER, aggressive, path, cookie_i, core.now, cookie_r=cookie_r, key=key)
+        sa = IsakmpSa(tunnel, Role.RESPONDER, path, core.now, key=key, aggressive=aggressive)
+        sa.cookie_i, sa.cookie_r = cookie_i, core.new_cookie()
         self.tunnels.add(sa)
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self.half_open_expired(sa))
         return sa
+
+    def rename(self, sa: IsakmpSa, cookie_r: bytes) -> None:
+        """The responder's cookie is known."""
+        if cookie_r == NO_COOKIE:
+            return
+        del self.core.ike_sas[sa.cookie_i, sa.cookie_r]
+        sa.cookie_r = cookie_r
+        self.core.ike_sas[sa.cookie_i, sa.cookie_r] = sa
 
     def no_key(self, tunnel: Tunnel) -> None:
         remote, profile = tunnel.settings.remote, tunnel.settings.isakmp_profile
@@ -149,31 +148,14 @@ class Phase1:
             text = f"isakmp profile {profile} does not exist (crypto isakmp profile {profile})"
         self.core.error(tunnel, "IKMP_NO_PRESHARED_KEY", text)
 
-    def half_open_expired(self, sa: IkeSa) -> None:
+    def half_open_expired(self, sa: IsakmpSa) -> None:
         self.core.counters["half_open_expired"] += 1
         self.core.debug("isakmp", "{}: peer {} did not go on, {}", sa.label, sa.path.remote, sa.state.value)
         self.tunnels.drop(sa)
         self.tunnels.evaluate(sa.tunnel)
 
-    def way(self, sa: IkeSa) -> Path:
-        """Where to repeat a message. A NAT has a mapping for the peer's port 4500 only, and an exchange may begin
-        there (RFC 3947 section 4): the first message goes in turn to where ESP was heard from. Nothing proves that the
-        peer is there, so it goes to the configured place first and does so again.
-        """
-        heard = sa.tunnel.heard
-        first = sa.state in (State.MM_NO_STATE, State.AG_NO_STATE)
-        if first and heard is not None and sa.retransmission.tries % 2 and self.core.now - heard[1] < HEARD_LIFETIME:
-            return heard[0]
-        return sa.path
-
     @staticmethod
-    def answered(sa: IkeSa, path: Path) -> None:
-        """The first answer tells which of the places that were tried is the peer's."""
-        if sa.tunnel.heard is not None and path == sa.tunnel.heard[0]:
-            sa.path = path
-
-    @staticmethod
-    def may_come_from(sa: IkeSa, path: Path) -> bool:
+    def may_come_from(sa: IsakmpSa, path: Path) -> bool:
         """Whether the message that completes phase 1 may come by `path`: only a peer behind a NAT is elsewhere."""
         if path == sa.path or not sa.nat or path.local != sa.path.local:
             return path == sa.path
@@ -181,7 +163,7 @@ class Phase1:
 
     # -- vendor IDs --------------------------------------------------------------------------------------------------
 
-    def vendor_ids(self, sa: IkeSa) -> list[Payload]:
+    def vendor_ids(self, sa: IsakmpSa) -> list[Payload]:
         """What we announce: as responder only the NAT traversal chosen."""
         settings = self.core.settings
         found: list[Payload] = []
@@ -193,7 +175,7 @@ class Phase1:
             found.append(VendorId(Vendor.FRAGMENTATION.value + FRAGMENTATION_CAPABILITIES))
         return found
 
-    def read_vendor_ids(self, sa: IkeSa, chain: Chain) -> None:
+    def read_vendor_ids(self, sa: IsakmpSa, chain: Chain) -> None:
         found = {recognize(payload.data) for payload in chain.payloads if isinstance(payload, VendorId)}
         sa.dpd = sa.dpd or Vendor.DPD in found
         sa.peer_ranks = sa.peer_ranks or Vendor.SEIKAN in found
@@ -201,7 +183,7 @@ class Phase1:
         if sa.nat_vendor is None and self.core.settings.nat_transparency:
             sa.nat_vendor = next((vendor for vendor in NAT_T_VENDORS if vendor in found), None)
 
-    def read_nat(self, sa: IkeSa, chain: Chain, path: Path) -> None:
+    def read_nat(self, sa: IsakmpSa, chain: Chain, path: Path) -> None:
         if sa.policy is None:
             return
         payloads = [payload for payload in chain.payloads if isinstance(payload, NatDetection)]
@@ -212,7 +194,7 @@ class Phase1:
 
     # -- keys and proofs ---------------------------------------------------------------------------------------------
 
-    def accept_choice(self, sa: IkeSa, payload: SaPayload) -> None:
+    def accept_choice(self, sa: IsakmpSa, payload: SaPayload) -> None:
         """As initiator: the responder's choice must be one transform that we offered."""
         policies = negotiable(self.core.settings.policies)
         choice = choose(policies, payload)
@@ -220,14 +202,14 @@ class Phase1:
             raise PayloadMalformed("the responder chose a proposal that was not offered")
         sa.policy, sa.lifetime = choice.policy, choice.lifetime
 
-    def make_key_pair(self, sa: IkeSa) -> bytes:
+    def make_key_pair(self, sa: IsakmpSa) -> bytes:
         group = sa.policy.group_row if sa.policy else None
         if group is None:
             raise PayloadMalformed("no group agreed")
         sa.key_pair = self.core.key_pair(group)
         return sa.key_pair.public
 
-    def derive(self, sa: IkeSa) -> None:
+    def derive(self, sa: IsakmpSa) -> None:
         """Everything phase 1 derives, once both public values and nonces are there."""
         policy = sa.policy
         encryption = policy.encryption_row if policy else None
@@ -248,7 +230,7 @@ class Phase1:
         )
         sa.iv = sa.keys.iv
 
-    def identity(self, sa: IkeSa) -> Identification:
+    def identity(self, sa: IsakmpSa) -> Identification:
         """Our phase 1 identity (RFC 2407 section 4.6.2); a floated exchange names no port (RFC 3947 section 4)."""
         settings, tunnel = self.core.settings, sa.tunnel.settings
         port = 0 if sa.nat else IKE_PORT
@@ -266,11 +248,11 @@ class Phase1:
         four = address.version == 4
         return Identification(IdentityType.IPV4_ADDR if four else IdentityType.IPV6_ADDR, UDP, port, address.packed)
 
-    def own_proof(self, sa: IkeSa, identity: Identification) -> HashPayload:
+    def own_proof(self, sa: IsakmpSa, identity: Identification) -> HashPayload:
         """HASH_I of an initiator, HASH_R of a responder."""
         return HashPayload(self._proof(sa, push_identification(identity), of_initiator=sa.initiator))
 
-    def check_proof(self, sa: IkeSa, chain: Chain, identity_body: bytes = b"") -> None:
+    def check_proof(self, sa: IsakmpSa, chain: Chain, identity_body: bytes = b"") -> None:
         """The peer's proof over its identity (`identity_body` where sent before); raises `InvalidHash`."""
         identity = None if identity_body else one(chain, Identification)
         body = identity_body or body_of(chain, Identification)
@@ -280,12 +262,12 @@ class Phase1:
             self.take_identity(sa, identity)
 
     @staticmethod
-    def take_identity(sa: IkeSa, identity: Identification) -> None:
+    def take_identity(sa: IsakmpSa, identity: Identification) -> None:
         """Who the peer says it is; nothing follows from it before it has proved its key."""
         sa.peer_identity, sa.identity = identity_text(identity), read_identity(identity)
 
     @staticmethod
-    def _proof(sa: IkeSa, identity: bytes, *, of_initiator: bool) -> bytes:
+    def _proof(sa: IsakmpSa, identity: bytes, *, of_initiator: bool) -> bytes:
         if sa.keys is None:
             raise InvalidHash("no keys yet")
         own, other = (0, 1) if of_initiator else (1, 0)
@@ -296,7 +278,7 @@ class Phase1:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, sa: IkeSa, path: Path, data: bytes, request: bytes = b"", *, repeat: bool) -> None:
+    def send(self, sa: IsakmpSa, path: Path, data: bytes, request: bytes = b"", *, repeat: bool) -> None:
         """Send the next message; `request` is what it answers, `repeat` arms the retransmission timer."""
         state = sa.retransmission
         state.sent, state.request, state.tries, state.answers = data, request, 0, 0
@@ -305,7 +287,7 @@ class Phase1:
         if repeat:
             self.core.retransmit(("retransmit", sa), 0, lambda: self.repeat(sa))
 
-    def repeat(self, sa: IkeSa) -> None:
+    def repeat(self, sa: IsakmpSa) -> None:
         """The retransmission timer: again, or give up after `MAX_TRIES`."""
         state = sa.retransmission
         if state.tries >= MAX_TRIES:
@@ -314,12 +296,12 @@ class Phase1:
         state.tries += 1
         self.core.counters["retransmissions"] += 1
         self.core.debug("isakmp", "{}: retransmitting phase 1 {} {}", sa.label, sa.state.value, state.tries)
-        self.core.send(sa, self.way(sa), state.sent)
+        self.core.send(sa, sa.way(self.core.now), state.sent)
         self.core.retransmit(("retransmit", sa), state.tries, lambda: self.repeat(sa))
         if state.tries == TRIES_UNTIL_TOLD and sa.initiator and not sa.tunnel.trouble.since(sa.created):
-            self.core.error(sa.tunnel, "IKMP_NO_ANSWER", self._silence(sa), vague=True)
+            self.core.error(sa.tunnel, "IKMP_NO_ANSWER", self._silence(sa), vague=True, kind=self._meaning(sa))
 
-    def answer_again(self, sa: IkeSa, path: Path) -> None:
+    def answer_again(self, sa: IsakmpSa, path: Path) -> None:
         """The peer repeated its last message: so do we, a bounded number of times."""
         state = sa.retransmission
         self.core.counters["duplicates"] += 1
@@ -327,7 +309,11 @@ class Phase1:
             state.answers += 1
             self.core.send(sa, path if not sa.established else sa.path, state.sent)
 
-    def _silence(self, sa: IkeSa) -> str:
+    @staticmethod
+    def _meaning(sa: IsakmpSa) -> str:
+        return "wrong-key" if sa.state is State.MM_KEY_EXCH else "no-answer"
+
+    def _silence(self, sa: IsakmpSa) -> str:
         """What it most likely means that the last message has no answer."""
         remote = sa.path.remote
         if sa.state is State.MM_KEY_EXCH:
@@ -337,7 +323,7 @@ class Phase1:
             )
         return f"peer {remote} does not answer ({self.name} mode, {sa.state.value})"
 
-    def give_up(self, sa: IkeSa) -> None:
+    def give_up(self, sa: IsakmpSa) -> None:
         remote = sa.path.remote
         text = self._silence(sa)
         self.tunnels.failed(sa.tunnel, text)
@@ -346,7 +332,7 @@ class Phase1:
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
-    def fail(self, sa: IkeSa, text: str, *, waited: bool = False) -> None:
+    def fail(self, sa: IsakmpSa, text: str, *, waited: bool = False) -> None:
         """The exchange is over without an SA; the tunnel tries again later, or soon where it has `waited` for it.
         A better explanation given before stays.
         """
@@ -359,7 +345,7 @@ class Phase1:
         core.log(6, "IKMP_MODE_FAILURE", f"Processing of {self.name} mode failed with peer at {sa.path.remote}")
         (self.tunnels.evaluate_soon if waited else self.tunnels.back_off)(tunnel)
 
-    def refused(self, sa: IkeSa, kind: int) -> None:
+    def refused(self, sa: IsakmpSa, kind: int) -> None:
         """An error notify in clear: nobody vouches for it, so it only explains a failure that may follow."""
         if kind == NotifyType.NO_PROPOSAL_CHOSEN and sa.state in (State.MM_NO_STATE, State.AG_NO_STATE):
             self.core.error(
@@ -378,12 +364,12 @@ class Phase1:
         elif sa.state is State.MM_KEY_EXCH and sa.initiator:
             self.wrong_key(sa, 5, f"the peer answered {notify_name(kind)}", vague=True)
 
-    def unreadable_answer(self, sa: IkeSa) -> None:
+    def unreadable_answer(self, sa: IsakmpSa) -> None:
         """Something encrypted came where message 6 is due, more than once: most likely an error under other keys."""
         if sa.initiator and sa.state is State.MM_KEY_EXCH and sa.retransmission.tries:
             self.wrong_key(sa, 5, "the peer answers with what cannot be read", vague=True)
 
-    def wrong_key(self, sa: IkeSa, message: int, evidence: str, *, vague: bool = False) -> None:
+    def wrong_key(self, sa: IsakmpSa, message: int, evidence: str, *, vague: bool = False) -> None:
         sa.undecryptable = True
         self.core.counters["authentication_failed"] += 1
         self.core.error(
@@ -393,13 +379,13 @@ class Phase1:
             vague=vague,
         )
 
-    def initial_contact(self, sa: IkeSa) -> list[Payload]:
+    def initial_contact(self, sa: IsakmpSa) -> list[Payload]:
         """INITIAL-CONTACT (RFC 2407 section 4.6.3.3) where this side has no other SA with the peer."""
         if not sa.initiator or sa.tunnel.children or any(other.established for other in sa.tunnel.ike_sas):
             return []
         return [Notification(1, sa.cookie_i + sa.cookie_r, NotifyType.INITIAL_CONTACT)]
 
-    def finish(self, sa: IkeSa, path: Path, payloads: Sequence[Payload], event: Event) -> None:
+    def finish(self, sa: IsakmpSa, path: Path, payloads: Sequence[Payload], event: Event) -> None:
         """The peer is authenticated and phase 1 complete."""
         core = self.core
         sa.advance(event)
@@ -419,14 +405,14 @@ class Phase1:
         )
         self.tunnels.established(sa, initial_contact=contact)
 
-    def refuse_identity(self, sa: IkeSa, header: Header, path: Path, text: str) -> None:
+    def refuse_identity(self, sa: IsakmpSa, header: Header, path: Path, text: str) -> None:
         """The peer of a tunnel has proved its key, but is none that the tunnel's isakmp profile matches."""
         core, tunnel = self.core, sa.tunnel
         core.counters["identity_refused"] += 1
         core.error(tunnel, "IKMP_IDENTITY", text)
         if sa.initiator:
             if not sa.aggressive:  # there it takes phase 1 for complete only with our next message
-                self.tunnels.informational.say_no(sa)
+                self.tunnels.v1.informational.say_no(sa)
             self.fail(sa, text)
             return
         core.send_error(header, path, NotifyType.AUTHENTICATION_FAILED)
@@ -434,7 +420,7 @@ class Phase1:
         self.tunnels.drop(sa)
         self.tunnels.back_off(tunnel)
 
-    def forget_answer(self, sa: IkeSa) -> None:
+    def forget_answer(self, sa: IsakmpSa) -> None:
         sa.retransmission.sent = sa.retransmission.request = b""
 
 

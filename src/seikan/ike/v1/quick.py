@@ -16,9 +16,10 @@ from seikan.crypto.prf import same
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
 from seikan.ike.dynamic import Postponed
 from seikan.ike.effects import Path, Usage
+from seikan.ike.errors import AbandonExchange
 from seikan.ike.flows import MAX_PAIRS_OF_FLOW
 from seikan.ike.policy import lifetimes
-from seikan.ike.sa import ChildSa, Flow, IkeSa, QuickExchange
+from seikan.ike.sa import ChildSa, Flow
 from seikan.ike.selectors import identifications
 from seikan.ike.settings import PhaseTwo
 from seikan.ike.states import Event, Role
@@ -39,7 +40,8 @@ from seikan.ike.transforms import (
     usable_sets,
 )
 from seikan.ike.v1.envelope import InvalidHash, check_hash, header_of, seal, seal_hashed, unseal
-from seikan.ike.v1.phase1 import NONCE_OCTETS, REPEAT_KEPT, AbandonExchange, nonce_of, one
+from seikan.ike.v1.phase1 import NONCE_OCTETS, REPEAT_KEPT, nonce_of, one
+from seikan.ike.v1.sa import IsakmpSa, QuickExchange
 from seikan.wire.buffer import Buffer
 from seikan.wire.constants import (
     GROUP_BY_NUMBER,
@@ -84,7 +86,7 @@ class QuickMode:
 
     # -- initiator ---------------------------------------------------------------------------------------------------
 
-    def start(self, sa: IkeSa, flow: Flow, selector: Selector) -> bool:
+    def start(self, sa: IsakmpSa, flow: Flow, selector: Selector) -> bool:
         """Send message 1 under `sa`; False, with a stated error, where there is nothing to propose."""
         core, phase_two = self.core, flow.settings.phase_two
         if (why := unusable(phase_two)) is not None:
@@ -114,7 +116,7 @@ class QuickMode:
         return True
 
     @staticmethod
-    def _original_addresses(sa: IkeSa, *, initiator: bool) -> list[Payload]:
+    def _original_addresses(sa: IsakmpSa, *, initiator: bool) -> list[Payload]:
         """NAT-OAi and NAT-OAr (RFC 3947 section 5.2): each side's own address, and the other's as it sees it."""
         pair = (sa.path.local, sa.path.remote) if initiator else (sa.path.remote, sa.path.local)
         return [NatOriginalAddress(address, sa.nat_draft) for address in pair]
@@ -158,7 +160,7 @@ class QuickMode:
 
     # -- responder ---------------------------------------------------------------------------------------------------
 
-    def respond(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
+    def respond(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
         """Message 1 under an established SA."""
         core = self.core
         if header.message_id in sa.finished:
@@ -191,7 +193,7 @@ class QuickMode:
             self._refuse(sa, chain, exchange, error)
 
     @staticmethod
-    def running(sa: IkeSa, role: Role) -> int:
+    def running(sa: IsakmpSa, role: Role) -> int:
         """How many quick modes are under way in which this side has `role`."""
         return sum(exchange.running and exchange.role is role for exchange in sa.quick.values())
 
@@ -233,7 +235,7 @@ class QuickMode:
         exchange.child = self._make_child(exchange, flow, choice, shared, *limits)
         self._install_inbound(exchange, exchange.child)
 
-    def _asked(self, sa: IkeSa, identities: list[Identification], offered: SaPayload) -> tuple[Flow, Selector]:
+    def _asked(self, sa: IsakmpSa, identities: list[Identification], offered: SaPayload) -> tuple[Flow, Selector]:
         """The flow that message 1 asks for, or a refusal that names both sides' selectors."""
         selector = self.tunnels.flows.asked(sa, identities, initiator=False)
         if selector is None:
@@ -251,7 +253,7 @@ class QuickMode:
             self._other_selectors(sa, identities, initiator=False)
         return flow, selector
 
-    def _other_selectors(self, sa: IkeSa, identities: list[Identification], *, initiator: bool) -> NoReturn:
+    def _other_selectors(self, sa: IsakmpSa, identities: list[Identification], *, initiator: bool) -> NoReturn:
         text = f"peer {sa.path.remote} asks for other traffic selectors than are configured here"
         self.core.counters["selectors_refused"] += 1
         rows = (self.tunnels.flows.mismatch(sa.tunnel, identities if initiator else identities[::-1]),)
@@ -274,7 +276,7 @@ class QuickMode:
 
     # -- both --------------------------------------------------------------------------------------------------------
 
-    def handle(self, sa: IkeSa, header: Header, data: bytes, path: Path) -> None:
+    def handle(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
         exchange = sa.quick.get(header.message_id)
         if exchange is None:
             self.respond(sa, header, data, path)
@@ -329,7 +331,7 @@ class QuickMode:
             raise AbandonExchange(str(error), NotifyType.INVALID_KEY_INFORMATION) from error
 
     @staticmethod
-    def _modes(sa: IkeSa, flow: Flow) -> Modes:
+    def _modes(sa: IsakmpSa, flow: Flow) -> Modes:
         return Modes(sa.nat, sa.nat_draft, flow.settings.transport)
 
     def _make_child(
@@ -409,7 +411,7 @@ class QuickMode:
         self._over(exchange)
         exchange.offered = exchange.key_pair = None
         exchange.nonces = (b"", b"")
-        self.tunnels.finish_message(exchange.ike_sa, exchange.message_id)
+        self.informational.finish_message(exchange.ike_sa, exchange.message_id)
         self.core.counters["quick_modes_completed"] += 1
         self.core.timers.set(("forget", exchange), self.core.now + REPEAT_KEPT, lambda: self._forget(exchange))
 
@@ -447,9 +449,9 @@ class QuickMode:
         self.core.send(sa, sa.path, state.sent)
         self.core.retransmit(("retransmit", exchange), state.tries, lambda: self._repeat(exchange))
 
-    def _refuse(self, sa: IkeSa, chain: Chain, exchange: QuickExchange, error: AbandonExchange | WireError) -> None:
+    def _refuse(self, sa: IsakmpSa, chain: Chain, exchange: QuickExchange, error: AbandonExchange | WireError) -> None:
         """Tell the authenticated peer why its message 1 was not accepted; the notify names it by the peer's SPI."""
-        self.tunnels.finish_message(sa, exchange.message_id)
+        self.informational.finish_message(sa, exchange.message_id)
         self.core.counters["quick_mode_refused"] += 1
         self.core.debug("ipsec", "{}: quick mode refused: {}", sa.label, error)
         self.discard(exchange)
@@ -461,7 +463,7 @@ class QuickMode:
         self.informational.notify(sa, error.notify, spi)
         self.tunnels.evaluate(sa.tunnel)
 
-    def _refuse_again(self, sa: IkeSa, message_id: int) -> None:
+    def _refuse_again(self, sa: IsakmpSa, message_id: int) -> None:
         """The peer repeats a message 1 that was refused: the notify was lost."""
         refusal = sa.refused.get(message_id)
         if refusal is not None and self.core.error_replies.allow((sa.path.remote, "refused"), self.core.now):
@@ -482,7 +484,7 @@ class QuickMode:
         if not waited:
             self.tunnels.evaluate(tunnel)
 
-    def refused(self, sa: IkeSa, kind: int, name: str, spi: bytes) -> bool:
+    def refused(self, sa: IsakmpSa, kind: int, name: str, spi: bytes) -> bool:
         """An authenticated error notify: it ends the quick mode it names, or the only one under way."""
         waiting = [exchange for exchange in sa.quick.values() if exchange.expects() is Event.RECEIVE_QM2]
         running = [exchange for exchange in sa.quick.values() if exchange.running]
@@ -515,7 +517,7 @@ class QuickMode:
         self.core.timers.cancel(("forget", exchange))
         exchange.ike_sa.quick.pop(exchange.message_id, None)
         self._over(exchange)
-        self.tunnels.finish_message(exchange.ike_sa, exchange.message_id)
+        self.informational.finish_message(exchange.ike_sa, exchange.message_id)
         if exchange.child is None:
             self.core.free_spi(exchange.inbound_spi)
         # The pair of an exchange that is over is the flow's, though its outbound side may still wait.

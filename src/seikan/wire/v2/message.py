@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seikan.wire.v2.bodies import (
     pull_authentication,
@@ -89,10 +89,15 @@ _PULL: dict[int, Callable[[Buffer], Payload]] = {
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Payloads in order, and each one's body as it came, which AUTH covers (RFC 7296 section 2.15)."""
+    """Payloads in order, and each one's body as it came, which AUTH covers (RFC 7296 section 2.15).
+
+    Those of an Encrypted payload have its `plaintext` too, and the type of the `first`: IntAuth covers them (RFC 9242).
+    """
 
     payloads: tuple[Payload, ...]
     bodies: tuple[bytes, ...]
+    first: int = Type.NONE
+    plaintext: bytes = b""
 
     def body_of(self, payload: Payload) -> bytes:
         """The octets behind the generic header of `payload`, which is one of this chain's."""
@@ -167,7 +172,8 @@ def _pull(first: int, buffer: Buffer, *, inside: bool) -> tuple[Chain, Encrypted
 
 def pull_payloads(first: int, data: bytes, start: int = 0, end: int | None = None) -> Chain:
     """Read payloads from `start` to `end`, the first of type `first`: what an Encrypted payload held."""
-    return _pull(first, Buffer(data, start, end), inside=True)[0]
+    chain = _pull(first, Buffer(data, start, end), inside=True)[0]
+    return replace(chain, first=first, plaintext=data[start:end])
 
 
 def pull_message(header: Header, data: bytes) -> tuple[Chain, Encrypted | None]:
@@ -179,13 +185,15 @@ def find_encrypted(header: Header, data: bytes) -> Encrypted | None:
     """The Encrypted payload alone, found without a look into what stands in clear before it."""
     buffer = Buffer(data, HEADER_OCTETS)
     kind = header.next_payload
-    while kind != Type.NONE:
-        following, _, body = _pull_generic(buffer, kind)
+    for _ in range(MAX_PAYLOADS + 1):
+        if kind == Type.NONE:
+            return None
+        following, _critical, body = _pull_generic(buffer, kind)
         if kind in (Type.SK, Type.SKF):
             buffer.finish()
             return _pull_encrypted(kind, following, body)
         kind = following
-    return None
+    raise InvalidSyntax(f"more than {MAX_PAYLOADS} payloads")
 
 
 def encode_payload(payload: Payload) -> tuple[int, bytes]:

@@ -1,0 +1,61 @@
+"""Schedules of IKEv2: what befalls two engines, drawn from a seed."""
+
+from __future__ import annotations
+
+from functools import partial
+from random import Random
+
+from seikan.config.model_ikev2 import Ikev2Dpd
+from seikan.ike.settings import EngineSettings
+
+from .ikev2 import CBC, GCM, ikev2_world, with_ikev2
+from .schedules import plan, soft
+from .world import Network, Side, World, with_tunnel
+
+
+def draw(seed: int) -> World:
+    """The world of `seed`, with its events already planned."""
+    source = Random(seed)
+    lossy = source.random() < 0.7
+    network = Network(
+        loss=source.choice((0.02, 0.1, 0.25)) if lossy else 0.0,
+        duplicate=source.choice((0.0, 0.1, 0.5)) if lossy else 0.0,
+        delay=source.choice(((0.001, 0.002), (0.01, 0.08), (0.0, 1.5))),
+    )
+    child, ike = source.choice((120, 200, 3600)), source.choice((60, 150, 86400))
+    dpd = source.choice((None, None, Ikev2Dpd(10, 2, source.random() < 0.5)))
+    pfs = source.choice((None, None, 14))
+    proposal = source.choice((CBC, GCM, GCM))
+    fragmentation = source.choice((0, 0, 0, 200))
+    cookie, window = source.choice((100, 100, 0)), source.choice((1, 5))
+
+    def change(base: EngineSettings) -> EngineSettings:
+        base = with_ikev2(
+            base,
+            proposals=(proposal,),
+            lifetime=ike,
+            dpd=dpd,
+            fragmentation=fragmentation,
+            cookie_challenge=cookie,
+            window=window,
+        )
+        return with_tunnel(base, lifetime_seconds=child, pfs_group=pfs)
+
+    world = ikev2_world(seed, network, nat=source.random() < 0.25, change=change)
+    plan(world, source, (partial(_renew, world, 0.0), partial(_renew, world, 0.0), partial(_renew, world, 0.05)))
+    return world
+
+
+def _renew(world: World, apart: float) -> None:
+    """Both sides rekey their IKE SA at the same time, and one of them its pair."""
+    for number, side in enumerate((world.a, world.b)):
+        world.at(world.now + apart * number, partial(_renew_ike, world, side))
+    world.at(world.now + world.random.choice((0.0, 0.01, 0.1)), partial(soft, world, world.a))
+
+
+def _renew_ike(world: World, side: Side) -> None:
+    if side.alive:
+        for sa in list(side.engine._core.established):
+            side.engine._core.now = world.now
+            side.engine._tunnels.soft_expired(sa)
+        side.drain()

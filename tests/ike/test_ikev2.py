@@ -1,0 +1,136 @@
+"""Two engines make IKE SAs and pairs by IKEv2, renew them and end them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from seikan.ike.engine import ClearTarget
+from seikan.ike.settings import EngineSettings
+from seikan.wire.constants import GROUP_BY_NUMBER
+from seikan.wire.secret import Secret
+
+from .pair.ikev2 import CBC, GCM, PEER, ikev2_world, with_ikev2
+from .pair.world import TUNNEL, World, with_tunnel
+
+
+def up(world: World, seconds: float = 10.0) -> World:
+    world.a.initiate()
+    world.b.initiate()
+    world.run(seconds)
+    return world
+
+
+def count(world: World, name: str) -> int:
+    return sum(side.engine.status(world.now).counters.get(name, 0) for side in (world.a, world.b))
+
+
+@pytest.mark.parametrize("proposal", [CBC, GCM])
+def test_a_tunnel_comes_up_with_one_ike_sa_and_one_pair(proposal: object) -> None:
+    world = up(ikev2_world(1, change=lambda base: with_ikev2(base, proposals=(proposal,))))
+    world.assert_converged()
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    assert (sa.local_authentication, sa.remote_authentication) == ("PSK", "PSK")
+    assert sa.peer_identity == str(world.b.address)
+    assert sa.child_spis == ((next(iter(world.a.plane.inbound)), next(iter(world.a.plane.outbound))),)
+    assert "%IKEV2-5-SA_UP: SA UP" in world.a.logs
+    world.assert_nothing_left()
+
+
+def test_one_side_alone_begins() -> None:
+    world = ikev2_world(2)
+    world.b.engine.initiate(TUNNEL, world.now)
+    world.b.drain()
+    world.a.initiate()
+    world.run(10.0)
+    world.assert_converged()
+
+
+def test_behind_a_nat_both_float_to_port_4500() -> None:
+    world = up(ikev2_world(3, nat=True), 20.0)
+    world.assert_converged()
+    (sa,) = world.b.engine.status(world.now).ikev2_sas
+    assert sa.local_port == 4500
+    assert sa.nat_remote
+    assert all(row.udp_encapsulation for row in world.b.plane.sas())
+
+
+def test_a_rekeyed_pair_takes_over_without_a_gap() -> None:
+    world = up(ikev2_world(4, change=lambda base: with_tunnel(with_ikev2(base), lifetime_seconds=120)))
+    world.traffic(0.05, world.now + 600.0)
+    world.run(600.0)
+    world.assert_converged()
+    assert world.lost_at_peer == []
+    assert world.a.ups == world.b.ups == 1
+    assert count(world, "child_sas_installed") >= 8
+    assert count(world, "ikev2_sas_established") == 2
+
+
+def test_a_rekeyed_ike_sa_takes_its_pairs_along() -> None:
+    world = up(ikev2_world(5, change=lambda base: with_ikev2(base, lifetime=120)))
+    before = set(world.a.plane.inbound)
+    world.traffic(0.1, world.now + 600.0)
+    world.run(600.0)
+    world.assert_converged()
+    assert set(world.a.plane.inbound) == before
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    assert sa.rekeys >= 4
+    assert sa.active is not None
+    assert sa.active > 590.0
+    assert world.lost_at_peer == []
+    assert count(world, "ikev2_sas_established") == 2
+
+
+def test_with_perfect_forward_secrecy() -> None:
+    def change(base: EngineSettings) -> EngineSettings:
+        return with_tunnel(with_ikev2(base), lifetime_seconds=120, pfs_group=19)
+
+    world = up(ikev2_world(6, change=change))
+    world.run(300.0)
+    world.assert_converged()
+    rows = [row for tunnel in world.a.engine.status(world.now).tunnels for row in tunnel.sas]
+    assert {row.pfs_group for row in rows} == {19}
+
+
+def test_different_keys_are_told_at_both_ends() -> None:
+    other = replace(PEER, local_key=Secret(b"other"), remote_key=Secret(b"other"))
+    world = up(ikev2_world(7, change_b=lambda base: with_ikev2(base, peers=(other,))))
+    assert not world.a.up
+    errors = [str(side.engine.status(world.now).tunnels[0].last_error) for side in (world.a, world.b)]
+    assert any("differs from the peer's" in text for text in errors), errors
+
+
+def test_another_group_is_agreed_by_invalid_ke_payload() -> None:
+    first = replace(GCM, groups=(GROUP_BY_NUMBER[14], GROUP_BY_NUMBER[19]))
+    world = ikev2_world(8, change=lambda base: with_ikev2(base, proposals=(first,)), change_b=with_ikev2)
+    world.a.initiate()
+    world.b.engine.initiate(TUNNEL, world.now)
+    world.run(10.0)
+    world.assert_converged()
+
+
+def test_a_cookie_is_asked_for_and_given() -> None:
+    world = up(ikev2_world(9, change=lambda base: with_ikev2(base, cookie_challenge=0)))
+    world.assert_converged()
+    assert count(world, "ikev2_cookies_sent") >= 1
+    assert count(world, "ikev2_cookies_accepted") >= 1
+
+
+@pytest.mark.parametrize("target", list(ClearTarget))
+def test_cleared_security_associations_come_back(target: ClearTarget) -> None:
+    world = up(ikev2_world(10))
+    assert world.a.engine.clear(target, world.now) >= 1
+    world.a.drain()
+    world.run(20.0)
+    world.assert_converged()
+
+
+def test_a_restarted_peer_is_up_again_without_going_down() -> None:
+    world = up(ikev2_world(11))
+    world.b.crash()
+    world.restart(world.b)
+    world.run(20.0)
+    world.assert_converged()
+    assert world.a.downs == 0
+    world.assert_nothing_left()
