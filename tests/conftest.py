@@ -19,6 +19,8 @@ import pytest
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+pytest_plugins = ("tests.interop.report",)
+
 REQUIRED = os.environ.get("SEIKAN_REQUIRE_TOOLS", "") not in ("", "0")
 _SYSTEM_PATHS = ("/usr/sbin", "/sbin", "/usr/lib/frr", "/usr/lib/ipsec", "/usr/libexec/ipsec")
 
