@@ -37,8 +37,16 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("peer", metavar="PEER", help="its address, the interface of its tunnel, or its identity")
     explain.add_argument("--name", default=DEFAULT_NAME, help="the router's name (default: %(default)s)")
 
-    check = commands.add_parser("check", help="read a configuration and say what is wrong with it")
-    check.add_argument("config", type=Path, metavar="CONFIG")
+    check = commands.add_parser(
+        "check",
+        help="say what is wrong with a configuration, or whether two will work together",
+        description="One file: everything that is wrong with it. Two files: whether IKE, IPsec, MTU and OSPF will come "
+        "up between the two routers, and if not, why, with the lines to paste at either end.",
+        epilog="Exit status: 0 nothing is wrong, 1 an error, or something between the two will not come up, 2 wrong "
+        "use, or one of two files is wrong by itself.",
+    )
+    check.add_argument("config", type=Path, metavar="FILE")
+    check.add_argument("other", type=Path, metavar="OTHER", nargs="?", help="the other end's configuration")
     check.add_argument("--strict", action="store_true", help="unknown lines are errors")
 
     migrate = commands.add_parser("migrate", help="turn crypto maps into virtual tunnel interfaces")
@@ -96,8 +104,10 @@ def main(arguments: list[str] | None = None) -> int:
 
         return execute(options.name, f"explain {options.peer}")
     if options.command == "check":
-        from seikan.daemon.check import check
+        from seikan.daemon.check import check, check_pair
 
+        if options.other is not None:
+            return check_pair(options.config, options.other, strict=options.strict)
         return check(options.config, strict=options.strict)
     if options.command == "migrate":
         from seikan.daemon.migrate import Files, migrate

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from seikan.config.grammar import Command, LineError
-from seikan.config.handlers import ConfigError, Do, Leave, Refused
+from seikan.config.handlers import ConfigError, Leave, Refused
 from seikan.config.model import Config
 from seikan.config.modes import CONFIG, STORED
 from seikan.config.session import SECTIONS, TABLE, ModeContext, apply_line
@@ -147,7 +147,7 @@ _OPENING_LINES = (
     "ip access-list standard A",
     "ip access-list extended A",
 )
-EDITING = tuple(command for command in TABLE.commands if not isinstance(command.handler, Do | Leave | Refused))
+EDITING = tuple(command for command in TABLE.commands if not isinstance(command.handler, Leave | Refused))
 _BY_MODE: dict[str, list[Command]] = {}
 for _command in EDITING:
     _BY_MODE.setdefault(_command.mode, []).append(_command)

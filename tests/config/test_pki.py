@@ -1,4 +1,4 @@
-"""Trustpoints, certificates in hexadecimal, certificate maps, and the lines that are carried out once."""
+"""Trustpoints, certificates in hexadecimal, and certificate maps."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import pytest
 from tests.config.samples import opened
 from tests.config.typed import type_lines
 
-from seikan.cli.requests import Apply, Perform, Reply
+from seikan.cli.requests import Apply, Reply
 from seikan.cli.session import Session
 from seikan.cli.shell import Wants
 from seikan.config.grammar import LineError
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import CertificateCriterion, ChainCertificate, Trustpoint
-from seikan.config.once import AuthenticateTrustpoint, GenerateKey, ImportCredentials, ZeroizeKey
 from seikan.config.parse import Severity, parse
 from seikan.config.render import render
-from seikan.config.session import TABLE, ModeContext, apply_line
-from seikan.wire.secret import Secret
+from seikan.config.session import TABLE, apply_line
 
 OCTETS = bytes.fromhex("30820216") + bytes(range(70))
 BLOCK = """\
@@ -183,9 +181,9 @@ def test_lines_of_a_trustpoint(typed: tuple[str, ...], left: Trustpoint) -> None
         (("no crypto pki certificate map M 20",), "crypto pki certificate map M 20 is not configured"),
         (("no crypto pki trustpoint T",), "crypto pki trustpoint T is not configured"),
         (("crypto pki certificate chain T", " certificate ca 01 zz"), "the certificate's end is missing"),
-        (("crypto key generate rsa modulus 1024",), "type modulus 2048"),
-        (("crypto pki enroll T",), "import them"),
-        (("crypto ca enroll T",), "import them"),
+        (("crypto key generate rsa modulus 1024",), "at the router"),
+        (("crypto pki enroll T",), "at the router"),
+        (("crypto ca enroll T",), "at the router"),
     ],
 )
 def test_refusals_say_why(lines: tuple[str, ...], text: str) -> None:
@@ -197,7 +195,7 @@ def test_help() -> None:
     def listed(mode: str, line: str) -> list[str]:
         return [row.word for row in TABLE.completions(mode, line)]
 
-    assert {"authenticate", "certificate", "import", "trustpoint"} < set(listed("config", "crypto pki "))
+    assert {"certificate", "trustpoint"} < set(listed("config", "crypto pki "))
     assert listed("config", "crypto pki certificate ") == ["chain", "map"]
     assert listed("ca-trustpoint", "revocation-check ") == ["crl", "none", "ocsp"]
     assert "co" in listed("ca-certificate-map", "subject-name ")
@@ -205,51 +203,6 @@ def test_help() -> None:
     with pytest.raises(LineError) as raised:
         opened(("crypto pki trustpoint T", "revocation-check never"))
     assert raised.value.expected == ("crl", "none", "ocsp")
-
-
-# --- what is carried out once ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "once"),
-    [
-        ("crypto key generate rsa", GenerateKey("rsa", 2048)),
-        (
-            "crypto key gen rsa general-keys label R1 modulus 4096 exportable",
-            GenerateKey("rsa", 4096, "R1", exportable=True),
-        ),
-        ("crypto key generate ec keysize 384 label E1", GenerateKey("ec", 384, "E1")),
-        ("crypto key generate ed25519", GenerateKey("ed25519", 0)),
-        ("crypto key zeroize rsa", ZeroizeKey("rsa")),
-        ("crypto key zeroize ec E1", ZeroizeKey("ec", "E1")),
-        (
-            "crypto pki import CA pkcs12 /root/r1.p12 password hunter2",
-            ImportCredentials("CA", "pkcs12", "/root/r1.p12", Secret(b"hunter2")),
-        ),
-        ("crypto pki import CA pem terminal", ImportCredentials("CA", "pem")),
-        ("crypto ca import CA certificate", ImportCredentials("CA", "certificate")),
-        ("crypto pki authenticate CA", AuthenticateTrustpoint("CA")),
-    ],
-)
-def test_what_a_line_asks_for(line: str, once: object) -> None:
-    config = parse("hostname R1\n").config
-    result = apply_line(config, ModeContext(), line)
-    assert result.once == once
-    assert result.config is config
-    assert "hunter2" not in repr(result.once)
-    # In a file it is no more than a note.
-    parsed = parse(f"hostname R1\n{line}\n")
-    assert parsed.config == config
-    (problem,) = parsed.problems
-    assert problem.severity is Severity.WARNING
-    assert "not from a file" in problem.text
-    assert "hunter2" not in problem.text
-
-
-def _session() -> Session:
-    session = Session(Config)
-    session.feed("configure terminal")
-    return session
 
 
 def test_a_certificate_is_typed() -> None:
@@ -269,31 +222,3 @@ def test_a_certificate_is_typed() -> None:
     refused = session.feed("quit")
     assert isinstance(refused, Reply)
     assert "octets of the certificate are missing" in refused.lines[0]
-
-
-def test_what_is_imported_is_typed() -> None:
-    session = _session()
-    reply = session.feed("crypto pki import CA pem terminal password x")
-    assert isinstance(reply, Reply)
-    assert "quit" in reply.lines[-1]
-    session.feed("-----BEGIN RSA PRIVATE KEY-----")
-    session.feed("")  # an encrypted key has a blank line behind its header
-    session.feed("QUJD")
-    request = session.feed("quit")
-    text = Secret(b"-----BEGIN RSA PRIVATE KEY-----\n\nQUJD")
-    assert isinstance(request, Perform)
-    assert request.once == ImportCredentials("CA", "pem", None, Secret(b"x"), text)
-    assert "QUJD" not in repr(request)
-    assert "password x" not in repr(request)
-    session.feed("crypto pki authenticate CA")
-    session.feed("QUJD")
-    ended = session.feed("")
-    assert isinstance(ended, Perform)
-    assert ended.once == AuthenticateTrustpoint("CA", Secret(b"QUJD"))
-    from_file = session.feed("crypto pki import CA pkcs12 /root/a.p12")
-    assert isinstance(from_file, Perform)
-    assert from_file.once == ImportCredentials("CA", "pkcs12", "/root/a.p12")
-    given_up = session.feed("crypto pki authenticate CA")
-    assert isinstance(given_up, Reply)
-    session.cancel()
-    assert session.wants is Wants.COMMAND

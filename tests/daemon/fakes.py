@@ -211,7 +211,7 @@ class FakeFrr:
     def available(self) -> bool:
         return True
 
-    async def addresses(self) -> dict[str, set[IPv4Interface]]:
+    async def known_addresses(self) -> dict[str, set[IPv4Interface]]:
         return self.known()
 
 
@@ -255,7 +255,7 @@ class FakeSockets:
 _QUESTIONS = frozenset(
     {
         *("addresses_set", "carrier", "sas", "poll", "fileno", "tunnel_counters", "policy_counters", "sa_counters"),
-        *("drops", "counters"),
+        *("drops", "counters", "known_addresses", "announce_address"),
     }
 )
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.interop.control import execute
+from tests.interop.control import daemon_program, execute
 from tests.interop.network import Host, Network, network
 
 from seikan.lab import daemons
@@ -52,7 +52,10 @@ router ospf 1
 
 @dataclass(slots=True)
 class Router:
-    """One daemon; `text` is its startup configuration until it is started, then the file's."""
+    """One daemon; `text` is its startup configuration until it is started, then the file's.
+
+    Where `speed` is not 1, its clock and its timers run so many times as fast.
+    """
 
     host: Host
     directory: Path
@@ -61,6 +64,7 @@ class Router:
     gateway: str
     peer: str
     text: str = ""
+    speed: float = 1.0
     daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -85,7 +89,8 @@ class Router:
         if not self.startup.exists():
             self.startup.touch(mode=0o600)
             self.startup.write_text(self.text)
-        self.daemon = daemons.launch(self.name, self.startup, self.name, self.host.runtime, limit)
+        program = daemon_program(self.speed)
+        self.daemon = daemons.launch(self.name, self.startup, self.name, self.host.runtime, limit, program)
 
     def start_without(self, *hidden: str) -> None:
         """Start it where these directories are empty; `uncover` shows them again."""

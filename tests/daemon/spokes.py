@@ -96,6 +96,7 @@ class Ground:
     directory: Path
     provider: Host
     hub: Router
+    speed: float = 1.0
     spokes: dict[str, Router] = field(default_factory=dict)
 
     # building
@@ -108,7 +109,9 @@ class Ground:
             gateway = self._behind_nat(name) if place.address == PRIVATE else self.provider
             cable(self.net, host, "eth0", gateway, f"to-{name}")
             gateway.ip("address", "add", f"{place.gateway}/24", "dev", f"to-{name}")
-            self.spokes[name] = Router(host, self.directory / name, place.loopback, place.address, place.gateway, HUB)
+            self.spokes[name] = Router(
+                host, self.directory / name, place.loopback, place.address, place.gateway, HUB, speed=self.speed
+            )
         return self.spokes[name]
 
     def _behind_nat(self, name: str) -> Host:
@@ -184,12 +187,13 @@ def masquerade(host: Host, how: str = "masquerade") -> None:
 
 
 @contextmanager
-def ground(directory: Path) -> Iterator[Ground]:
-    """The provider and the hub's place; the hub is not started."""
+def ground(directory: Path, speed: float = 1.0) -> Iterator[Ground]:
+    """The provider and the hub's place; the hub is not started. `speed` is that of all daemons."""
     with network() as net:
         hub, provider = net.host("hub"), net.host("pr")
         cable(net, hub, "eth0", provider, "to-hub")
         provider.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         provider.ip("address", "add", "10.1.12.2/24", "dev", "to-hub")
         provider.ip("address", "add", "10.1.55.2/24", "dev", "to-hub")
-        yield Ground(net, directory, provider, Router(hub, directory / "hub", "1.1.1.1", HUB, "10.1.12.2", ""))
+        router = Router(hub, directory / "hub", "1.1.1.1", HUB, "10.1.12.2", "", speed=speed)
+        yield Ground(net, directory, provider, router, speed)

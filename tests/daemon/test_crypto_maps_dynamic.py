@@ -10,6 +10,7 @@ from tests.daemon.map_sites import MapSites, access, encapsulated, entry, map_si
 from tests.daemon.routers import KEY, type_lines, until
 
 pytestmark = pytest.mark.netns
+SPEED = 3.0  # of all clocks: dead peer detection takes 20 seconds
 HUB = """\
 crypto isakmp keepalive 10 2 periodic
 crypto dynamic-map SITES 10
@@ -27,6 +28,8 @@ def made(tmp_path: Path) -> Iterator[MapSites]:
             sites.lan(role)
         sites.third()
         sites.lan("r4")
+        for router in sites.routers.values():
+            router.speed = SPEED
         yield sites
 
 

@@ -10,6 +10,7 @@ from tests.daemon.map_sites import MapSites, access, entry, idents, map_sites, o
 from tests.daemon.routers import Router, type_lines, until
 
 pytestmark = pytest.mark.netns
+SPEED = 4.0  # of all clocks: a peer that is silent from the start is given up after 80 seconds
 DPD = "crypto isakmp keepalive 10 2 periodic\n"
 
 
@@ -23,6 +24,8 @@ def with_standby(made: MapSites, *r1: str, default: str = "") -> None:
     """R1 reaches 10.30.0.0/16 by R3 or R4, which are both routers of that site and share its address 10.30.0.1."""
     made.lan("r1")
     made.third()
+    for router in made.routers.values():
+        router.speed = SPEED
     made.configure(
         "r1",
         DPD,

@@ -13,11 +13,12 @@ from tests.daemon.routers import Router, type_lines, until
 from tests.daemon.spokes import NAMED, OUTSIDE, Ground, ground, masquerade
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
+SPEED = 3.0  # of all clocks: dead peer detection takes 20 seconds
 
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Ground]:
-    with ground(tmp_path) as made:
+    with ground(tmp_path, SPEED) as made:
         yield made
 
 

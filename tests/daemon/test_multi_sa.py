@@ -21,6 +21,7 @@ interface Tunnel0
  tunnel protection ipsec profile P
  tunnel protection ipsec policy ipv4 VPN
 ip route {net} 255.255.0.0 Tunnel0
+ip route {net} 255.255.0.0 Null0 250
 """
 
 
@@ -45,9 +46,9 @@ def edit(router: Router, *lines: str) -> None:
 
 
 def test_from_a_pair_for_each_line_to_one_for_all_nothing_leaves_in_clear(made: MapSites) -> None:
+    """R3's tunnel is down from the first edit to the second; the routes to Null0 are as a migration writes them."""
     h1 = made.hosts["r1"]
     until(lambda: h1.answers("10.30.1.10"), what=made.logs)
-    before = made.clear_packets()  # of the time before the first pair, which no tunnel was up for
     stream = h1.start("ping", "-n", "-q", "-i", "0.02", "-W", "1", "10.30.1.10")
     edit(made.r1, "interface Tunnel0", "no tunnel protection ipsec policy ipv4 VPN")
     assert made.r1.tunnel_up()
@@ -56,7 +57,7 @@ def test_from_a_pair_for_each_line_to_one_for_all_nothing_leaves_in_clear(made: 
     assert "0.0.0.0/0.0.0.0/0/0" in encapsulated(made.r1)
     stream.terminate()
     stream.wait(10)
-    assert made.clear_packets() == before
+    assert made.clear_packets() == 0, made.logs()
     assert made.r1.log().count("Interface Tunnel0, changed state to down") == 1  # when it was made
 
 

@@ -116,6 +116,13 @@ EXPECTED: dict[str, tuple[str, dict[str, str]]] = {
         "the authority has revoked the peer's certificate cn=b",
         {"ios-peer": "crypto pki enroll <trustpoint>"},
     ),
+    "revocation-unknown": ("revocation-check", {"ios": " revocation-check crl none"}),
+    "certificate-unusable": ("replaced by one that IKE can use", {"ios-peer": "crypto pki enroll <trustpoint>"}),
+    "wrong-certificate": (
+        "what the peer calls itself (c.example.org) has to be in subjectAltName of its certificate cn=b",
+        {"ios-peer": " identity local dn", "swanctl-peer": 'id = "cn=b"'},
+    ),
+    "wrong-signature": ("the private key of the certificate cn=b", {"swanctl-peer": "auth = pubkey"}),
     "no-certificate": ("the peer has to show a certificate", {"swanctl-peer": "send_cert = always"}),
     "authentication-method": (
         "authentication local",

@@ -1,12 +1,22 @@
-"""One command at a running router, as `seikan exec` asks it: from this process, because tests ask often."""
+"""Starting a router, and asking it as `seikan exec` does: from this process, because tests ask often."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from tests.interop import fast
+
+from seikan.lab import daemons
 from seikan.system.control import FrameKind, Hello, read_frame
 from seikan.system.store import CONTROL_SOCKET
+
+
+def daemon_program(speed: float = 1.0) -> Sequence[str]:
+    """The daemon's program; where `speed` is not 1, one whose clock and timers run so many times as fast."""
+    return daemons.PROGRAM if speed == 1 else (sys.executable, fast.__file__, str(speed))
 
 
 def execute(runtime: Path, name: str, line: str, *, check: bool = True, limit: float = 60.0) -> str:

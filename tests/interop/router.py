@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.interop.control import execute
+from tests.interop.control import daemon_program, execute
 from tests.interop.network import Site
 
 from seikan.lab import daemons, proof
@@ -83,7 +83,8 @@ TRIPLE_DES = Suite("3des-g5", "3des", "sha", "5", "esp-aes esp-sha-hmac", "3des-
 class Seikan:
     """One daemon for one site; `peer` is the address of the other, `route` the inner address behind it.
 
-    `text` is a whole configuration of its own instead of the VTI between two sites.
+    `text` is a whole configuration of its own instead of the VTI between two sites. Where `speed` is not 1, its clock
+    and its timers run so many times as fast, and the peer's do not.
     """
 
     site: Site
@@ -97,6 +98,7 @@ class Seikan:
     profile: tuple[str, ...] = ()
     tunnel: tuple[str, ...] = ()
     text: str = ""
+    speed: float = 1.0
     _daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -128,7 +130,8 @@ class Seikan:
         if not path.exists():
             path.touch(mode=0o600)
             path.write_text(self.config)
-        self._daemon = daemons.launch(self.site.host.name, path, self.name, self.site.host.runtime, limit)
+        program = daemon_program(self.speed)
+        self._daemon = daemons.launch(self.site.host.name, path, self.name, self.site.host.runtime, limit, program)
 
     @property
     def pid(self) -> int:

@@ -146,7 +146,7 @@ def test_an_unnumbered_tunnel_from_down_to_full_and_back(routers: tuple[Router, 
     assert "10.1.12.1/32" not in routes  # the borrowed address is no network of the tunnel
     assert "10.1.12.2/32" not in routes  # nor does its lender's peer announce it
 
-    known = one.namespace.run(one.frr.addresses())
+    known = one.namespace.run(one.frr.known_addresses())
     assert known["Tunnel0"] == {IPv4Interface("10.1.12.1/32")}
     assert known["eth0"] == {IPv4Interface("10.1.12.1/24")}
 

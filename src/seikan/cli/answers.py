@@ -29,12 +29,13 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Question:
     """Ask before going on: `answer` takes the line. `unattended` is the answer where nobody is
-    there to ask; None where there is no such answer."""
+    there to ask; None where there is no such answer. The lines `before` are printed in front of it."""
 
     prompt: str
     answer: Callable[[str], Answer]
     wants: Wants = Wants.ANSWER
     unattended: str | None = ""
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,36 @@ class ExecCommand:
     user: bool = False
     negatable: bool = False
     hidden: bool = False
+
+
+_LONGEST_PASTE = 2000  # lines
+
+
+def paste(before: tuple[str, ...], then: Callable[[str], Answer], *, blank_ends: bool) -> Question:
+    """Ask for lines until one that says `quit`, or with `blank_ends` an empty one behind others."""
+    lines: list[str] = []
+
+    def more(line: str) -> Answer:
+        word = line.strip()
+        if word.lower() == "quit" or (blank_ends and not word and lines):
+            return then("\n".join(lines))
+        if word:
+            lines.append(line)
+        if len(lines) > _LONGEST_PASTE:
+            return Reply((f"% That is more than {_LONGEST_PASTE} lines: nothing was done",), failed=True)
+        return Question("", more, Wants.TEXT, None)
+
+    return Question("", more, Wants.TEXT, None, before)
+
+
+def yes_or_no(prompt: str, request: Request, otherwise: Answer, before: tuple[str, ...] = ()) -> Question:
+    """Only a whole `yes`, or the beginning of one, means yes. Nobody there means nothing."""
+
+    def answer(line: str) -> Answer:
+        word = line.strip().lower()
+        return request if word and "yes".startswith(word) else otherwise
+
+    return Question(prompt, answer, unattended=None, before=before)
 
 
 def always(answer: Answer) -> Handler:

@@ -19,6 +19,7 @@ from seikan.cli.answers import (
     confirm,
 )
 from seikan.cli.clear import CLEAR_COMMANDS
+from seikan.cli.pki import PKI_COMMANDS
 from seikan.cli.requests import (
     KEYLOG,
     Close,
@@ -282,6 +283,7 @@ EXEC_COMMANDS: tuple[ExecCommand, ...] = (
         user=True,
     ),
     *CLEAR_COMMANDS,
+    *PKI_COMMANDS,
     *(
         ExecCommand(
             f"debug {_DEBUG_WORDS[topic]}",
@@ -348,4 +350,5 @@ def _command(row: ExecCommand) -> Command:
 
 
 PRIVILEGED_TABLE = Table(_command(row) for row in EXEC_COMMANDS)
+ACTION_TABLE = Table(_command(row) for row in PKI_COMMANDS)  # those that are typed in configuration mode, too
 USER_TABLE = Table(_command(row) for row in EXEC_COMMANDS if row.user)

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from seikan.cli.status import Need, Status
 from seikan.config.model import Config
-from seikan.config.once import Once
+from seikan.wire.secret import Secret
 
 Address = IPv4Address | IPv6Address
 Lines = Iterable[str]
@@ -46,14 +46,6 @@ class Apply:
     candidate: Config
     line: str = field(repr=False)
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Perform:
-    """A line of configuration mode that is carried out once: `crypto key …`, `crypto pki import …`."""
-
-    once: Once
-    line: str = field(repr=False)
 
 
 class Location(Enum):
@@ -147,6 +139,50 @@ class Debug:
 
 
 @dataclass(frozen=True, slots=True)
+class GenerateKey:
+    """`crypto key generate rsa|ec`: `kind` is one of the two; without a label it is called as the router."""
+
+    kind: str
+    bits: int
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroizeKey:
+    """`crypto key zeroize rsa|ec [LABEL]`: without a label all of that kind."""
+
+    kind: str
+    label: str | None = None
+
+
+class PkiKind(Enum):
+    """What is imported, or done with a trustpoint."""
+
+    PKCS12 = "pkcs12"
+    PEM = "pem"
+    CERTIFICATE = "certificate"
+    CRL = "crl"
+    AUTHENTICATE = "authenticate"
+    ENROLL = "enroll"
+    CRL_REQUEST = "crl request"
+
+
+@dataclass(frozen=True, slots=True)
+class Pki:
+    """`crypto pki import|authenticate|enroll|crl`: of `file` as a user names it, or of what was pasted.
+
+    An authority's certificate is `accepted` once its fingerprints have been seen. What is pasted may hold a key.
+    """
+
+    kind: PkiKind
+    trustpoint: str
+    file: str | None = None
+    text: Secret = field(default=Secret(b""), repr=False)
+    password: Secret | None = None
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Monitor:
     """`terminal [no] monitor`: log lines to this terminal."""
 
@@ -166,10 +202,12 @@ class Close:
 
 
 Request = (
-    Reply
+    GenerateKey
+    | ZeroizeKey
+    | Pki
+    | Reply
     | Show
     | Apply
-    | Perform
     | Copy
     | EraseStartup
     | Ping

@@ -25,18 +25,17 @@ from seikan.cli.answers import (
     View,
 )
 from seikan.cli.editor import NARROWEST, cells
-from seikan.cli.exec import PRIVILEGED_TABLE, USER_TABLE
+from seikan.cli.exec import ACTION_TABLE, PRIVILEGED_TABLE, USER_TABLE
 from seikan.cli.modifiers import ModifierError, compile_modifier
-from seikan.cli.requests import Apply, ConfigureEnd, Perform, Reply, Request, Show
+from seikan.cli.requests import Apply, ConfigureEnd, Reply, Request, Show
 from seikan.cli.shell import Wants
 from seikan.config.commands.pki import END as END_OF_CERTIFICATE
 from seikan.config.commands.pki import begins_certificate
 from seikan.config.commands.system import split_delimiter
-from seikan.config.grammar import END, Completion, Kind, LineError, Table
+from seikan.config.grammar import END, Completion, Kind, LineError, Match, Table
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config
 from seikan.config.modes import CERTIFICATE_CHAIN, CONFIG, EXEC, INTERFACE, MODES
-from seikan.config.once import AuthenticateTrustpoint, ImportCredentials, Once, text_wanted
 from seikan.config.session import TABLE, ModeContext, apply_line
 from seikan.wire.secret import Secret
 
@@ -123,6 +122,10 @@ class Session:
             history.append(line)
         return self._execute(line) if self._context is None else self._configure(line, self._context)
 
+    def ask(self, question: Question) -> None:
+        """Whoever carries out a request needs an answer before it is done."""
+        self._question = question
+
     def committed(self) -> None:
         """The line last fed is part of the running configuration: its mode holds."""
         if self._pending is not None:
@@ -146,6 +149,7 @@ class Session:
         command, pipe = modifiers.split(line)
         try:
             match = self._table.match_here(EXEC, command)
+            self._forget_secrets(match)
             answer = match.command.handler(match, View(self._privilege, tuple(self.history)))
             if pipe is None:
                 return self._act(answer)
@@ -160,6 +164,12 @@ class Session:
             return Reply((error.message, ""), failed=True)
         return replace(answer, select=select) if isinstance(answer, Show) else Reply(tuple(select(answer.lines)))
 
+    def _forget_secrets(self, match: Match) -> None:
+        """A line with a password is not kept to be recalled."""
+        history = self._histories[self.configuring]
+        if history and any(isinstance(value, Secret) for value in match.args.values()):
+            history.pop()
+
     def _configure(self, line: str, context: ModeContext) -> Request:
         words = line.split(maxsplit=1)
         if words[0].lower() == "do":
@@ -171,7 +181,19 @@ class Session:
             return self._collect_banner(line, delimiter, context)
         if context.mode == CERTIFICATE_CHAIN and begins_certificate(line):
             return self._collect_certificate(line, context)
-        return self._edit(line, context)
+        action = self._action(line, context)
+        return self._edit(line, context) if action is None else action
+
+    def _action(self, line: str, context: ModeContext) -> Request | None:
+        """What is typed in configuration mode and changes no line of the configuration itself, such as key pairs."""
+        try:
+            match = ACTION_TABLE.match_here(EXEC, line)
+        except LineError as wrong:
+            if not line.split()[0].lower().startswith("cr") or wrong.column <= _column(context, line):
+                return None
+            return self._wrong(line, wrong)
+        self._forget_secrets(match)
+        return self._act(match.command.handler(match, View(self._privilege, tuple(self.history))))
 
     def _collect_banner(self, first: str, delimiter: str, context: ModeContext) -> Request:
         """Ask for the lines of a banner until one holds the delimiter, then apply them all as one line."""
@@ -213,20 +235,6 @@ class Session:
         self._question = Question("", more, Wants.TEXT, None)
         return Reply(tuple(heading.split("\n")))
 
-    def _perform(self, once: Once, line: str) -> Request:
-        """What is not kept in the configuration; text that it needs is asked for first."""
-        heading = text_wanted(once)
-        if heading is None:
-            return Perform(once, line)
-        assert isinstance(once, AuthenticateTrustpoint | ImportCredentials)
-
-        def answer(lines: tuple[str, ...]) -> Answer:
-            return Perform(replace(once, text=Secret("\n".join(lines).encode())), line)
-
-        # PEM has blank lines in it where a key is encrypted.
-        ends = (END_OF_CERTIFICATE, "") if isinstance(once, AuthenticateTrustpoint) else (END_OF_CERTIFICATE,)
-        return self._collect(heading, ends, answer)
-
     def _edit(self, line: str, context: ModeContext) -> Request:
         running = self._running()
         try:
@@ -235,8 +243,6 @@ class Session:
             return self._wrong(line, error)
         except ConfigError as error:
             return Reply((f"% {error}",), failed=True)
-        if result.once is not None:
-            return self._perform(result.once, line)
         if result.context is None:
             self._context = None
             return ConfigureEnd(tuple(result.warnings))
@@ -261,12 +267,13 @@ class Session:
         """Do what is the session's own; everything else is the daemon's."""
         if isinstance(answer, Question):
             self._question = answer
-        elif isinstance(answer, Configure):
+            return Reply(answer.before)
+        if isinstance(answer, Configure):
             self._context = ModeContext()
             return Reply((ENTERED,))
-        elif isinstance(answer, Enable):
+        if isinstance(answer, Enable):
             return self._enable()
-        elif isinstance(answer, Disable):
+        if isinstance(answer, Disable):
             self._privilege = USER_PRIVILEGE
             self._context = None
         elif isinstance(answer, TerminalSetting):
@@ -334,6 +341,10 @@ class Session:
         if space and word.lower() == "do":
             return self._exec_completions(rest.lstrip())
         found = TABLE.completions(self._context.mode, line)
+        if self._context.mode == CONFIG:
+            known = {row.word for row in found}
+            found = (*found, *(row for row in ACTION_TABLE.completions(EXEC, line) if row.word not in known))
+            found = tuple(sorted(found, key=lambda row: (row.word == END, row.word)))
         if not space and DO.word.startswith(word.lower()):
             found = tuple(sorted((*found, DO), key=lambda row: (row.word == END, row.word)))
         return found
@@ -372,6 +383,15 @@ def _excerpt(line: str, error: LineError, columns: int) -> tuple[str, ...]:
     if start + room < len(line):
         shown = f"{shown[:-2]} $"
     return (shown, *error.ios(-start))
+
+
+def _column(context: ModeContext, line: str) -> int:
+    """How far the grammar of the configuration understands a line; behind its end where it is whole."""
+    try:
+        TABLE.match(context.mode, line)
+    except LineError as wrong:
+        return wrong.column
+    return len(line) + 1
 
 
 def _banner_delimiter(line: str) -> str | None:

@@ -33,6 +33,7 @@ class Need(Enum):
     OSPF = "ospf"
     LOGGING = "logging"
     STARTUP = "startup"
+    PKI = "pki"
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +312,54 @@ class CryptoStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """One certificate of a trustpoint. `kind` is that of its chain: "" (the router's own), "ca", "self-signed".
+
+    `issuer` and `subject` are attributes, the most specific first: "cn=r1", "o=Example". `problem` says why nothing
+    else is known of it.
+    """
+
+    trustpoint: str
+    kind: str
+    serial: str
+    storage: str  # "nvram:…", or where its octets stand
+    issuer: tuple[str, ...] = ()
+    subject: tuple[str, ...] = ()
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    usage: str = ""
+    alternative_names: tuple[str, ...] = ()
+    crl_points: tuple[str, ...] = ()
+    ocsp: tuple[str, ...] = ()
+    key: str = ""
+    signature: str = ""
+    md5: str = ""
+    sha1: str = ""
+    sha256: str = ""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A key pair without its private half; `public` is a SubjectPublicKeyInfo."""
+
+    label: str
+    kind: str  # "RSA", "EC", "Ed25519"
+    bits: int
+    public: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PkiStatus:
+    """`keyed` are the trustpoints that have a key pair, with its label; `crls` when the next of each is due."""
+
+    certificates: tuple[Certificate, ...]
+    key_pairs: tuple[KeyPair, ...]
+    keyed: Mapping[str, str]
+    crls: Mapping[str, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
 class NextHop:
     address: IPv4Address | None
     interface: str | None  # IOS name
@@ -467,6 +516,7 @@ class Status:
     problems: tuple[str, ...] = ()  # one line each: what does not work and why (FRR missing, UDP 500 taken)
     debugging: tuple[str, ...] = ()  # the asking terminal's: "isakmp", "ipsec"
     access_matches: Mapping[tuple[str, int], int] = field(default_factory=dict)  # packets by list and sequence number
+    pki: PkiStatus | None = None
     derived: Config | None = None  # the running configuration with its Virtual-Access interfaces; None: it has none
 
     @property

@@ -39,3 +39,18 @@ def proposals(ikev2: Ikev2, policy: Ikev2Policy) -> tuple[Ikev2Proposal, ...]:
     """The proposals of a policy, in order of preference; those it names in vain left out."""
     found = (proposal(ikev2, name) for name in policy.proposals or (DEFAULT,))
     return tuple(held for held in found if held is not None)
+
+
+def every_proposal(ikev2: Ikev2) -> dict[str, Ikev2Proposal]:
+    """All by name, in the order in which they were typed, the default one last unless it was removed."""
+    found = {name: held for name, held in ikev2.proposals.items() if name != DEFAULT}
+    default = proposal(ikev2, DEFAULT)
+    return found if default is None else {**found, DEFAULT: default}
+
+
+def every_policy(ikev2: Ikev2) -> dict[str, Ikev2Policy]:
+    """As `every_proposal`: the default one is tried where no other is for the address."""
+    found = {name: held for name, held in ikev2.policies.items() if name != DEFAULT}
+    if ikev2.default_policy:
+        found[DEFAULT] = ikev2.policies.get(DEFAULT, DEFAULT_POLICY)
+    return found

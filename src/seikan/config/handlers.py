@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 
 from seikan.config.grammar import Command, Match
 from seikan.config.names import is_access, is_template
-from seikan.config.once import Once
 from seikan.wire.secret import Secret
 
 Key = TypeVar("Key", bound=Hashable)
@@ -110,13 +109,6 @@ class Leave:
     """`exit` and `end`."""
 
     to_exec: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Do:
-    """A line that is carried out once, by who runs the configuration, and not kept. `make` may raise ConfigError."""
-
-    make: Callable[[Match], Once]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from typing import Any
 
 from seikan.config.commands import TABLE
 from seikan.config.grammar import Command, LineError, Match
-from seikan.config.handlers import ConfigError, Do, Keeping, Leave, Refused, Section, Setting, Stored
+from seikan.config.handlers import ConfigError, Keeping, Leave, Refused, Section, Setting, Stored
 from seikan.config.model import Config, StoredLine
 from seikan.config.modes import CONFIG, EXEC, INTERFACE, ISAKMP, STORED
-from seikan.config.once import Once
 from seikan.config.validate import missing_references, mtu_warnings, unusable_policy
 
 __all__ = ["SECTIONS", "TABLE", "LineResult", "ModeContext", "apply_line", "kept_by"]
@@ -22,7 +21,7 @@ SECTIONS: dict[str, Section] = {
     for command in TABLE.commands
     if isinstance(command.handler, Section) and not command.hidden
 }
-_ONLY_TYPED = "is carried out where it is typed, not from a file"
+
 _OUTER = {command.handler.mode: command.mode for command in TABLE.commands if isinstance(command.handler, Section)}
 
 
@@ -55,16 +54,12 @@ class ModeContext:
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """What a line did. `context` is None where configuration mode was left. `warnings` are ready to print.
-
-    `once` is what it asks for beside the configuration, which it leaves as it is.
-    """
+    """What a line did. `context` is None where configuration mode was left. `warnings` are ready to print."""
 
     config: Config
     context: ModeContext | None
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = field(default=())  # those of `warnings` that a file's reader must hear too
-    once: Once | None = None
 
 
 def apply_line(config: Config, context: ModeContext, line: str, *, typed: bool = True) -> LineResult:
@@ -103,8 +98,6 @@ def _carry_out(config: Config, context: ModeContext, match: Match) -> LineResult
         return LineResult(config, None if leaves else here.outer)
     if isinstance(handler, Refused):
         raise ConfigError(handler.reason)
-    if isinstance(handler, Do):
-        return LineResult(config, context, notices=(_ONLY_TYPED,), once=handler.make(match))
     if isinstance(handler, Stored):
         return _store(config, here, match, handler)
     if isinstance(handler, Section):

@@ -250,7 +250,7 @@ class Applier:
         netlink, frr = self._router.netlink, self._router.frr
         if not frr.available:
             return
-        known = await frr.addresses()
+        known = await frr.known_addresses()
         missed = [
             (device, address)
             for device in self._acted_on.links

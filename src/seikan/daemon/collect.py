@@ -38,6 +38,7 @@ from seikan.config.names import is_access, is_loopback, is_template, is_tunnel, 
 from seikan.config.parse import parse
 from seikan.daemon import settings
 from seikan.daemon.map_state import MapState, belongs
+from seikan.daemon.pki import pki_status
 from seikan.daemon.rates import LoadAverage, Sample
 from seikan.daemon.terminals import stamp
 from seikan.daemon.tunnels import NEGOTIATING, NOTHING_COUNTED, TunnelState
@@ -179,6 +180,7 @@ class Collector:
             problems=router.problems,
             debugging=debugging,
             access_matches=await self._matches() if Need.ACCESS_LISTS in needs else {},
+            pki=pki_status(router) if Need.PKI in needs else None,
             derived=router.effective,
         )
 

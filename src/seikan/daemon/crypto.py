@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
@@ -90,6 +91,7 @@ class Hooks:
     keepalive: Callable[[str], None]
     debug: Callable[[DebugLine], None]
     keylog: Callable[[Secret], None]
+    check_revocation: Callable[[fx.CheckRevocation], None]
 
 
 class CryptoDriver:
@@ -112,7 +114,7 @@ class CryptoDriver:
         self._owner_of: dict[str, str] = {}  # by what the plane calls it
         self._settings = settings
         self._clock = clock
-        self.engine = Engine(settings, os.urandom)
+        self.engine = Engine(settings, os.urandom, wall_clock=lambda: datetime.now(UTC))
         self._sockets: IkeSockets | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pumping = False
@@ -148,7 +150,7 @@ class CryptoDriver:
         owners = {flow.owner for tunnel in settings.tunnels for flow in tunnel.flows}
         owners |= {row.owner for row in settings.dynamic_maps}
         self._owner_of = {**{self._hooks.bundle_of(owner): owner for owner in owners}, **accesses}
-        wanted = settings.enabled and bool(settings.tunnels or settings.templates or settings.dynamic_maps)
+        wanted = _negotiates(settings)
         if wanted:
             self._listen()
         self.engine.configure(settings, self._clock())
@@ -295,6 +297,12 @@ class CryptoDriver:
             self._close_sockets(self._sockets)
 
     # in: network, timer, plane
+
+    def complete(self, effect_id: int, outcome: str | None) -> None:
+        """The answer to an effect that took its time."""
+        if not self._closing:
+            self._guarded(lambda: self.engine.complete(effect_id, outcome, self._clock()))
+            self.pump()
 
     def _datagram(self, data: bytes, local: Address, local_port: int, remote: Address, remote_port: int) -> None:
         path = fx.Path(local, local_port, remote, remote_port)
@@ -459,6 +467,8 @@ class CryptoDriver:
                 self._hooks.flow(effect)
             case fx.Log(facility, severity, mnemonic, text):
                 self._journal.log(facility, severity, mnemonic, text)
+            case fx.CheckRevocation():
+                self._hooks.check_revocation(effect)
             case fx.KeyLog(line):
                 self._hooks.keylog(line)
             case fx.Debug(topic, text):
@@ -523,6 +533,15 @@ class CryptoDriver:
 
     def _count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1
+
+
+def _negotiates(settings: EngineSettings) -> bool:
+    """Whether anything needs the ports. `no crypto isakmp enable` is about IKEv1."""
+    anybody = bool(settings.templates or settings.dynamic_maps)
+    if settings.enabled:
+        return anybody or bool(settings.tunnels)
+    ikev2 = any(tunnel.ikev2_profile is not None for tunnel in settings.tunnels)
+    return ikev2 or (anybody and bool(settings.ikev2.profiles))
 
 
 def _inbound(tunnel: TunnelStatus) -> dict[tuple[str, int], frozenset[int]]:

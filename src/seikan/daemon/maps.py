@@ -112,6 +112,17 @@ class CryptoMaps:
         if problem is not None:
             raise problem
 
+    def expect(self, config: Config, view: View) -> None:
+        """Take `config` as though every device could be made: what would be negotiated then, asked without a kernel."""
+        self._config, self._view = config, view
+        self._states = {}
+        for owner, (names, crypto_map) in self._wanted(config).items():
+            interfaces = {name: self._around.linux_name(name) for name in names}
+            state = MapState(owner, interfaces, self._free_number(), crypto_map)
+            self._look(state)
+            state.made = True
+            self._states[owner] = state
+
     def _wanted(self, config: Config) -> dict[str, tuple[list[str], CryptoMap]]:
         """Every part of every map on interfaces, and what may have been one, with the interfaces, by owner."""
         found: dict[str, tuple[list[str], CryptoMap]] = {}

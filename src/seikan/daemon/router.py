@@ -31,13 +31,16 @@ from seikan.daemon.filters import clear_text
 from seikan.daemon.interfaces import Interfaces
 from seikan.daemon.links import LinkWatch
 from seikan.daemon.maps import Around, CryptoMaps
+from seikan.daemon.names import Names
+from seikan.daemon.pki import PkiStore
+from seikan.daemon.revocation import Revocation
 from seikan.daemon.routes import TOPIC, RouteDebug
 from seikan.daemon.settings import Negotiable, engine_settings, sessions
 from seikan.daemon.settings_ikev2 import Held
 from seikan.daemon.soon import Soon
 from seikan.daemon.terminals import Login, run_command, stamp
 from seikan.daemon.tunnels import Surroundings, Tunnels
-from seikan.ike.effects import CreateAccess, MoveAccess, RemoveAccess
+from seikan.ike.effects import CheckRevocation, CreateAccess, MoveAccess, RemoveAccess
 from seikan.ike.settings import EngineSettings
 from seikan.plane.base import Plane, PlaneError
 from seikan.plane.userspace import UserspacePlane
@@ -63,6 +66,7 @@ INTERFACE_MAP = "interfaces.map"
 REST = 0.1  # seconds at least from one look at the surroundings to the next
 REST_SHARE = 4  # of the time that a look took: constant change leaves most of the processor to others
 CLEAR_AGAIN = 60.0  # seconds from one log line of a packet in clear to the next, as in IOS
+ENGINE_KEYLOG = "ikev2-keylog"  # what the engine calls that topic
 TICKET_KEY, TICKET_KEY_OCTETS = "ticket-key", 32
 RETRY = 5.0  # seconds between tries to get what another program holds
 
@@ -79,6 +83,8 @@ class Router:
         self.strict = strict
         self.store = StartupStore(config_path)
         self.state = StateDirectory(config_path)
+        self.pki = PkiStore(self.state)
+        self.revocation = Revocation(self.pki.crls)
         self.running = Config()
         self.effective = Config()  # what runs: `running` with what the router adds itself
         self.revision = 0
@@ -122,6 +128,8 @@ class Router:
             stack.push_async_callback(firewall.remove, leftover=self._directory.crashed)
             stack.push_async_callback(netlink.close)
             config = self._parse(text)
+            for problem in self.pki.load():
+                self.journal.log("PKI", 3, "STORE", problem)
             await self._build(stack, netlink, firewall)
             await self.load(config, kept=self._directory.crashed)
             await self._try("firewall", firewall.sweep())  # until now it has kept in what must not leave in clear
@@ -193,6 +201,7 @@ class Router:
         self.links = LinkWatch(self.interfaces.linux_name, self.journal.log)
         self.firewall = firewall
         self.accesses = Accesses(self.clock, self._later, self.journal.log, self._deriving.ask)
+        self.names = Names(self.clock, self._later, self._spawn, self.journal.log, self._names_changed)
         self.maps = CryptoMaps(plane, netlink, self._around_maps())
         self.crypto = CryptoDriver(
             engine_settings(self.running, Negotiable(), self.address_of),
@@ -236,6 +245,7 @@ class Router:
             stop=lambda name, reason: self.crypto.stop(name, reason),
             plane_problem=lambda: self._problems.get("plane"),
             crypto_problem=lambda: self.crypto.problem,
+            name_problem=lambda name: self.names.problem(name),
         )
 
     def _hooks(self) -> Hooks:
@@ -249,7 +259,15 @@ class Router:
             keepalive=self.tunnels.keepalives.answered,
             debug=self._debug,
             keylog=self._keylog,
+            check_revocation=lambda effect: self._spawn(self._check_revocation(effect)),
         )
+
+    async def _check_revocation(self, effect: CheckRevocation) -> None:
+        outcome: str | None = "the check has failed"
+        try:
+            outcome = await self.revocation.check(effect, self.running.pki.trustpoints.get(effect.trustpoint))
+        finally:  # the negotiation waits for an answer, whatever becomes of the check
+            self.crypto.complete(effect.effect_id, outcome)
 
     def _around_maps(self) -> Around:
         return Around(
@@ -390,8 +408,10 @@ class Router:
     # what the router adds to its configuration
 
     def _derived(self, config: Config) -> Config:
-        """What runs under `config`: with the Virtual-Access interfaces and the reverse routes that there are now."""
-        derived = self.accesses.derive(config)
+        """What runs under `config`: with the Virtual-Access interfaces, the addresses of tunnel destinations that are
+        names, and the reverse routes that there are now.
+        """
+        derived = self.names.derive(self.accesses.derive(config))
         routes = [route for route in self.maps.routes() if route not in derived.routes]
         return replace(derived, routes=(*derived.routes, *routes)) if routes else derived
 
@@ -400,6 +420,11 @@ class Router:
         if access is not None:
             # Its SAs are installed next; addresses, routing and filters follow as soon as others let them.
             self.tunnels.add(access.name, access.interface, tolerant=True)
+
+    def _names_changed(self) -> None:
+        """Addresses of names are part of what runs; why there are none is a reason of tunnels."""
+        self._deriving.ask()
+        self.tunnels.refresh()
 
     def _derive_if_new(self) -> None:
         """Reverse routes follow from the maps as they run, which were not there or others before the change."""
@@ -422,18 +447,24 @@ class Router:
 
     def settings_of(self, config: Config) -> EngineSettings:
         """All that the engine is to know while `config` runs."""
-        return engine_settings(config, self.negotiable(config), self.address_of, self._held(config))
+        held = replace(self.held, ticket_key=self._ticket_key()) if config.ikev2.profiles else self.held
+        return engine_settings(config, self.negotiable(config), self.address_of, held)
 
-    def _held(self, config: Config) -> Held:
-        """What the engine is to know that is in no configuration. Only IKEv2 needs any of it."""
-        if not config.ikev2.profiles:
-            return Held()
+    @property
+    def held(self) -> Held:
+        """What the router has that is in no configuration."""
+        return Held(self.addresses_of, self.pki.key, self.pki.certificate_file, self.pki.crls)
+
+    def _ticket_key(self) -> Secret | None:
         try:
-            ticket_key = self.state.secret(TICKET_KEY, TICKET_KEY_OCTETS)
+            return self.state.secret(TICKET_KEY, TICKET_KEY_OCTETS)
         except AdapterError as error:
             self._problem("state", f"sessions cannot be resumed after a restart: {error}")
-            ticket_key = None
-        return Held(self.addresses_of, ticket_key=ticket_key)
+            return None
+
+    def settings_changed(self) -> None:
+        """Keys or revocation lists, which are in no configuration, are others now."""
+        self._negotiate_again()
 
     def owner_of(self, interface: str) -> str:
         """Whose SAs carry an interface's packets."""
@@ -489,7 +520,9 @@ class Router:
         """A terminal asked for debugging, or stopped: the engine makes lines for what somebody reads."""
         topics = frozenset(topic for login in self.logins for topic in login.debugging)
         wide = {topic.split()[0] for topic in topics - {KEYLOG}}
-        self.crypto.engine.debugging = (topics | wide) - {TOPIC}
+        if KEYLOG in topics:
+            wide.add(ENGINE_KEYLOG)
+        self.crypto.engine.debugging = (topics - {KEYLOG} | wide) - {TOPIC}
         self.route_debug.wanted(TOPIC in topics)
 
     def _debug(self, line: DebugLine) -> None:

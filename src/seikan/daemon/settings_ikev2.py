@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from seikan.config.defaults_ikev2 import DEFAULT, every_policy, every_proposal
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import CertificateChain, ChainCertificate, Ikev2Policy, Ikev2Profile, Ikev2Proposal
-from seikan.config.smart_defaults import DEFAULT, ikev2_policies, ikev2_proposals
 from seikan.crypto.signatures import PrivateKey
 from seikan.ike.settings import (
     Ikev2PolicySettings,
@@ -85,9 +85,9 @@ def _first(typed: int | None, default: int) -> int:
 
 def policies(config: Config) -> tuple[Ikev2PolicySettings, ...]:
     """In the order in which they are tried: as typed, the default one last. Those without a proposal are left out."""
-    known = {name: proposal_settings(proposal) for name, proposal in ikev2_proposals(config.ikev2).items()}
+    known = {name: proposal_settings(proposal) for name, proposal in every_proposal(config.ikev2).items()}
     found = []
-    for policy in ikev2_policies(config.ikev2).values():
+    for policy in every_policy(config.ikev2).values():
         proposals = tuple(_usable(known, policy))
         if proposals:
             found.append(Ikev2PolicySettings(policy.name, policy.local_addresses, proposals))
@@ -201,9 +201,17 @@ def _locals(profile: Ikev2Profile, held: Held) -> Iterator[Address]:
 # --- trustpoints ------------------------------------------------------------------------------------------------------
 
 
-def key_label(config: Config, trustpoint: str) -> str:
-    """The key pair of a trustpoint; without `rsakeypair` it has the trustpoint's own name, as an import gives it."""
-    return config.pki.trustpoints[trustpoint].key_pair or trustpoint
+def key_labels(config: Config, trustpoint: str) -> tuple[str, ...]:
+    """What the key pair of a trustpoint may be called: without `rsakeypair` as the trustpoint itself, which is what an
+    import calls it, or as the router, which is what `crypto key generate` calls one without a label.
+    """
+    typed = config.pki.trustpoints[trustpoint].key_pair
+    return (trustpoint, config.full_name) if typed is None else (typed,)
+
+
+def trustpoint_key(config: Config, trustpoint: str, held: Held) -> PrivateKey | None:
+    """The first of them that there is."""
+    return next((key for label in key_labels(config, trustpoint) if (key := held.key(label)) is not None), None)
 
 
 def trustpoint_settings(config: Config, name: str, held: Held) -> TrustpointSettings:
@@ -215,7 +223,7 @@ def trustpoint_settings(config: Config, name: str, held: Held) -> TrustpointSett
         name=name,
         authorities=authorities,
         certificates=(*own, *authorities) if own else (),
-        key=held.key(key_label(config, name)) if own else None,
+        key=trustpoint_key(config, name, held) if own else None,
         revocation=config.pki.trustpoints[name].revocation,
         crls=held.crls(name),
     )

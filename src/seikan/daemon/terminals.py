@@ -20,21 +20,25 @@ from seikan.cli.requests import (
     Copy,
     Debug,
     EraseStartup,
+    GenerateKey,
     Location,
     Monitor,
-    Perform,
     Ping,
+    Pki,
     Reply,
     Request,
     Show,
     Traceroute,
+    ZeroizeKey,
 )
 from seikan.cli.session import Session
+from seikan.cli.shell import Wants
 from seikan.cli.terminal import Abort, Event, Output, Submit, Terminal
 from seikan.config.parse import parse
 from seikan.config.render import render
 from seikan.daemon.access import outdated_text
 from seikan.daemon.crypto import Chosen, DebugLine
+from seikan.daemon.pki import generate_key, trustpoint_command, zeroize_key
 from seikan.ike.engine import ClearTarget
 from seikan.system import ping
 from seikan.system.control import ControlConnection
@@ -165,7 +169,8 @@ async def run_command(router: Router, command: str, connection: ControlConnectio
     request = session.feed(command)
     while session.unattended is not None:
         request = session.feed(session.unattended)
-    if session.configuring or isinstance(request, Apply | Perform | ConfigureEnd | Debug | Monitor | Close):
+    asked = session.wants is not Wants.COMMAND
+    if asked or session.configuring or isinstance(request, Apply | ConfigureEnd | Debug | Monitor | Close):
         connection.write(f"{NEEDS_TERMINAL}\n", error=True)
         return 1
     refused = isinstance(request, Reply) and request.failed
@@ -213,6 +218,12 @@ async def execute(
                 yield part
         case Clear():
             yield await _clear(router, request)
+        case GenerateKey():
+            yield await generate_key(router, request)
+        case ZeroizeKey():
+            yield zeroize_key(router, request)
+        case Pki():
+            yield await trustpoint_command(router, request, login)
         case _:
             if login is None:
                 yield [NEEDS_TERMINAL]
@@ -238,8 +249,6 @@ async def _of_terminal(router: Router, request: Request, login: Login, revision:
         case ConfigureEnd(warnings):
             router.configured_from(login.origin)
             return warnings
-        case Perform():
-            return ["% this router keeps no keys and certificates of its own yet"]
         case Debug(topic, on):
             answer = _debug(login, topic, on)
             if topic == KEYLOG and on:

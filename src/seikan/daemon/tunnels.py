@@ -127,6 +127,7 @@ class Surroundings:
     stop: Callable[[str, str], None]
     plane_problem: Callable[[], str | None]
     crypto_problem: Callable[[], str | None]
+    name_problem: Callable[[str], str | None]
 
 
 class Tunnels:
@@ -480,11 +481,14 @@ class Tunnels:
         for missing, text in (
             (interface.shutdown, "administratively down"),
             (tunnel.source is None, "no tunnel source is configured"),
-            (tunnel.destination is None, "no tunnel destination is configured"),
+            (tunnel.destination is None and tunnel.destination_name is None, "no tunnel destination is configured"),
         ):
             if missing:
                 state.tell = False  # somebody is just typing it
                 return text
+        if tunnel.destination is None and tunnel.destination_name is not None:
+            why = self._around.name_problem(tunnel.destination_name)
+            return f"the tunnel destination {tunnel.destination_name} has no address: {why or NEGOTIATING}"
         if state.local is None or state.remote is None:
             return f"the tunnel source {tunnel.source} has no address"
         if state.local.version != state.remote.version:

@@ -469,6 +469,19 @@ def enrolment(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     return advice((), [enrol], connection("local {", "  certs = <file of the new certificate>", "}"))
 
 
+def revocation(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """Go on where it cannot be found out, until the CRL can be had again."""
+    if facts.trustpoint is None:
+        return advice()
+    return advice([f"crypto pki trustpoint {facts.trustpoint}", " revocation-check crl none"])
+
+
+def named_as_certified(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """The subject is what every certificate has."""
+    there = ["crypto ikev2 profile <profile>", " identity local dn"]
+    return advice((), there, connection("local {", f'  id = "{facts.subject or "<subject of the certificate>"}"', "}"))
+
+
 def clock(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     return advice(["ntp server <address>"], ["ntp server <address>"])
 

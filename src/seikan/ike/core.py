@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from seikan.config.model import Keepalive
@@ -41,10 +42,17 @@ Completion = Callable[[str | Usage | None], None]
 class Core:
     """`now` is set at every entry into the engine."""
 
-    def __init__(self, settings: EngineSettings, random: Callable[[int], bytes], key_pair: KeyPairFactory) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        random: Callable[[int], bytes],
+        key_pair: KeyPairFactory,
+        wall_clock: Callable[[], datetime] | None = None,
+    ) -> None:
         self.settings = settings
         self.random = random
         self.key_pair = key_pair
+        self.wall_clock = wall_clock
         self.now = 0.0
         self.timers = Timers()
         self.counters: Counter[str] = Counter()

@@ -83,6 +83,28 @@ _ROWS = (
         advice.enrolment,
     ),
     Kind(
+        "revocation-unknown",
+        "the CRL of its authority has to be reachable and fresh, or revocation-check of the trustpoint has to end with "
+        "none",
+        advice.revocation,
+    ),
+    Kind(
+        "certificate-unusable",
+        "{whose} certificate{subject} has to be replaced by one that IKE can use",
+        advice.enrolment,
+    ),
+    Kind(
+        "wrong-certificate",
+        "what the peer calls itself{identity} has to be in subjectAltName of its certificate{subject}, or to be the "
+        "certificate's subject",
+        advice.named_as_certified,
+    ),
+    Kind(
+        "wrong-signature",
+        "the peer has to sign with the private key of the certificate{subject} that it sends",
+        advice.certificate,
+    ),
+    Kind(
         "no-certificate",
         "{who} has to show a certificate with its private key, of an authority that the other end trusts",
         advice.certificate,

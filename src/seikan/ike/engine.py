@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import Enum
 
 from seikan.crypto.key_exchange import KeyPairFactory, generate_key_pair
@@ -29,7 +30,8 @@ class Engine:
     """IKE for a set of tunnels. Every method takes the time of one monotonic clock in seconds.
 
     After any call, drain `poll_effect` and arm a timer for `next_timeout`. `random(n)` gives n octets fit for
-    cookies, nonces and SPIs. `debugging` holds the topics ("isakmp", "ipsec") that `Debug` effects are made for.
+    cookies, nonces and SPIs; `wall_clock` tells the time in UTC, by which certificates are judged. `debugging` holds
+    the topics ("isakmp", "ikev2", "ipsec") that `Debug` effects are made for.
     """
 
     def __init__(
@@ -37,8 +39,9 @@ class Engine:
         settings: EngineSettings,
         random: Callable[[int], bytes],
         key_pair: KeyPairFactory = generate_key_pair,
+        wall_clock: Callable[[], datetime] | None = None,
     ) -> None:
-        self._core = Core(settings, random, key_pair)
+        self._core = Core(settings, random, key_pair, wall_clock)
         self._tunnels = Tunnels(self._core)
         self._configuration = Configuration(self._core, self._tunnels)
         self._configuration.set_tunnels(settings)

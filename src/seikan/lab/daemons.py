@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from seikan.lab.driver import environment
@@ -16,6 +17,7 @@ from seikan.lab.topology import LabError
 from seikan.system.store import CONTROL_SOCKET
 
 READY_SECONDS = 30.0
+PROGRAM = (sys.executable, "-m", "seikan")
 
 
 def run_directory(lab: Lab) -> Path:
@@ -40,7 +42,12 @@ def start(lab: Lab, router: str, limit: float = READY_SECONDS) -> subprocess.Pop
 
 
 def launch(
-    namespace: str, config: Path, name: str, runtime: Path, limit: float = READY_SECONDS
+    namespace: str,
+    config: Path,
+    name: str,
+    runtime: Path,
+    limit: float = READY_SECONDS,
+    program: Sequence[str] = PROGRAM,
 ) -> subprocess.Popen[bytes]:
     """Start `seikan run CONFIG` in a network namespace and return once it said that it is ready (sd_notify(3)).
 
@@ -55,7 +62,7 @@ def launch(
         daemon = subprocess.Popen(
             [
                 *("ip", "netns", "exec", namespace),
-                *(sys.executable, "-m", "seikan", "run", str(config), "--name", name),
+                *(*program, "run", str(config), "--name", name),
             ],
             env={**environment(runtime), "NOTIFY_SOCKET": str(address)},
             stdin=subprocess.DEVNULL,

@@ -407,7 +407,7 @@ class Frr:
         unnumbered = {interface.name for interface in self._config.interfaces.values() if interface.unnumbered}
         return parse_routes(table, ospf_routes, sources, self._ios_names, unnumbered)
 
-    async def addresses(self) -> dict[str, set[IPv4Interface]]:
+    async def known_addresses(self) -> dict[str, set[IPv4Interface]]:
         """What zebra knows the devices' IPv4 addresses to be, by Linux name. Raises `AdapterError` as `routes`."""
         known = await self._json("zebra", "show interface json")
         return {device: interface_addresses(facts) for device, facts in known.items()}

@@ -253,11 +253,12 @@ def _neighbors(table: Json, details: Json, ios_names: Mapping[str, str]) -> Iter
             state, _, role = entry["nbrState"].partition("/")
             role = {"-": "  -", "Backup": "BDR"}.get(role, role.upper())
             up = entry.get("upTimeInMsec")
+            due = entry["routerDeadIntervalTimerDueMsec"]  # "inactive" where the timer has just ended
             yield OspfNeighbor(
                 router_id=IPv4Address(router_id),
                 priority=entry["nbrPriority"],
                 state=f"{ios_state(state)}/{role}",
-                dead_time=max(0, entry["routerDeadIntervalTimerDueMsec"]) / 1000,
+                dead_time=max(0, due) / 1000 if isinstance(due, int) else 0.0,
                 address=IPv4Address(entry["ifaceAddress"]),
                 interface=ios_names.get(device, device),
                 area=IPv4Address(detail.get("areaId", "0.0.0.0").split()[0]),  # noqa: S104 an area, no address

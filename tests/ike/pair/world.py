@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -19,6 +20,7 @@ from seikan.crypto.key_exchange import KeyPair, KeyPairFactory, generate_key_pai
 from seikan.ike.effects import (
     AddFlow,
     Address,
+    CheckRevocation,
     CreateAccess,
     Debug,
     Direction,
@@ -50,6 +52,7 @@ from seikan.wire.v2 import header as v2_header
 from seikan.wire.v2.constants import FLAG_INITIATOR, Exchange, Payload
 
 A, B, NAT = IPv4Address("10.1.12.1"), IPv4Address("10.1.23.3"), IPv4Address("192.0.2.1")
+EPOCH = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TUNNEL = "Tunnel0"
 _SK_IV, _SKF_IV = 32, 36  # where the IV is, behind the headers of message and payload
 TRANSFORM = TransformSet("CCIE", ENCRYPTION_BY_NAME["aes-cbc-128"], INTEGRITY_BY_NAME["hmac-sha1-96"])
@@ -149,6 +152,8 @@ class Side:
         self.moves: list[MoveAccess] = []
         self.gone: list[RemoveAccess] = []
         self.logs: list[str] = []
+        self.clock = EPOCH  # what the wall clock says when the simulation begins
+        self.revocation: str | None = None  # what the world says of a certificate: why it is not good
         self.keys: set[tuple[bytes, bytes]] = set()  # of all SAs that were ever installed here
         self.alive = False
         self.generation = 0
@@ -159,11 +164,14 @@ class Side:
     def up(self) -> bool:
         return bool(self.owners_up)
 
+    def wall_clock(self) -> datetime:
+        return self.clock + timedelta(seconds=self.world.now)
+
     def boot(self) -> None:
         self.generation += 1
         self._empty()
         self.alive = True
-        self.engine = Engine(self.settings, self.world.random.randbytes, self.world.key_pair)
+        self.engine = Engine(self.settings, self.world.random.randbytes, self.world.key_pair, self.wall_clock)
         if self.world.verbose:
             self.engine.debugging = frozenset(("isakmp", "ikev2", "ipsec"))
 
@@ -204,6 +212,8 @@ class Side:
                     table = self.plane.inbound if direction is Direction.IN else self.plane.outbound
                     world.note(f"{self.name} removes {direction.value} {spi:08x}")
                     del table[spi]
+                case CheckRevocation():
+                    self.engine.complete(effect.effect_id, self.revocation, world.now)
                 case QueryUsage():
                     self.engine.complete(effect.effect_id, self._usage(effect), world.now)
                 case FlowUp(owner, flow, remote):

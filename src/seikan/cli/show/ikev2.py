@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from seikan.cli.show.command import Arguments, ShowCommand
 from seikan.cli.show.text import address_text, argument, counters, joined, pad
 from seikan.cli.status import CryptoStatus, Ikev2Sa, IpsecSa, Need, Status
+from seikan.config.defaults_ikev2 import DEFAULT, every_policy, every_proposal
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import (
     Ikev2Dpd,
@@ -17,7 +18,6 @@ from seikan.config.model_ikev2 import (
     Ikev2Profile,
     Ikev2Proposal,
 )
-from seikan.config.smart_defaults import DEFAULT, ikev2_policies, ikev2_proposals
 from seikan.wire.constants import (
     ENCRYPTION_BY_NAME,
     GROUP_BY_NUMBER,
@@ -262,7 +262,7 @@ def _proposal(proposal: Ikev2Proposal) -> Iterator[str]:
 
 
 def show_proposal(status: Status, arguments: Arguments) -> Iterator[str]:
-    proposals = ikev2_proposals(status.running.ikev2)
+    proposals = every_proposal(status.running.ikev2)
     names, wrong = _wanted(arguments, proposals, "proposal")
     yield from wrong
     for name in names:
@@ -279,7 +279,7 @@ def _policy(policy: Ikev2Policy) -> Iterator[str]:
 
 
 def show_policy(status: Status, arguments: Arguments) -> Iterator[str]:
-    policies = ikev2_policies(status.running.ikev2)
+    policies = every_policy(status.running.ikev2)
     names, wrong = _wanted(arguments, policies, "policy")
     yield from wrong
     for name in names:

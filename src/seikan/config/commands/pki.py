@@ -11,7 +11,6 @@ from typing import Any, cast
 from seikan.config.grammar import Command, Match
 from seikan.config.handlers import (
     ConfigError,
-    Do,
     Keeping,
     Section,
     Setting,
@@ -31,8 +30,6 @@ from seikan.config.model_ikev2 import (
     Trustpoint,
 )
 from seikan.config.modes import CERTIFICATE_CHAIN, CERTIFICATE_MAP, CONFIG, STORED, TRUSTPOINT
-from seikan.config.once import AuthenticateTrustpoint, GenerateKey, ImportCredentials, ZeroizeKey
-from seikan.wire.secret import Secret
 
 _PKI = {"crypto": "Encryption module", "pki": "Public Key components"}
 _NAME = {"<name>": "CA Server Name"}
@@ -110,6 +107,7 @@ def _render_revocation(trustpoint: Trustpoint) -> Iterable[str]:
 
 _SIZED = "the size of a key is that of crypto key generate: it is not kept here"
 _SCEP = "certificates are not fetched from a CA: import them (crypto pki import)"
+_TYPED = "keys and certificates are kept beside the configuration: type this line at the router"
 _TRUSTPOINT: tuple[Command, ...] = (
     setting(
         TRUSTPOINT,
@@ -409,113 +407,6 @@ _MAP: tuple[Command, ...] = (
     ),
 )
 
-# --- what is done once -----------------------------------------------------------------------------
-
-_SMALLEST_RSA = 2048
-_DEFAULT_RSA = 2048
-_KEY = {
-    "crypto": "Encryption module",
-    "key": "Long term key operations",
-    "generate": "Generate new keys",
-    "zeroize": "Remove keys",
-    "rsa": "RSA keys",
-    "ec": "Elliptic curve keys",
-    "ed25519": "Ed25519 keys (RFC 8410)",
-    "general-keys": "One key pair for signatures and encryption",
-    "label": "Provide a label",
-    "<label>": "Label of the key pair",
-    "exportable": "Allow the key to be exported",
-    "modulus": "Size of the modulus",
-    "<modulus>": "Bits",
-    "keysize": "Size of the curve",
-    **{size: f"NIST curve of {size} bits" for size in ("256", "384", "521")},
-}
-
-
-def _generate_rsa(match: Match) -> GenerateKey:
-    bits = cast(int, match.args.get("modulus", _DEFAULT_RSA))
-    if bits < _SMALLEST_RSA:
-        raise ConfigError(f"an RSA key of {bits} bits protects nothing (NIST SP 800-131A): type modulus {_DEFAULT_RSA}")
-    return GenerateKey("rsa", bits, _label(match), "exportable" in match.args)
-
-
-def _generate_ec(match: Match) -> GenerateKey:
-    bits = next((int(size) for size in ("256", "384", "521") if size in match.args), 256)
-    return GenerateKey("ec", bits, _label(match), "exportable" in match.args)
-
-
-def _label(match: Match) -> str | None:
-    return cast("str | None", match.args.get("named"))
-
-
-def _zeroize(match: Match) -> ZeroizeKey:
-    return ZeroizeKey(match.canonical.split()[3], _label(match))
-
-
-def _import(match: Match) -> ImportCredentials:
-    args = match.args
-    form = next(word for word in ("pkcs12", "pem", "certificate") if word in args)
-    return ImportCredentials(
-        cast(str, args["name"]),
-        form,
-        cast("str | None", args.get("file")),
-        cast("Secret | None", args.get("secret")),
-    )
-
-
-_IMPORT = {
-    **_PKI,
-    "import": "Import certificates and keys",
-    "authenticate": "Get the CA certificate",
-    "<name>": "Trustpoint",
-    "pkcs12": "A PKCS12 file: key and certificates",
-    "pem": "PEM: key and certificates",
-    "certificate": "The certificate that was requested, typed",
-    "terminal": "Typed here, up to quit",
-    "<file>": "Path of a file",
-    "password": "Of the file or of the key in it",
-    "<secret>": "The password",
-}
-_ONCE: tuple[Command, ...] = (
-    Command(
-        CONFIG,
-        "crypto key generate rsa [general-keys|label <named:word>|modulus <modulus:number(360-8192)>|exportable]...",
-        {**_KEY, "<named>": _KEY["<label>"]},
-        Do(_generate_rsa),
-    ),
-    Command(
-        CONFIG,
-        "crypto key generate ec [keysize (256|384|521)|label <named:word>|exportable]...",
-        {**_KEY, "<named>": _KEY["<label>"]},
-        Do(_generate_ec),
-    ),
-    Command(
-        CONFIG,
-        "crypto key generate ed25519 [label <named:word>|exportable]...",
-        {**_KEY, "<named>": _KEY["<label>"]},
-        Do(lambda match: GenerateKey("ed25519", 0, _label(match), "exportable" in match.args)),
-    ),
-    Command(
-        CONFIG,
-        "crypto key zeroize (rsa|ec|ed25519) [<named:word>]",
-        {**_KEY, "<named>": _KEY["<label>"]},
-        Do(_zeroize),
-    ),
-    Command(
-        CONFIG,
-        "crypto pki import <name:word> (pkcs12|pem) (terminal|<file:word>) [password <secret:secret>]",
-        _IMPORT,
-        Do(_import),
-    ),
-    Command(CONFIG, "crypto pki import <name:word> certificate", _IMPORT, Do(_import)),
-    Command(
-        CONFIG,
-        "crypto pki authenticate <name:word>",
-        _IMPORT,
-        Do(lambda match: AuthenticateTrustpoint(cast(str, match.args["name"]))),
-    ),
-)
-
 
 def _section(syntax: str, help: dict[str, str], handler: Section, no: str | None = None) -> Command:
     return Command(CONFIG, syntax, {**_PKI, **help}, handler, negatable=True, no=no or syntax)
@@ -577,7 +468,8 @@ _OTHERS: tuple[Command, ...] = (
         Stored(opens=STORED, notice="there is no trustpool here: the lines are kept"),
         negatable=True,
     ),
-    refused(CONFIG, "crypto pki enroll <words:rest>", _SCEP),
+    refused(CONFIG, "crypto pki (authenticate|enroll|import) <words:rest>", _TYPED),
+    refused(CONFIG, "crypto key (generate|zeroize) <words:rest>", _TYPED),
     refused(CONFIG, "crypto key (pubkey-chain|param|storage) <words:rest>", "this is kept nowhere here: leave it out"),
     refused(
         CONFIG,
@@ -595,6 +487,5 @@ PKI_COMMANDS: tuple[Command, ...] = (
     _SECTIONS[1],
     *_CHAIN,
     *_OTHERS,
-    *_ONCE,
-    *(_alias(command) for command in (*_SECTIONS, *_OTHERS, *_ONCE) if command.syntax.startswith("crypto pki")),
+    *(_alias(command) for command in (*_SECTIONS, *_OTHERS) if command.syntax.startswith("crypto pki")),
 )

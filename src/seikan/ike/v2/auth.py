@@ -6,17 +6,29 @@ that answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from seikan.crypto.certificates import CertificateRefused
 from seikan.crypto.ikev2_auth import auth_octets, int_auth
 from seikan.ike.core import Core
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.sa import Tunnel
-from seikan.ike.settings import Ikev2ProfileSettings
-from seikan.ike.v2.authentication import METHOD_BY_WORD, allowed, check_shared_key, make_shared_key, method_text
+from seikan.ike.settings import Ikev2ProfileSettings, TrustpointSettings
+from seikan.ike.status import Mismatch
+from seikan.ike.v2.authentication import (
+    METHOD_BY_WORD,
+    PRE_SHARED,
+    SIGNATURES,
+    AuthFailure,
+    allowed,
+    check_shared_key,
+    make_shared_key,
+    method_text,
+)
+from seikan.ike.v2.certificates import Certificates, names_of, requested, sent
 from seikan.ike.v2.child import Refusal
 from seikan.ike.v2.identities import encode, find_key, find_peers, find_profile, read_identity
 from seikan.ike.v2.init import error_of, notifications, notified, notify_name, one
@@ -32,19 +44,6 @@ from seikan.wire.v2.payloads import Authentication, Identification, Notification
 if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
 
-PRE_SHARED = "pre-share"
-
-
-class AuthFailure(AbandonExchange):
-    """The peer's proof does not hold, or this side has none; `kind` is one of `diagnosis.KINDS`, `known` further
-    fields of its `Facts`.
-    """
-
-    def __init__(self, text: str, kind: str, **known: Any) -> None:
-        super().__init__(text, Notify.AUTHENTICATION_FAILED)
-        self.kind = kind
-        self.known = known
-
 
 def identity_text(payload: Identification) -> str:
     """An identity as the show commands print it; one of no known kind as a hexadecimal number."""
@@ -52,10 +51,14 @@ def identity_text(payload: Identification) -> str:
     return found.name if found is not None else payload.data[:64].hex()
 
 
+Trusted = tuple[TrustpointSettings, tuple[bytes, ...]]  # a trustpoint, and the path from the peer's certificate to it
+
+
 class Auth:
     def __init__(self, core: Core, tunnels: Tunnels) -> None:
         self.core = core
         self.tunnels = tunnels
+        self.certificates = Certificates(core, tunnels)
 
     # -- keys and proofs ---------------------------------------------------------------------------------------------
 
@@ -66,6 +69,12 @@ class Auth:
             text = f"ikev2 profile {profile.name} has no authentication local ..."
             self.core.error(tunnel, "IKEV2_NO_AUTHENTICATION", text)
             return False
+        if method in SIGNATURES:
+            try:
+                self.certificates.signer(profile)
+            except AuthFailure as failure:
+                self.core.error(tunnel, "IKEV2_NO_CERTIFICATE", str(failure), kind=failure.kind, **failure.known)
+                return False
         identity = tunnel.session.identity if tunnel.session is not None else None
         if method == PRE_SHARED and find_key(profile, tunnel.settings.remote, identity, "local") is None:
             remote = tunnel.settings.remote
@@ -87,20 +96,28 @@ class Auth:
         intermediate = int_auth(*sa.int_auth, 1 + sa.intermediates)
         return auth_octets(message, nonce, sa.keys.prf, sk_p, id_body, intermediate)
 
-    def _own(self, sa: Ikev2Sa) -> tuple[Identification, Authentication]:
-        """This side's identity and its proof. Raises `AbandonExchange`."""
+    def _own(self, sa: Ikev2Sa) -> tuple[Identification, list[Payload], Authentication]:
+        """This side's identity, its certificates and its proof. Raises `AbandonExchange`."""
         profile = self._profile(sa)
-        kind, data = encode(profile.identity_local, local=sa.path.local, hostname=self.core.settings.hostname)
+        signs = profile.local_authentication in SIGNATURES
+        subject, certificates = self.certificates.own(profile) if signs else (None, [])
+        local, hostname = sa.path.local, self.core.settings.hostname
+        try:
+            kind, data = encode(profile.identity_local, local=local, hostname=hostname, subject=subject)
+        except ValueError as error:
+            raise AuthFailure(str(error), "no-certificate", own=True) from error
         identity = Identification(sa.initiator, kind, data)
         sa.own_identity = identity_text(identity)
+        octets = self._octets(sa, identity.body, of_initiator=sa.initiator)
+        if signs:
+            return identity, certificates, self.certificates.prove(sa, profile, octets)
         session = sa.tunnel.session
         peer = sa.identity or (session.identity if session is not None else None)
         key = find_key(profile, sa.path.remote, peer, "local")
         if profile.local_authentication != PRE_SHARED or key is None or sa.keys is None:
             raise AuthFailure(f"no pre-shared key for {sa.path.remote}", "no-key")
         sa.local_authentication = METHOD_BY_WORD[PRE_SHARED].shown
-        octets = self._octets(sa, identity.body, of_initiator=sa.initiator)
-        return identity, make_shared_key(sa.keys.prf, key, octets)
+        return identity, [], make_shared_key(sa.keys.prf, key, octets)
 
     @staticmethod
     def _profile(sa: Ikev2Sa) -> Ikev2ProfileSettings:
@@ -108,8 +125,10 @@ class Auth:
             raise AuthFailure("no ikev2 profile", "no-profile")
         return sa.profile
 
-    def _check(self, sa: Ikev2Sa, chain: Chain) -> None:
-        """The peer's identity and its proof. Raises `AbandonExchange` where it does not hold."""
+    def _check(self, sa: Ikev2Sa, chain: Chain) -> Trusted | None:
+        """The peer's identity and its proof, with what its certificate is trusted by. Raises `AbandonExchange` where
+        it does not hold.
+        """
         wanted = [
             row for row in chain.payloads if isinstance(row, Identification) and row.initiator is not sa.initiator
         ]
@@ -117,7 +136,8 @@ class Auth:
             raise InvalidSyntax("no identity")
         (identity,) = wanted
         sa.peer_identity, sa.identity = identity_text(identity), read_identity(identity)
-        self._choose_profile(sa)
+        sa.authorities_asked |= requested(chain)
+        self._choose_profile(sa, chain)
         profile, proof = self._profile(sa), one(chain, Authentication)
         if not allowed(proof.method, profile.remote_authentications):
             asked = " or ".join(profile.remote_authentications) or "nothing"
@@ -129,8 +149,18 @@ class Auth:
         octets = self._octets(sa, chain.body_of(identity), of_initiator=not sa.initiator)
         if proof.method == AuthMethod.SHARED_KEY:
             self._check_key(sa, profile, octets, proof)
+            return None
+        trusted = self.certificates.check(sa, profile, identity, chain, proof, octets)
+        self.tunnels.peers.proved(sa, profile, Secret(), None)
+        return trusted
+
+    def _revocation(
+        self, sa: Ikev2Sa, trusted: Trusted | None, go_on: Callable[[], None], refuse: Callable[[AuthFailure], None]
+    ) -> None:
+        if trusted is None:
+            go_on()
         else:
-            raise AuthFailure("this method cannot be checked here", "peer-refused")
+            self.certificates.revocation(sa, *trusted, go_on, refuse)
 
     def _check_key(self, sa: Ikev2Sa, profile: Ikev2ProfileSettings, octets: bytes, proof: Authentication) -> None:
         key = find_key(profile, sa.path.remote, sa.identity, "remote")
@@ -152,13 +182,22 @@ class Auth:
         rows = find_peers(profile, sa.path.remote, sa.identity)
         return next((row.name for row in rows if row.remote_key == key), None)
 
-    def _choose_profile(self, sa: Ikev2Sa) -> None:
-        """A configured peer must be one that its profile matches; of an unknown one the identity tells the profile."""
-        local = sa.path.local
+    def _choose_profile(self, sa: Ikev2Sa, chain: Chain) -> None:
+        """A configured peer must be one that its profile matches; of an unknown one the identity tells the profile.
+
+        What a certificate says counts here before it is verified, by what the profile trusts.
+        """
+        local, names = sa.path.local, None
+        certificates = sent(chain)
+        if certificates:
+            try:
+                names = names_of(certificates[0])
+            except CertificateRefused as refused:
+                raise AuthFailure(str(refused), "certificate-unusable") from refused
         if sa.tunnel.provisional:
             found = None
             if sa.identity is not None:
-                found = find_profile(self.tunnels.peers.ikev2_candidates(local), local, sa.identity)
+                found = find_profile(self.tunnels.peers.ikev2_candidates(local), local, sa.identity, names)
             if found is None:
                 text = f"no ikev2 profile matches identity {sa.peer_identity} (match identity remote ...)"
                 raise AuthFailure(text, "no-profile")
@@ -168,7 +207,7 @@ class Auth:
         profile = self._profile(sa)
         if not profile.identities and not profile.certificate_maps:
             return
-        if sa.identity is None or find_profile([profile], local, sa.identity) is None:
+        if sa.identity is None or find_profile([profile], local, sa.identity, names) is None:
             self.core.counters["identity_refused"] += 1
             text = (
                 f"peer {sa.path.remote} is {sa.peer_identity}, which ikev2 profile {profile.name} does not match"
@@ -181,11 +220,14 @@ class Auth:
     def request(self, sa: Ikev2Sa) -> None:
         """IKE_SA_INIT is over: prove who this side is, and ask for the pair that is lacking most."""
         try:
-            identity, proof = self._own(sa)
+            identity, certificates, proof = self._own(sa)
         except AbandonExchange as error:
+            self._state(sa, error)
             self.tunnels.v2.fail(sa, str(error))
             return
-        payloads: list[Payload] = [identity, *self._contact(sa), proof, *self.tunnels.v2.child.first_request(sa)]
+        wanted = self.certificates.request_of([self._profile(sa)])
+        payloads: list[Payload] = [identity, *certificates, *wanted, *self._contact(sa), proof]
+        payloads += self.tunnels.v2.child.first_request(sa)
         payloads += self.announcements()
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
@@ -213,19 +255,24 @@ class Auth:
             self._rejected(sa, name)
             return
         try:
-            self._check(sa, chain)
+            trusted = self._check(sa, chain)
         except (AbandonExchange, WireError) as failure:
-            notify = failure.notify if isinstance(failure.notify, Notify) else Notify.AUTHENTICATION_FAILED
-            self._state(sa, failure)
-            self.tunnels.v2.informational.say_no(sa, notify)
-            self.tunnels.v2.fail(sa, str(failure))
+            self._disbelieve(sa, failure)
             return
-        self.tunnels.peers.admit(
-            sa,
-            sa.path,
-            lambda: self._admitted(sa, chain),
-            lambda text: self._identity_refused(sa, text),
-        )
+
+        def admit() -> None:
+            self.tunnels.peers.admit(
+                sa, sa.path, lambda: self._admitted(sa, chain), lambda text: self._identity_refused(sa, text)
+            )
+
+        self._revocation(sa, trusted, admit, lambda failure: self._disbelieve(sa, failure))
+
+    def _disbelieve(self, sa: Ikev2Sa, failure: AbandonExchange | WireError) -> None:
+        """The responder takes the IKE SA for complete, and hears that it is not (section 2.21.2)."""
+        notify = failure.notify if isinstance(failure.notify, Notify) else Notify.AUTHENTICATION_FAILED
+        self._state(sa, failure)
+        self.tunnels.v2.informational.say_no(sa, notify)
+        self.tunnels.v2.fail(sa, str(failure))
 
     def _rejected(self, sa: Ikev2Sa, name: str) -> None:
         text = f"peer {sa.path.remote} refuses IKE_AUTH ({name})"
@@ -255,26 +302,34 @@ class Auth:
     def respond(self, sa: Ikev2Sa, number: int, chain: Chain, path: Path) -> None:
         """The request. Whatever does not prove the peer ends the exchange (section 2.21.2)."""
         try:
-            self._check(sa, chain)
+            trusted = self._check(sa, chain)
             own = self._own(sa)
         except (AbandonExchange, WireError) as failure:
             self._refuse(sa, number, failure, path)
             return
         self.tunnels.admission.proven(sa)
         sa.reached_at = path.remote
-        self.tunnels.peers.admit(
-            sa,
-            path,
-            lambda: self._make_first(sa, number, chain, path, own),
-            lambda text: self._refuse(sa, number, AuthFailure(text, "wrong-identity"), path),
-        )
+
+        def admit() -> None:
+            self.tunnels.peers.admit(
+                sa,
+                path,
+                lambda: self._make_first(sa, number, chain, path, own),
+                lambda text: self._refuse(sa, number, AuthFailure(text, "wrong-identity"), path),
+            )
+
+        self._revocation(sa, trusted, admit, lambda failure: self._refuse(sa, number, failure, path))
 
     def _state(self, sa: Ikev2Sa, failure: AbandonExchange | WireError) -> None:
         """Say why the peer is not authenticated; as responder only its word, so far, says who it is."""
-        kind, known = (failure.kind, failure.known) if isinstance(failure, AuthFailure) else (None, {})
-        about = {"identity": sa.identity, "remote": sa.path.remote, **known}
-        unproven, text = not sa.initiator, str(failure)
-        self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", text, unproven=unproven, kind=kind, **about)
+        kind: str | None = None
+        rows: tuple[Mismatch, ...] = ()
+        about: dict[str, Any] = {"identity": sa.identity, "remote": sa.path.remote}
+        if isinstance(failure, AuthFailure):
+            kind, rows = failure.kind, failure.mismatches
+            about |= failure.known
+        text = str(failure)
+        self.core.error(sa.tunnel, "IKEV2_AUTH_FAILED", text, rows, unproven=not sa.initiator, kind=kind, **about)
 
     def _refuse(self, sa: Ikev2Sa, number: int, failure: AbandonExchange | WireError, path: Path) -> None:
         core, tunnel = self.core, sa.tunnel
@@ -288,13 +343,19 @@ class Auth:
             self.tunnels.back_off(tunnel)
 
     def _make_first(
-        self, sa: Ikev2Sa, number: int, chain: Chain, path: Path, own: tuple[Identification, Authentication]
+        self,
+        sa: Ikev2Sa,
+        number: int,
+        chain: Chain,
+        path: Path,
+        own: tuple[Identification, list[Payload], Authentication],
     ) -> None:
         """Make the first pair; the answer waits for its inbound SA."""
         sa.path = path
 
         def done(child: Sequence[Payload]) -> None:
-            self._answer(sa, number, chain, [*own, *child, *self.announcements()])
+            identity, certificates, proof = own
+            self._answer(sa, number, chain, [identity, *certificates, proof, *child, *self.announcements()])
 
         if not any(isinstance(payload, SaPayload) for payload in chain.payloads):
             done([])

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from seikan.crypto.ikev2_auth import psk_auth
 from seikan.crypto.prf import same
+from seikan.ike.errors import AbandonExchange
+from seikan.ike.status import Mismatch
 from seikan.wire.constants import Hash
 from seikan.wire.secret import Secret
-from seikan.wire.v2.constants import AuthMethod
+from seikan.wire.v2.constants import AuthMethod, Notify
 from seikan.wire.v2.payloads import Authentication
+
+
+class AuthFailure(AbandonExchange):
+    """The peer's proof does not hold, or this side has none; `kind` is one of `diagnosis.KINDS`, `known` further
+    fields of its `Facts`.
+    """
+
+    def __init__(self, text: str, kind: str, mismatches: tuple[Mismatch, ...] = (), **known: Any) -> None:
+        super().__init__(text, Notify.AUTHENTICATION_FAILED)
+        self.kind = kind
+        self.mismatches = mismatches
+        self.known = known
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +48,8 @@ METHODS = (
     ),
     Method("eddsa-sig", "EdDSA", (AuthMethod.DIGITAL_SIGNATURE,)),
 )
+PRE_SHARED = "pre-share"
+SIGNATURES = frozenset(row.word for row in METHODS if row.word != PRE_SHARED)
 METHOD_BY_WORD = {row.word: row for row in METHODS}
 
 

@@ -5,6 +5,7 @@ Nothing of a request is kept before it has passed the cookie, where one is asked
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from seikan.crypto.ikev2_auth import nat_detection
@@ -17,8 +18,9 @@ from seikan.ike.effects import Address, KeyLog, Path, Send
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.limits import source
 from seikan.ike.sa import Tunnel
-from seikan.ike.settings import Ikev2ProposalSettings
+from seikan.ike.settings import Ikev2ProfileSettings, Ikev2ProposalSettings
 from seikan.ike.states import Role
+from seikan.ike.v2.certificates import hash_algorithms, read_hash_algorithms, requested
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.keylog import keylog_line
 from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, proposals_for, was_offered
@@ -104,8 +106,14 @@ class Init:
             found.append(Notification(Notify.IKEV2_FRAGMENTATION_SUPPORTED))
         if not sa.initiator:
             found.append(Notification(Notify.CHILDLESS_IKEV2_SUPPORTED))
+            found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
+        found.append(hash_algorithms())
         found.append(VendorId(Vendor.SEIKAN.value))
         return found
+
+    def _profiles(self, sa: Ikev2Sa) -> Sequence[Ikev2ProfileSettings]:
+        """Those that the peer of a half-open SA may turn out to be of."""
+        return self.tunnels.peers.ikev2_candidates(sa.path.local) if sa.profile is None else [sa.profile]
 
     @staticmethod
     def _nat_detection(sa: Ikev2Sa, path: Path) -> list[Payload]:
@@ -120,6 +128,9 @@ class Init:
         kinds = {payload.type for payload in found}
         fragmentation = bool(self.core.settings.ikev2.fragmentation)
         sa.fragmentation = fragmentation and Notify.IKEV2_FRAGMENTATION_SUPPORTED in kinds
+        hashes = next((payload.data for payload in found if payload.type == Notify.SIGNATURE_HASH_ALGORITHMS), b"")
+        sa.peer_hashes = read_hash_algorithms(hashes)
+        sa.authorities_asked = requested(chain)
         sa.childless = Notify.CHILDLESS_IKEV2_SUPPORTED in kinds
         sa.peer_ranks = any(
             payload.data == Vendor.SEIKAN.value for payload in chain.payloads if isinstance(payload, VendorId)

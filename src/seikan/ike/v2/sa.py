@@ -110,6 +110,7 @@ class Ikev2Sa(IkeSa):
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
+    authorities_asked: frozenset[bytes] = frozenset()  # by hash, of the peer's CERTREQ
     peer_hashes: tuple[int, ...] = ()  # of SIGNATURE_HASH_ALGORITHMS
     local_authentication: str | None = None
     remote_authentication: str | None = None

@@ -72,6 +72,7 @@ class Ikev2:
         core = self.core
         sa.advance(Event.DELETE)
         self.rekey.leave(sa)
+        core.timers.cancel(("revocation", sa))
         if sa.first is not None and core.ikev2_first.get(sa.first) is sa:
             del core.ikev2_first[sa.first]
         for exchange in list(sa.exchanges):

@@ -1,0 +1,273 @@
+"""What two engines would agree on by IKEv2, asked of the engine's own parts step by step, as `ikev1` does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from seikan.daemon.prediction.stages import SPI, Agreed, KeyAt, Party, Phase1, Phase2, Stage, transform_words
+from seikan.ike.effects import Address, Path
+from seikan.ike.identity import Identity
+from seikan.ike.sa import Tunnel
+from seikan.ike.selectors import describe as describe_selector
+from seikan.ike.settings import EngineSettings, FlowSettings, Ikev2ProfileSettings
+from seikan.ike.status import Mismatch
+from seikan.ike.v2.authentication import PRE_SHARED
+from seikan.ike.v2.identities import encode, find_key, find_peers, find_profile, read_identity
+from seikan.ike.v2.proposals import (
+    child_offer,
+    child_was_offered,
+    choose_child,
+    choose_ike,
+    explain_child,
+    explain_ike,
+    ike_offer,
+    proposals_for,
+    usable_sets,
+    was_offered,
+)
+from seikan.ike.v2.selectors import narrow
+from seikan.ike.v2.selectors import offer as offer_selectors
+from seikan.wire.constants import IKE_PORT
+from seikan.wire.v2.payloads import Identification
+
+
+class Ikev2Exchange:
+    """IKE_SA_INIT, IKE_AUTH and CREATE_CHILD_SA: the side that begins, and the side that answers."""
+
+    def __init__(self, initiator: EngineSettings, responder: EngineSettings, local: Address, remote: Address) -> None:
+        self.initiator, self.responder = Party(initiator), Party(responder)
+        self.path = Path(local, IKE_PORT, remote, IKE_PORT)
+        self.back = Path(remote, IKE_PORT, local, IKE_PORT)
+        self.stages: list[Stage] = []
+        self.keys: tuple[KeyAt | None, KeyAt | None] = (None, None)
+        self.lifetime: int | None = None
+        self.tunnel = self.initiator.core.ends.get((local, remote))
+        self.answering = self.responder.core.ends.get((remote, local))
+        self.hub: Ikev2ProfileSettings | None = None  # the profile of the side that answers, where it names no peer
+
+    def _fail(self, name: str, text: str, mismatches: tuple[Mismatch, ...] = ()) -> None:
+        self.stages.append(Stage(name, "", mismatches, text))
+
+    def _agree(self, name: str, agreed: str) -> None:
+        self.stages.append(Stage(name, agreed))
+
+    # -- the IKE SA --------------------------------------------------------------------------------------------------
+
+    def phase1(self) -> Phase1:
+        """Everything up to an IKE SA."""
+        profile = None if self.tunnel is None else self.initiator.core.ikev2_profile_of(self.tunnel)
+        if self.tunnel is None:
+            self._fail("peer", f"it has nothing that leads to {self.path.remote}")
+        elif not self.initiator.settings.enabled or not self.responder.settings.enabled:
+            self._fail("isakmp", "ISAKMP is turned off at an end (no crypto isakmp enable)")
+        elif profile is None:
+            self._fail("ikev2 profile", f"ikev2 profile {self.tunnel.settings.ikev2_profile} cannot be used")
+        else:
+            self._proposal()
+            self._authenticate(profile)
+        return Phase1(tuple(self.stages), "IKEv2", self.lifetime, self.keys)
+
+    def _proposal(self) -> None:
+        ours = proposals_for(self.initiator.settings.ikev2.policies, self.path.local)
+        theirs = proposals_for(self.responder.settings.ikev2.policies, self.back.local)
+        payload = ike_offer(ours)
+        choice = choose_ike(theirs, payload)
+        answered = None if choice is None else was_offered(payload, choice.answer())
+        if not ours or not theirs or choice is None or answered is None:
+            # `explain_ike` speaks as the side that answers
+            rows = tuple(Mismatch(row.attribute, row.remote, row.local) for row in explain_ike(theirs, payload))
+            self._fail("ikev2 proposal", "no ikev2 proposal in common", rows)
+            return
+        words = [choice.encryption.ios_proposal, choice.prf.ios_proposal, f"group {choice.group.number}"]
+        if choice.integrity is not None:
+            words.insert(1, choice.integrity.ios_proposal)
+        words += [f"and {group.name}" for group in choice.additional]
+        self._agree("ikev2 proposal", ", ".join(words))
+
+    def _authenticate(self, profile: Ikev2ProfileSettings) -> None:
+        identity = self._identity(profile, self.initiator, self.path, "the side that begins")
+        if identity is None:
+            return
+        theirs = self._answering_profile(identity)
+        if theirs is None:
+            return
+        self.lifetime = min(profile.lifetime, theirs.lifetime)
+        self._method(profile, theirs)
+        self._matches(theirs, identity, self.back.local, 1)
+        answer = self._identity(theirs, self.responder, self.back, "the side that answers")
+        if answer is None:
+            return
+        self._matches(profile, answer, self.path.local, 0)
+        if not any(stage.name == "identity" and stage.failed for stage in self.stages):
+            self._agree("identity", f"{identity.name} and {answer.name}")
+        self._compare_keys(profile, theirs, identity, answer)
+
+    def _identity(self, profile: Ikev2ProfileSettings, party: Party, path: Path, who: str) -> Identity | None:
+        subject = None
+        if profile.local_authentication not in (None, PRE_SHARED):
+            self._fail("authentication", f"{who} has to prove itself with a certificate, whose key is in no file")
+            return None
+        try:
+            kind, data = encode(
+                profile.identity_local, local=path.local, hostname=party.settings.hostname, subject=subject
+            )
+        except ValueError as error:
+            self._fail("identity", f"{who}: {error}")
+            return None
+        found = read_identity(Identification(True, kind, data))
+        if found is None:
+            self._fail("identity", f"the identity of {who} is of no kind that a profile can match")
+        return found
+
+    def _answering_profile(self, identity: Identity) -> Ikev2ProfileSettings | None:
+        """The profile that holds at the side that answers: the tunnel's, or that which the identity leads to."""
+        core, peers = self.responder.core, self.responder.tunnels.peers
+        if self.answering is not None:
+            found = core.ikev2_profile_of(self.answering)
+            if self.answering.version != 2:
+                self._fail("ike version", "the other end negotiates with this peer by IKEv1 only")
+            elif found is None:
+                self._fail("ikev2 profile", f"ikev2 profile {self.answering.settings.ikev2_profile} cannot be used")
+            return found
+        candidates = peers.ikev2_candidates(self.back.local)
+        if not candidates:
+            self._fail("peer", f"nothing at the other end is for a peer at {self.path.local}")
+            return None
+        self.hub = find_profile(candidates, self.back.local, identity)
+        if self.hub is None:
+            text = f"no ikev2 profile of the other end matches {identity.name} (match identity remote ...)"
+            first = candidates[0].name
+            self.stages.append(Stage("identity", "", (), text, 1, first, identity))
+        return self.hub
+
+    def _method(self, ours: Ikev2ProfileSettings, theirs: Ikev2ProfileSettings) -> None:
+        rows = []
+        for who, own, wanted, turned in (
+            ("authentication", ours.local_authentication, theirs.remote_authentications, False),
+            ("authentication of the other end", theirs.local_authentication, ours.remote_authentications, True),
+        ):
+            if own not in wanted:
+                words = (f"local {own or 'none'}", f"remote {' or '.join(wanted) or 'none'}")
+                rows.append(Mismatch(f"ikev2 {who}", *(words[::-1] if turned else words)))
+        if rows:
+            self._fail("authentication", "a side proves itself by another method than the other asks for", tuple(rows))
+        else:
+            self._agree("authentication", f"{ours.local_authentication} and {theirs.local_authentication}")
+
+    def _matches(self, judge: Ikev2ProfileSettings, identity: Identity, local: Address, side: int) -> None:
+        """As `Auth` does of a configured peer: the profile of its tunnel must match it."""
+        if not judge.identities and not judge.certificate_maps:
+            return
+        if find_profile([judge], local, identity) is None:
+            text = f"ikev2 profile {judge.name} does not match {identity.name} (match identity remote ...)"
+            self.stages.append(Stage("identity", "", (), text, side, judge.name, identity))
+
+    def _compare_keys(
+        self, ours: Ikev2ProfileSettings, theirs: Ikev2ProfileSettings, identity: Identity, answer: Identity
+    ) -> None:
+        """Both proofs: the key that a side proves itself with has to be the one that the other expects of it."""
+        proofs = (
+            # the side that begins has to choose its key before the other has said who it is
+            ((ours, self.path.remote, None, "local"), (theirs, self.back.remote, identity, "remote")),
+            ((ours, self.path.remote, answer, "remote"), (theirs, self.back.remote, identity, "local")),
+        )
+        for here, there in proofs:
+            keys = (find_key(*here), find_key(*there))
+            self.keys = (_key_at(*here), _key_at(*there))
+            if keys[0] is None or keys[1] is None:
+                side, peer = ("this end", self.path.remote) if keys[0] is None else ("the other end", identity.name)
+                self._fail("pre-shared key", f"{side} has no pre-shared key for {peer}")
+                return
+            if keys[0] != keys[1]:
+                kinds = (here[3], there[3])
+                text = "the pre-shared keys differ"
+                if _keys_of_two_ways(ours, theirs):
+                    text += f": {kinds[0]} of the one that begins and {kinds[1]} of the other"
+                self._fail("pre-shared key", text)
+                return
+        self._agree("pre-shared key", "the same at both ends")
+
+    # -- child SAs ---------------------------------------------------------------------------------------------------
+
+    def phase2(self, settings: FlowSettings, *, first: bool) -> Phase2:
+        """One flow of the side that begins. The `first` pair is made in IKE_AUTH, without a key exchange of its own."""
+        if not usable_sets(settings.phase_two.transform_sets):
+            return Phase2((Stage("transform set", text=f"no usable transform set in {settings.phase_two.name}"),))
+        flow = self._asked(settings)
+        if flow is None:
+            theirs = [row.selector for row in self._theirs()]
+            words = ", ".join(describe_selector(row) for row in theirs) or "none"
+            row = Mismatch("ipsec selectors", describe_selector(settings.selector), words)
+            return Phase2((Stage("selectors", "", (row,), "the ends are configured for other traffic"),))
+        stages = [Stage("selectors", describe_selector(settings.selector))]
+        payload = child_offer(settings.phase_two, SPI, first=first, extended=False)
+        choice = choose_child(flow.phase_two, payload, first=first, extended=False)
+        agreed = choice
+        if choice is not None:
+            agreed = child_was_offered(settings.phase_two, payload, choice.answer(SPI))
+        if choice is None or agreed is None:
+            found = explain_child(flow.phase_two, payload, first=first, extended=False)
+            rows = tuple(Mismatch(row.attribute, row.remote, row.local) for row in found)
+            stages.append(Stage("transform set", "", rows, "no transform set in common"))
+            return Phase2(tuple(stages), None, flow)
+        transport = settings.transport and any(row.transport for row in settings.phase_two.transform_sets)
+        transport = transport and flow.transport and choice.transform_set.transport
+        made = replace(choice.transform_set, transport=transport)
+        stages.append(Stage("transform set", transform_words(made, choice.group.number if choice.group else None)))
+        one, other = settings.phase_two, flow.phase_two
+        limits = [limit for limit in (one.lifetime_kilobytes, other.lifetime_kilobytes) if limit]
+        seconds = min(one.lifetime_seconds, other.lifetime_seconds)
+        return Phase2(tuple(stages), Agreed(made, seconds, min(limits, default=0)), flow, self._rekey(settings, first))
+
+    def _rekey(self, settings: FlowSettings, first: bool) -> Stage | None:
+        """What fails when the pair of IKE_AUTH is to be replaced."""
+        again = self.phase2(settings, first=False) if first else None
+        return next((stage for stage in again.stages if stage.failed), None) if again is not None else None
+
+    def _theirs(self) -> tuple[FlowSettings, ...]:
+        if self.answering is not None:
+            return self.answering.settings.flows if self.answering.version == 2 else ()
+        if self.hub is None:
+            return ()
+        return tuple(
+            FlowSettings("Virtual-Access1", 0, row.selector, row.phase_two, more=row.more)
+            for row in self.responder.settings.templates
+            if row.number == self.hub.template and row.local in (None, self.back.local)
+        )
+
+    def _asked(self, settings: FlowSettings) -> FlowSettings | None:
+        """The flow that fits best, as `Child` finds it: its very own traffic, or all within it, or more than it."""
+        tsi, tsr = offer_selectors((settings.selector, *settings.more))
+        asked = settings.selector.mirrored()
+        best: tuple[int, FlowSettings] | None = None
+        for flow in self._theirs():
+            rows = narrow((flow.selector, *flow.more), tsi, tsr, initiator=False)
+            if not rows:
+                continue
+            fit = 2 if rows[0] == flow.selector == asked else 1 if rows[0] == asked else 0
+            if best is None or fit > best[0]:
+                best = (fit, flow)
+        return None if best is None else best[1]
+
+
+def _keys_of_two_ways(*profiles: Ikev2ProfileSettings) -> bool:
+    """Whether a side has one key for itself and another for its peer."""
+    return any(
+        row.local_key != row.remote_key or any(peer.local_key != peer.remote_key for peer in row.peers)
+        for row in profiles
+    )
+
+
+def _key_at(profile: Ikev2ProfileSettings, remote: Address, identity: Identity | None, which: str) -> KeyAt | None:
+    """Where `find_key` has its key from."""
+    if (profile.local_key if which == "local" else profile.remote_key) is not None:
+        return KeyAt(profile.name)
+    for peer in find_peers(profile, remote, identity):
+        if (peer.local_key if which == "local" else peer.remote_key) is not None:
+            return KeyAt(profile.name, profile.keyring, peer.name)
+    return None
+
+
+def flows_of(tunnel: Tunnel | None) -> tuple[FlowSettings, ...]:
+    """Of a configured peer."""
+    return () if tunnel is None else tunnel.settings.flows
