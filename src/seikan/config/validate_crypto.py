@@ -192,9 +192,7 @@ def _wildcards(config: Config) -> Found:
 
 
 def _peers(config: Config) -> Iterator[tuple[str, str, Address, IsakmpProfile | None]]:
-    """The peers of IKEv1 that are known by their address: title, short name, address, and the ISAKMP profile that is
-    named.
-    """
+    """The peers of IKEv1 whose address is known: title, short name, address, and the ISAKMP profile that is named."""
     profiles = config.isakmp.profiles
     for interface in config.interfaces.values():
         tunnel = interface.tunnel
