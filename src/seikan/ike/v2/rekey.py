@@ -296,6 +296,7 @@ _INHERITED = (
     "heard_at",
     "childless",
     "peer_hashes",
+    "mobike",
     "ppk",
     "ppk_used",
     "local_authentication",
