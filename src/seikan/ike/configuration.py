@@ -80,7 +80,6 @@ class Configuration:
                     self.tunnels.flows.remove(flow, "the configuration of its traffic has changed")
         for tunnel in wanted:
             del core.tunnels[tunnel.name]
-        moved = [tunnel for tunnel, row in wanted.items() if tunnel.settings.local != row.local]
         for tunnel, row in wanted.items():
             tunnel.settings = row
             core.tunnels[row.name] = tunnel
@@ -97,8 +96,6 @@ class Configuration:
                     "IKMP_SAME_ENDS",
                     f"{first.name} has the same source and destination; one of them must change",
                 )
-        for tunnel in moved:
-            self.tunnels.v2.mobike.move(tunnel, tunnel.settings.local)
         for map_row in settings.dynamic_maps:
             self.tunnels.flows.owner(map_row.owner)
         self._forget_owners({row.owner for row in settings.dynamic_maps})
@@ -115,7 +112,7 @@ class Configuration:
         for tunnel in self.core.tunnels.values():
             if tunnel.session is None:
                 row = rows.get(tunnel.name)
-                if row is not None and (_identity(row) == _identity(tunnel.settings) or self._moves(tunnel, row)):
+                if row is not None and _identity(row) == _identity(tunnel.settings):
                     found[tunnel] = rows.pop(tunnel.name)
                 else:
                     renamed.append(tunnel)
@@ -127,11 +124,6 @@ class Configuration:
                 found[tunnel] = row
                 kept.add(own)
         return found
-
-    def _moves(self, tunnel: Tunnel, row: TunnelSettings) -> bool:
-        """Whether only this side's address changes, and the SAs can come along (RFC 4555)."""
-        same_peer = (row.remote, row.version) == (tunnel.settings.remote, tunnel.settings.version)
-        return same_peer and row.local != tunnel.settings.local and self.tunnels.v2.mobike.can_move(tunnel)
 
     @staticmethod
     def _gone(tunnel: Tunnel, row: TunnelSettings) -> list[Flow]:

@@ -373,23 +373,6 @@ class Tunnels:
             if child.outbound_installed:
                 self.core.emit(UpdateSa(child.flow.owner.name, Direction.OUT, child.outbound_spi, path, True))
 
-    def relocate(self, sa: IkeSa, path: Path) -> None:
-        """An IKE SA and its pairs are on another path, with UDP encapsulation where there is a NAT on it."""
-        self.sessions.moved(sa.tunnel, path)
-        sa.path = path
-        sa.tunnel.peer_behind_nat = sa.nat_remote
-        for child in sa.tunnel.children:
-            if child.removed or child.ike_sa is not sa:
-                continue
-            child.path, child.udp_encapsulation, child.peer_behind_nat = path, sa.nat, sa.nat_remote
-            for direction, spi, there in (
-                (Direction.IN, child.inbound_spi, child.inbound_installed),
-                (Direction.OUT, child.outbound_spi, child.outbound_installed),
-            ):
-                if there:
-                    self.core.emit(UpdateSa(child.flow.owner.name, direction, spi, path, sa.nat))
-        self._schedule_keepalive(sa)
-
     def _schedule_keepalive(self, sa: IkeSa) -> None:
         """The side behind the NAT keeps the mapping alive (RFC 3948 section 4)."""
         interval = self.core.nat_keepalive_of(sa.tunnel)

@@ -249,7 +249,7 @@ class Auth:
         found: list[Payload] = [Notification(Notify.ESP_TFC_PADDING_NOT_SUPPORTED)]
         if size > 1:
             found.append(Notification(Notify.SET_WINDOW_SIZE, size.to_bytes(4, "big")))
-        return [*found, *self.tunnels.v2.mobike.announce(sa), *self.tunnels.v2.crash.announce(sa)]
+        return [*found, *self.tunnels.v2.crash.announce(sa)]
 
     @staticmethod
     def _contact(sa: Ikev2Sa) -> list[Payload]:
@@ -324,7 +324,6 @@ class Auth:
         except (AbandonExchange, WireError) as failure:
             self._refuse(sa, number, failure, path)
             return
-        self.tunnels.v2.mobike.read(sa, chain)
         self.tunnels.admission.proven(sa)
         sa.reached_at = path.remote
 
@@ -420,7 +419,6 @@ class Auth:
         sa.tunnel.peer_behind_nat = sa.nat_remote
         self.read_window(sa, chain)
         self.tunnels.v2.crash.read(sa, chain)
-        self.tunnels.v2.mobike.read(sa, chain)
         sa.conn_id = core.next_conn_id()
         sa.established_at = sa.begun_at = core.now
         sa.lifetime = self._profile(sa).lifetime

@@ -108,9 +108,7 @@ class Informational:
             self.tunnels.v2.peer_deleted(sa)
             return
         gone = [child for payload in deletes for child in self._named(sa, payload)]
-        answer = self.tunnels.v2.mobike.answer(sa, number, chain, path)
-        if gone:
-            answer.append(Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone)))
+        answer = [Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone))] if gone else []
         windows.respond(sa, Exchange.INFORMATIONAL, number, answer)
         for child in gone:
             core.counters["deletes_received"] += 1

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from seikan.crypto.ikev2_auth import nat_detection
 from seikan.crypto.ikev2_keys import derive_ike_keys
 from seikan.crypto.key_exchange import InvalidPublicValue
+from seikan.crypto.prf import same
 from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
 from seikan.ike.effects import Address, KeyLog, Path, Send
@@ -22,7 +24,6 @@ from seikan.ike.v2.certificates import hash_algorithms, read_hash_algorithms, re
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.keylog import keylog_line
 from seikan.ike.v2.messages import error_of, notifications, notified, notify_name, one
-from seikan.ike.v2.nat import found_nat, nat_payloads
 from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, proposals_for, was_offered
 from seikan.ike.v2.redirect import read_sender
 from seikan.ike.v2.sa import Ikev2Sa
@@ -72,7 +73,7 @@ class Init:
         """What this side announces beside the exchange itself."""
         found: list[Payload] = []
         if self.core.settings.nat_transparency:
-            found += nat_payloads(sa, sa.path)
+            found += self._nat_detection(sa, sa.path)
         if self.core.settings.ikev2.fragmentation:
             found.append(Notification(Notify.IKEV2_FRAGMENTATION_SUPPORTED))
         if not sa.initiator:
@@ -87,6 +88,14 @@ class Init:
     def _profiles(self, sa: Ikev2Sa) -> Sequence[Ikev2ProfileSettings]:
         """Those that the peer of a half-open SA may turn out to be of."""
         return self.tunnels.peers.ikev2_candidates(sa.path.local) if sa.profile is None else [sa.profile]
+
+    @staticmethod
+    def _nat_detection(sa: Ikev2Sa, path: Path) -> list[Payload]:
+        spis = (sa.spi_i, sa.spi_r)
+        return [
+            Notification(Notify.NAT_DETECTION_SOURCE_IP, nat_detection(spis, path.local, path.local_port)),
+            Notification(Notify.NAT_DETECTION_DESTINATION_IP, nat_detection(spis, path.remote, path.remote_port)),
+        ]
 
     def _read_capabilities(self, sa: Ikev2Sa, header: Header, chain: Chain, path: Path) -> None:
         found = notifications(chain)
@@ -104,11 +113,16 @@ class Init:
         )
         if not self.core.settings.nat_transparency:
             return
-        ends = found_nat(sa, chain, path, (header.initiator_spi, header.responder_spi))
-        if ends is not None:
-            sa.nat_local, sa.nat_remote = ends
+        spis = (header.initiator_spi, header.responder_spi)
+        sources = [payload.data for payload in found if payload.type == Notify.NAT_DETECTION_SOURCE_IP]
+        targets = [payload.data for payload in found if payload.type == Notify.NAT_DETECTION_DESTINATION_IP]
+        local = nat_detection(spis, path.local, path.local_port)
+        remote = nat_detection(spis, path.remote, path.remote_port)
+        sa.nat_remote = bool(sources) and not any(same(data, remote) for data in sources)
+        sa.nat_local = bool(targets) and not any(same(data, local) for data in targets)
+        if sources:
             text = "{}: NAT detection: this side behind NAT {}, peer {}"
-            self.core.debug("ikev2", text, sa.label, *ends)
+            self.core.debug("ikev2", text, sa.label, sa.nat_local, sa.nat_remote)
 
     def _derive(self, sa: Ikev2Sa, shared: Secret) -> None:
         choice = sa.choice

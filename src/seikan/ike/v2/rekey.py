@@ -296,7 +296,6 @@ _INHERITED = (
     "heard_at",
     "childless",
     "peer_hashes",
-    "mobike",
     "ppk",
     "ppk_used",
     "local_authentication",

@@ -20,7 +20,6 @@ from seikan.ike.v2.informational import Informational
 from seikan.ike.v2.init import Init
 from seikan.ike.v2.intermediate import Intermediate
 from seikan.ike.v2.messages import notified
-from seikan.ike.v2.mobike import Mobike
 from seikan.ike.v2.redirect import Redirects
 from seikan.ike.v2.rekey import Rekey
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
@@ -56,7 +55,6 @@ class Ikev2:
         self.auth = Auth(core, tunnels)
         self.crash = CrashDetection(core, tunnels)
         self.redirects = Redirects(core, tunnels)
-        self.mobike = Mobike(core, tunnels)
         self.child = Child(core, tunnels)
         self.rekey = Rekey(core, tunnels)
         self.informational = Informational(core, tunnels)
@@ -288,8 +286,7 @@ class Ikev2:
         if path.local != sa.path.local:
             return False
         if path.remote != sa.path.remote:
-            heard = sa.unanswered and sa.tunnel.heard is not None and path == sa.tunnel.heard[0]
-            return sa.nat_remote or sa.mobike or heard
+            return sa.nat_remote or (sa.unanswered and sa.tunnel.heard is not None and path == sa.tunnel.heard[0])
         return True
 
     def _no_sa(self, header: Header, path: Path) -> None:
