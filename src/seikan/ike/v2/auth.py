@@ -228,7 +228,7 @@ class Auth:
         wanted = self.certificates.request_of([self._profile(sa)])
         payloads: list[Payload] = [identity, *certificates, *wanted, *self._contact(sa), proof]
         payloads += self.tunnels.v2.child.first_request(sa)
-        payloads += self.announcements()
+        payloads += [*self.announcements(), *self.tunnels.v2.mobike.announcement(sa)]
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
         )
@@ -355,7 +355,8 @@ class Auth:
 
         def done(child: Sequence[Payload]) -> None:
             identity, certificates, proof = own
-            self._answer(sa, number, chain, [identity, *certificates, proof, *child, *self.announcements()])
+            more = [*self.announcements(), *self.tunnels.v2.mobike.announcement(sa, chain)]
+            self._answer(sa, number, chain, [identity, *certificates, proof, *child, *more])
 
         if not any(isinstance(payload, SaPayload) for payload in chain.payloads):
             done([])
@@ -381,6 +382,7 @@ class Auth:
         sa.advance(event)
         sa.tunnel.peer_behind_nat = sa.nat_remote
         self.read_window(sa, chain)
+        self.tunnels.v2.mobike.read(sa, chain)
         sa.conn_id = core.next_conn_id()
         sa.established_at = sa.begun_at = core.now
         sa.lifetime = self._profile(sa).lifetime
