@@ -16,7 +16,7 @@ from seikan.ike.core import Core
 from seikan.ike.effects import Direction, Path, UpdateSa
 from seikan.ike.sa import Tunnel
 from seikan.ike.settings import TunnelSettings
-from seikan.ike.v2.init import error_of, notifications, notified, notify_name
+from seikan.ike.v2.messages import error_of, notifications, notified, notify_name
 from seikan.ike.v2.sa import Ikev2Sa, Request
 from seikan.ike.winners import best_ike_sa
 from seikan.wire.v2.constants import Exchange, Notify
