@@ -66,6 +66,11 @@ class Informational:
         sa.closing = True
         self._last(sa, [Notification(kind)])
 
+    def leave(self, sa: Ikev2Sa) -> None:
+        """This side has proved itself and goes to another gateway instead (RFC 5685 section 6)."""
+        sa.closing = True
+        self._last(sa, [Delete(Protocol.IKE)])
+
     def delete_ike(self, sa: Ikev2Sa) -> None:
         """The IKE SA goes, and its pairs with it. What waits is not sent any more."""
         if not sa.established:

@@ -110,6 +110,8 @@ class Ikev2Sa(IkeSa):
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
+    peer_redirects: bool = False  # the peer goes where it is sent (RFC 5685)
+    redirected_from: Address | None = None  # who has sent it here
     crash_token: bytes = b""  # of the peer, by which it can prove that it has restarted (RFC 6290)
     peer_uses_ppk: bool = False
     ppk: PostQuantumKey | None = None  # which this side would use, or does

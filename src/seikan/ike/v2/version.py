@@ -22,6 +22,7 @@ from seikan.ike.v2.init import Init
 from seikan.ike.v2.intermediate import Intermediate
 from seikan.ike.v2.messages import notified
 from seikan.ike.v2.mobike import Mobike
+from seikan.ike.v2.redirect import Redirects
 from seikan.ike.v2.rekey import Rekey
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
@@ -55,6 +56,7 @@ class Ikev2:
         self.followups = FollowUps(core, tunnels)
         self.auth = Auth(core, tunnels)
         self.crash = CrashDetection(core, tunnels)
+        self.redirects = Redirects(core, tunnels)
         self.child = Child(core, tunnels)
         self.rekey = Rekey(core, tunnels)
         self.mobike = Mobike(core, tunnels)
@@ -167,6 +169,7 @@ class Ikev2:
         core, tunnel = self.core, sa.tunnel
         explained = tunnel.trouble.since(sa.created)
         core.counters["ikev2_failed"] += 1
+        self.redirects.forget(tunnel)
         self.tunnels.drop(sa)
         if not explained:
             core.error(tunnel, "IKEV2_NO_ANSWER", text, vague=True)
