@@ -239,7 +239,7 @@ class Auth:
         wanted = self.certificates.request_of([self._profile(sa)])
         payloads: list[Payload] = [identity, *certificates, *wanted, *self._contact(sa), proof, *beside]
         payloads += self.tunnels.v2.child.first_request(sa)
-        payloads += self.announcements(sa)
+        payloads += [*self.announcements(sa), *self.tunnels.v2.mobike.announcement(sa)]
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
         )
@@ -392,7 +392,8 @@ class Auth:
         def done(child: Sequence[Payload]) -> None:
             identity, certificates, proof = own
             beside = [confirmed()] if sa.ppk_used else []
-            self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *self.announcements(sa)])
+            more = [*self.announcements(sa), *self.tunnels.v2.mobike.announcement(sa, chain)]
+            self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *more])
 
         if not any(isinstance(payload, SaPayload) for payload in chain.payloads):
             done([])
@@ -418,6 +419,7 @@ class Auth:
         sa.advance(event)
         sa.tunnel.peer_behind_nat = sa.nat_remote
         self.read_window(sa, chain)
+        self.tunnels.v2.mobike.read(sa, chain)
         self.tunnels.v2.crash.read(sa, chain)
         sa.conn_id = core.next_conn_id()
         sa.established_at = sa.begun_at = core.now

@@ -108,8 +108,14 @@ class Informational:
             self.tunnels.v2.peer_deleted(sa)
             return
         gone = [child for payload in deletes for child in self._named(sa, payload)]
-        answer = [Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone))] if gone else []
-        windows.respond(sa, Exchange.INFORMATIONAL, number, answer)
+        answer: list[Payload] = []
+        if gone:
+            answer.append(Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone)))
+        moving = self.tunnels.v2.mobike.peer_moves(sa, chain, path)
+        answer = [*answer, *(moving or ()), *self.tunnels.v2.mobike.echo(chain)]
+        windows.respond(sa, Exchange.INFORMATIONAL, number, answer, path if sa.mobike else None)
+        if moving is not None:
+            self.tunnels.v2.mobike.check(sa)
         for child in gone:
             core.counters["deletes_received"] += 1
             core.debug("ikev2", "{}: peer deletes pair {}", sa.label, child.conn_id)

@@ -125,6 +125,8 @@ class Ikev2Sa(IkeSa):
     followup: FollowUp | None = None  # the peer's rekeying, whose next key exchange is to come
     successor: Ikev2Sa | None = None  # by a rekeying
     unrenewable: bool = False  # the peer does not rekey it
+    mobike: bool = False  # both sides do RFC 4555
+    mobile: bool = False  # this side made it, not counting rekeyings, and says where it goes
     closing: bool = False  # this side deletes it and waits for the answer
     doomed: list[int] = field(default_factory=list)  # inbound SPIs of pairs that the peer has yet to be told of
     probing: bool = False  # dead peer detection has a request under way
