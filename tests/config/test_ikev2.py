@@ -509,13 +509,19 @@ def test_a_tunnel_between_ipv6_addresses_has_no_problem(mode: str) -> None:
         ("crypto isakmp policy 1\n group 24\n", False),
         ("crypto isakmp key 6 QUJD address 0.0.0.0\n", False),
         ("crypto ipsec profile P\n set pfs group24\n", True),
+        ("crypto pki trustpoint CA\n revocation-check frob\n", True),
+        ("crypto ca certificate chain CA\n certificate ca 01\n  30\n  3G\n  quit\n", True),
+        ("crypto pki certificate map MAP 10\n subject-name like x\n", True),
+        ("crypto pki trustpoint OTHER\n revocation-check frob\n", False),
+        ("crypto pki certificate map OTHER 10\n subject-name like x\n", False),
     ],
 )
 def test_what_was_misread_about_ikev2_fails_closed_and_nothing_else(lines: str, closed: bool) -> None:
     text = (
         f"{_TUNNEL} tunnel mode ipsec ipv6\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n"
         " set ikev2-profile F\ncrypto ikev2 keyring K\n peer A\ncrypto ikev2 profile F\n keyring local K\n"
-        f"{_ENOUGH}"
+        f"{_ENOUGH} pki trustpoint CA\n match certificate MAP\n"
+        "crypto pki trustpoint CA\ncrypto pki certificate map MAP 10\n"
     )
     config = parse(text + lines).config
     problems = tunnel_problems(config, "Tunnel0")
