@@ -14,6 +14,7 @@ from seikan.config.defaults_ikev2 import DEFAULT, every_policy, every_proposal
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import CertificateChain, ChainCertificate, Ikev2Policy, Ikev2Profile, Ikev2Proposal
 from seikan.config.validate import ikev2_profile_problems
+from seikan.crypto.key_exchange import available
 from seikan.crypto.signatures import PrivateKey
 from seikan.ike.settings import (
     Ikev2PolicySettings,
@@ -111,10 +112,10 @@ def proposal_settings(proposal: Ikev2Proposal) -> Ikev2ProposalSettings | None:
     prfs = tuple(HASH_BY_NAME[name] for name in proposal.prf if name in HASH_BY_NAME and name != "md5")
     if not proposal.prf:
         prfs = _prfs_of(integrities)
-    groups = tuple(GROUP_BY_NUMBER[number] for number in proposal.groups if number in GROUP_BY_NUMBER)
-    if not (encryptions and prfs and groups):
-        return None
+    groups = tuple(row for number in proposal.groups if (row := _group(number)) is not None)
     additional = tuple(_additional(numbers) for _, numbers in sorted(proposal.additional.items()))
+    if not (encryptions and prfs and groups and all(additional)):
+        return None
     return Ikev2ProposalSettings(proposal.name, encryptions, integrities, prfs, groups, additional)
 
 
@@ -123,9 +124,15 @@ def _prfs_of(integrities: Iterable[Integrity]) -> tuple[Hash, ...]:
     return tuple(_PRF_OF[row.ios_proposal] for row in integrities)
 
 
+def _group(number: int) -> Group | None:
+    """None where this installation cannot exchange keys so: an older `cryptography` has no ML-KEM."""
+    row = GROUP_BY_NUMBER.get(number)
+    return row if row is not None and available(row) else None
+
+
 def _additional(numbers: Iterable[int]) -> tuple[Group | None, ...]:
-    """0 is the peer's leave to do without."""
-    return tuple(GROUP_BY_NUMBER.get(number) for number in numbers if number == 0 or number in GROUP_BY_NUMBER)
+    """0 is the peer's leave to do without; empty where none that was typed is to be had, which must not go unseen."""
+    return tuple(_group(number) for number in numbers if number == 0 or _group(number) is not None)
 
 
 # --- profiles ---------------------------------------------------------------------------------------------------------

@@ -76,10 +76,13 @@ class JournalState:
     counters: dict[str, int] = field(default_factory=dict)
 
 
+_libc = ctypes.CDLL(None)
+
+
 def clock_synchronized() -> bool:
     """What the kernel says of its clock (adjtimex(2))."""
     buffer = ctypes.create_string_buffer(512)  # struct timex, modes 0: read only
-    return bool(ctypes.CDLL(None).adjtimex(buffer) not in (-1, _TIME_ERROR))
+    return bool(_libc.adjtimex(buffer) not in (-1, _TIME_ERROR))
 
 
 class Journal:
@@ -260,4 +263,6 @@ def _octets(line: str) -> int:
 
 def _one_line(text: str) -> str:
     """A peer's words cannot forge a second line or move the cursor of a terminal."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "?" for character in text)

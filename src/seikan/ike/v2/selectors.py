@@ -7,6 +7,7 @@ is cut into the largest networks inside it; ranges of ports but all of them are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 
 from seikan.ike.selectors import describe
@@ -133,8 +134,9 @@ def _rectangle(rows: Sequence[Selector], own: Sequence[Selector]) -> bool:
     return all(pair is None or _covered(pair, own) for pair in pairs)
 
 
+@lru_cache(maxsize=256)  # peers ask for the same again and again: everything, or the lines of an access list
 def _respond(
-    own: Sequence[Selector], here: tuple[TrafficSelector, ...], there: tuple[TrafficSelector, ...]
+    own: tuple[Selector, ...], here: tuple[TrafficSelector, ...], there: tuple[TrafficSelector, ...]
 ) -> tuple[Selector, ...]:
     """The largest part of `own` that was asked for, around the first selectors where these are part of it.
 
@@ -174,7 +176,7 @@ def narrow(
         and all(any(_inside(member, _remote(row)) for row in own) for member in tsr.selectors)
     ):
         return None
-    return _respond(own, here, there) or None
+    return _respond(tuple(own), here, there) or None
 
 
 def read(tsi: TrafficSelectors, tsr: TrafficSelectors, *, initiator: bool) -> tuple[Selector, ...]:
