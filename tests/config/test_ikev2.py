@@ -309,6 +309,7 @@ def test_no_and_defaults_in_a_profile(lines: tuple[str, ...], left: Ikev2Profile
     [
         (("no crypto ikev2 profile X",), "crypto ikev2 profile X is not configured"),
         (("no crypto ikev2 keyring X",), "crypto ikev2 keyring X is not configured"),
+        (("no crypto ikev2 policy",), "name it, as in no crypto ikev2 policy default"),
         (("no crypto ikev2 proposal X",), "crypto ikev2 proposal X is not configured"),
         (("crypto ikev2 keyring K", " no peer X"), "peer X is not configured"),
         (("crypto ikev2 keyring K", " peer A", " pre-shared-key 6 QUJD"), "encrypted keys"),
@@ -409,6 +410,7 @@ def test_smart_defaults() -> None:
     ]
     again = type_lines(without, ("default crypto ikev2 proposal default", "default crypto ikev2 policy default"))
     assert again == config
+    assert type_lines(without, ("default crypto ikev2 proposal", "default crypto ikev2 policy")) == config
     changed = _typed("crypto ikev2 proposal default", " encryption aes-gcm-256", " no integrity")
     held = proposal(changed.ikev2, "default")
     assert held is not None
