@@ -530,3 +530,15 @@ def test_what_was_misread_about_ikev2_fails_closed_and_nothing_else(lines: str, 
     assert bool(problems) == closed
     assert all("not understood" in problem for problem in problems)
     assert tunnel_problems(parse(render(config)).config, "Tunnel0") == problems
+
+
+def test_a_misread_trustpoint_concerns_who_names_none() -> None:
+    text = (
+        f"{_TUNNEL} tunnel mode ipsec ipv6\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n"
+        " set ikev2-profile F\ncrypto pki trustpoint CA\n revocation-check frob\ncrypto ikev2 profile F\n"
+        " match identity remote any\n authentication local pre-share key x\n authentication remote rsa-sig\n"
+    )
+    (problem,) = tunnel_problems(parse(text).config, "Tunnel0")
+    assert "revocation-check frob" in problem
+    other = text + "crypto pki trustpoint OTHER\ncrypto ikev2 profile F\n pki trustpoint OTHER verify\n"
+    assert tunnel_problems(parse(other).config, "Tunnel0") == ()
