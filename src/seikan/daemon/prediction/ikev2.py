@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
+from seikan.crypto import certificates as x509
+from seikan.crypto.certificates import CertificateProblem, CertificateRefused, Problem
 from seikan.daemon.prediction.stages import SPI, Agreed, KeyAt, Party, Phase1, Phase2, Stage, transform_words
 from seikan.ike.effects import Address, Path
 from seikan.ike.identity import Identity
@@ -11,8 +14,9 @@ from seikan.ike.sa import Tunnel
 from seikan.ike.selectors import describe as describe_selector
 from seikan.ike.settings import EngineSettings, FlowSettings, Ikev2ProfileSettings
 from seikan.ike.status import Mismatch
-from seikan.ike.v2.authentication import PRE_SHARED
-from seikan.ike.v2.identities import encode, find_key, find_peers, find_profile, read_identity
+from seikan.ike.v2.authentication import PRE_SHARED, SIGNATURES
+from seikan.ike.v2.certificates import names_of, own_chain
+from seikan.ike.v2.identities import CertificateNames, encode, find_key, find_peers, find_profile, read_identity
 from seikan.ike.v2.proposals import (
     child_offer,
     child_was_offered,
@@ -31,10 +35,28 @@ from seikan.wire.constants import IKE_PORT
 from seikan.wire.v2.payloads import Identification
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Who a side says it is, and by what it would prove it; `path` as it sees it."""
+
+    profile: Ikev2ProfileSettings
+    path: Path
+    identity: Identity
+    payload: Identification
+    chain: tuple[bytes, ...]
+
+    @property
+    def names(self) -> CertificateNames | None:
+        return names_of(self.chain[0]) if self.chain else None
+
+
 class Ikev2Exchange:
     """IKE_SA_INIT, IKE_AUTH and CREATE_CHILD_SA: the side that begins, and the side that answers."""
 
-    def __init__(self, initiator: EngineSettings, responder: EngineSettings, local: Address, remote: Address) -> None:
+    def __init__(
+        self, initiator: EngineSettings, responder: EngineSettings, local: Address, remote: Address, now: datetime
+    ) -> None:
+        self.now = now
         self.initiator, self.responder = Party(initiator), Party(responder)
         self.path = Path(local, IKE_PORT, remote, IKE_PORT)
         self.back = Path(remote, IKE_PORT, local, IKE_PORT)
@@ -85,28 +107,35 @@ class Ikev2Exchange:
         self._agree("ikev2 proposal", ", ".join(words))
 
     def _authenticate(self, profile: Ikev2ProfileSettings) -> None:
-        identity = self._identity(profile, self.initiator, self.path, "the side that begins")
-        if identity is None:
+        begins = self._side(profile, self.initiator, self.path, "the side that begins")
+        if begins is None:
             return
-        theirs = self._answering_profile(identity)
+        theirs = self._answering_profile(begins)
         if theirs is None:
             return
         self.lifetime = min(profile.lifetime, theirs.lifetime)
         self._method(profile, theirs)
-        self._matches(theirs, identity, self.back.local, 1)
-        answer = self._identity(theirs, self.responder, self.back, "the side that answers")
-        if answer is None:
+        answers = self._side(theirs, self.responder, self.back, "the side that answers")
+        self._matches(theirs, begins, self.back.local, 1)
+        if answers is None:
             return
-        self._matches(profile, answer, self.path.local, 0)
+        self._matches(profile, answers, self.path.local, 0)
         if not any(stage.name == "identity" and stage.failed for stage in self.stages):
-            self._agree("identity", f"{identity.name} and {answer.name}")
-        self._compare_keys(profile, theirs, identity, answer)
+            self._agree("identity", f"{begins.identity.name} and {answers.identity.name}")
+        self._certificate(begins, answers, 0)
+        self._certificate(answers, begins, 1)
+        self._compare_keys(begins, answers)
 
-    def _identity(self, profile: Ikev2ProfileSettings, party: Party, path: Path, who: str) -> Identity | None:
-        subject = None
-        if profile.local_authentication not in (None, PRE_SHARED):
-            self._fail("authentication", f"{who} has to prove itself with a certificate, whose key is in no file")
-            return None
+    def _side(self, profile: Ikev2ProfileSettings, party: Party, path: Path, who: str) -> _Side | None:
+        """Who a side will say it is; None where it cannot say so, or the file does not tell."""
+        chain: tuple[bytes, ...] = ()
+        if profile.local_authentication in SIGNATURES:
+            chain = own_chain(profile.sign) if profile.sign is not None and profile.sign.certificates else ()
+            if not chain:
+                text = f"{who} proves itself with a certificate that is not in its file"
+                self.stages.append(Stage("certificate", text=text, unknown=True))
+                return None
+        subject = x509.subject_der(chain[0]) if chain else None
         try:
             kind, data = encode(
                 profile.identity_local, local=path.local, hostname=party.settings.hostname, subject=subject
@@ -114,12 +143,42 @@ class Ikev2Exchange:
         except ValueError as error:
             self._fail("identity", f"{who}: {error}")
             return None
-        found = read_identity(Identification(True, kind, data))
+        payload = Identification(True, kind, data)
+        found = read_identity(payload)
         if found is None:
             self._fail("identity", f"the identity of {who} is of no kind that a profile can match")
-        return found
+            return None
+        return _Side(profile, path, found, payload, chain)
 
-    def _answering_profile(self, identity: Identity) -> Ikev2ProfileSettings | None:
+    def _certificate(self, prover: _Side, judge: _Side, side: int) -> None:
+        """Whether the certificate of a side convinces the other: as `Certificates.check`, but for the signature."""
+        if not prover.chain:
+            return
+        own = prover.chain[0]
+        until = x509.validity(own)[1]
+        words = f"{x509.subject_text(own)}, of {x509.issuer_text(own)}, valid until {x509.utc(until)}"
+        trusted = [row for point in judge.profile.verify for row in point.authorities]
+        names = ", ".join(dict.fromkeys(x509.subject_text(row) for row in trusted)) or "no authority"
+        row = Mismatch("certificate", *((words, f"trusts {names}")[:: -1 if side else 1]))
+        problem = self._refused(prover, judge)
+        if problem is None and not x509.certifies(own, prover.payload.type, prover.payload.data):
+            problem = f"it says that it is {prover.identity.name}, and its certificate does not"
+        self.stages.append(Stage("certificate", "" if problem else "trusted", (row,), problem or ""))
+
+    def _refused(self, prover: _Side, judge: _Side) -> str | None:
+        """Why no trustpoint of the judge leads to an authority of the prover's certificate."""
+        closest: CertificateProblem | None = None
+        for trustpoint in judge.profile.verify:
+            try:
+                x509.validate(prover.chain, trustpoint.authorities, self.now)
+            except CertificateRefused as refused:
+                if closest is None or closest.kind is Problem.UNKNOWN_ISSUER:
+                    closest = refused.problem
+            else:
+                return None
+        return "no trustpoint verifies it (pki trustpoint ... verify)" if closest is None else closest.text
+
+    def _answering_profile(self, begins: _Side) -> Ikev2ProfileSettings | None:
         """The profile that holds at the side that answers: the tunnel's, or that which the identity leads to."""
         core, peers = self.responder.core, self.responder.tunnels.peers
         if self.answering is not None:
@@ -133,11 +192,11 @@ class Ikev2Exchange:
         if not candidates:
             self._fail("peer", f"nothing at the other end is for a peer at {self.path.local}")
             return None
-        self.hub = find_profile(candidates, self.back.local, identity)
+        self.hub = find_profile(candidates, self.back.local, begins.identity, begins.names)
         if self.hub is None:
-            text = f"no ikev2 profile of the other end matches {identity.name} (match identity remote ...)"
+            text = f"no ikev2 profile of the other end matches {begins.identity.name} (match identity remote ...)"
             first = candidates[0].name
-            self.stages.append(Stage("identity", "", (), text, 1, first, identity))
+            self.stages.append(Stage("identity", "", (), text, 1, first, begins.identity))
         return self.hub
 
     def _method(self, ours: Ikev2ProfileSettings, theirs: Ikev2ProfileSettings) -> None:
@@ -154,24 +213,26 @@ class Ikev2Exchange:
         else:
             self._agree("authentication", f"{ours.local_authentication} and {theirs.local_authentication}")
 
-    def _matches(self, judge: Ikev2ProfileSettings, identity: Identity, local: Address, side: int) -> None:
+    def _matches(self, judge: Ikev2ProfileSettings, who: _Side, local: Address, side: int) -> None:
         """As `Auth` does of a configured peer: the profile of its tunnel must match it."""
         if not judge.identities and not judge.certificate_maps:
             return
-        if find_profile([judge], local, identity) is None:
-            text = f"ikev2 profile {judge.name} does not match {identity.name} (match identity remote ...)"
-            self.stages.append(Stage("identity", "", (), text, side, judge.name, identity))
+        if find_profile([judge], local, who.identity, who.names) is None:
+            text = f"ikev2 profile {judge.name} does not match {who.identity.name} (match identity remote ...)"
+            self.stages.append(Stage("identity", "", (), text, side, judge.name, who.identity))
 
-    def _compare_keys(
-        self, ours: Ikev2ProfileSettings, theirs: Ikev2ProfileSettings, identity: Identity, answer: Identity
-    ) -> None:
+    def _compare_keys(self, begins: _Side, answers: _Side) -> None:
         """Both proofs: the key that a side proves itself with has to be the one that the other expects of it."""
+        ours, theirs = begins.profile, answers.profile
+        identity, answer = begins.identity, answers.identity
         proofs = (
             # the side that begins has to choose its key before the other has said who it is
             ((ours, self.path.remote, None, "local"), (theirs, self.back.remote, identity, "remote")),
             ((ours, self.path.remote, answer, "remote"), (theirs, self.back.remote, identity, "local")),
         )
-        for here, there in proofs:
+        methods = (ours.local_authentication, theirs.local_authentication)
+        compared = [proof for proof, method in zip(proofs, methods, strict=True) if method == PRE_SHARED]
+        for here, there in compared:
             keys = (find_key(*here), find_key(*there))
             self.keys = (_key_at(*here), _key_at(*there))
             if keys[0] is None or keys[1] is None:
@@ -185,7 +246,8 @@ class Ikev2Exchange:
                     text += f": {kinds[0]} of the one that begins and {kinds[1]} of the other"
                 self._fail("pre-shared key", text)
                 return
-        self._agree("pre-shared key", "the same at both ends")
+        if compared:
+            self._agree("pre-shared key", "the same at both ends")
 
     # -- child SAs ---------------------------------------------------------------------------------------------------
 
