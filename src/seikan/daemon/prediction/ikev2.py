@@ -8,11 +8,13 @@ from datetime import datetime
 from seikan.crypto import certificates as x509
 from seikan.crypto.certificates import CertificateProblem, CertificateRefused, Problem
 from seikan.daemon.prediction.stages import SPI, Agreed, KeyAt, Party, Phase1, Phase2, Stage, transform_words
+from seikan.ike.dynamic import Postponed
 from seikan.ike.effects import Address, Path
 from seikan.ike.identity import Identity
 from seikan.ike.sa import Tunnel
 from seikan.ike.selectors import describe as describe_selector
-from seikan.ike.settings import EngineSettings, FlowSettings, Ikev2ProfileSettings
+from seikan.ike.settings import EngineSettings, FlowSettings, Ikev2ProfileSettings, PhaseTwo
+from seikan.ike.states import Role
 from seikan.ike.status import Mismatch
 from seikan.ike.v2.authentication import PRE_SHARED, SIGNATURES
 from seikan.ike.v2.certificates import names_of, own_chain
@@ -29,10 +31,12 @@ from seikan.ike.v2.proposals import (
     usable_sets,
     was_offered,
 )
-from seikan.ike.v2.selectors import narrow
+from seikan.ike.v2.sa import Ikev2Sa
+from seikan.ike.v2.selectors import narrow, read
 from seikan.ike.v2.selectors import offer as offer_selectors
 from seikan.wire.constants import IKE_PORT
-from seikan.wire.v2.payloads import Identification
+from seikan.wire.secret import Secret
+from seikan.wire.v2.payloads import Identification, SaPayload, TrafficSelectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Ikev2Exchange:
         self.tunnel = self.initiator.core.ends.get((local, remote))
         self.answering = self.responder.core.ends.get((remote, local))
         self.hub: Ikev2ProfileSettings | None = None  # the profile of the side that answers, where it names no peer
+        self.session: Ikev2Sa | None = None  # what the peer then has there
 
     def _fail(self, name: str, text: str, mismatches: tuple[Mismatch, ...] = ()) -> None:
         self.stages.append(Stage(name, "", mismatches, text))
@@ -125,6 +130,29 @@ class Ikev2Exchange:
         self._certificate(begins, answers, 0)
         self._certificate(answers, begins, 1)
         self._compare_keys(begins, answers)
+        if self.hub is not None:
+            self._admit(self.hub, begins)
+
+    def _admit(self, profile: Ikev2ProfileSettings, begins: _Side) -> None:
+        """What a peer that the side that answers does not name gets there: a session of its own."""
+        party, tunnel = self.responder, self.responder.tunnels.peers.provisional_ikev2(self.back)
+        if tunnel is None:
+            self._fail("peer", f"nothing at the other end is for a peer at {self.path.local}")
+            return
+        tunnel.settings = replace(tunnel.settings, ikev2_profile=profile.name)
+        sa = Ikev2Sa(tunnel, Role.RESPONDER, self.back, 0.0, profile=profile)
+        sa.spi_i, sa.spi_r = party.core.new_ikev2_spi(), party.core.new_ikev2_spi()
+        sa.identity, sa.peer_identity, sa.reached_at = begins.identity, begins.identity.name, self.back.remote
+        party.tunnels.add(sa)
+        key = find_key(profile, self.back.remote, begins.identity, "remote") or Secret()
+        place = _key_at(profile, self.back.remote, begins.identity, "remote")
+        party.tunnels.peers.proved(sa, profile, key, None if place is None else place.peer)
+        admitted: list[bool] = []
+        party.tunnels.peers.admit(sa, self.back, lambda: admitted.append(True), lambda text: self._fail("peer", text))
+        if admitted:
+            self.answering, self.session = sa.tunnel, sa
+        elif not any(stage.name == "peer" for stage in self.stages):
+            self._fail("peer", party.said("IKMP_PEER_REFUSED") or "the peer is refused")
 
     def _side(self, profile: Ikev2ProfileSettings, party: Party, path: Path, who: str) -> _Side | None:
         """Who a side will say it is; None where it cannot say so, or the file does not tell."""
@@ -255,14 +283,14 @@ class Ikev2Exchange:
         """One flow of the side that begins. The `first` pair is made in IKE_AUTH, without a key exchange of its own."""
         if not usable_sets(settings.phase_two.transform_sets):
             return Phase2((Stage("transform set", text=f"no usable transform set in {settings.phase_two.name}"),))
-        flow = self._asked(settings)
+        payload = child_offer(settings.phase_two, SPI, first=first, extended=False)
+        flow = self._asked(settings, payload, first=first)
         if flow is None:
             theirs = [row.selector for row in self._theirs()]
             words = ", ".join(describe_selector(row) for row in theirs) or "none"
             row = Mismatch("ipsec selectors", describe_selector(settings.selector), words)
             return Phase2((Stage("selectors", "", (row,), "the ends are configured for other traffic"),))
         stages = [Stage("selectors", describe_selector(settings.selector))]
-        payload = child_offer(settings.phase_two, SPI, first=first, extended=False)
         choice = choose_child(flow.phase_two, payload, first=first, extended=False)
         agreed = choice
         if choice is not None:
@@ -286,18 +314,12 @@ class Ikev2Exchange:
         again = self.phase2(settings, first=False) if first else None
         return next((stage for stage in again.stages if stage.failed), None) if again is not None else None
 
-    def _theirs(self) -> tuple[FlowSettings, ...]:
-        if self.answering is not None:
-            return self.answering.settings.flows if self.answering.version == 2 else ()
-        if self.hub is None:
-            return ()
-        return tuple(
-            FlowSettings("Virtual-Access1", 0, row.selector, row.phase_two, more=row.more)
-            for row in self.responder.settings.templates
-            if row.number == self.hub.template and row.local in (None, self.back.local)
-        )
+    def _theirs(self) -> list[FlowSettings]:
+        if self.answering is None or self.answering.version != 2:
+            return []
+        return [flow.settings for flow in self.answering.flows.values()]
 
-    def _asked(self, settings: FlowSettings) -> FlowSettings | None:
+    def _asked(self, settings: FlowSettings, offered: SaPayload, *, first: bool) -> FlowSettings | None:
         """The flow that fits best, as `Child` finds it: its very own traffic, or all within it, or more than it."""
         tsi, tsr = offer_selectors((settings.selector, *settings.more))
         asked = settings.selector.mirrored()
@@ -309,7 +331,26 @@ class Ikev2Exchange:
             fit = 2 if rows[0] == flow.selector == asked else 1 if rows[0] == asked else 0
             if best is None or fit > best[0]:
                 best = (fit, flow)
-        return None if best is None else best[1]
+        return self._made(tsi, tsr, offered, first=first) if best is None else best[1]
+
+    def _made(
+        self, tsi: TrafficSelectors, tsr: TrafficSelectors, offered: SaPayload, *, first: bool
+    ) -> FlowSettings | None:
+        """A flow of a dynamic crypto map."""
+        if self.session is None:
+            return None
+
+        def fits(phase_two: PhaseTwo) -> bool:
+            return choose_child(phase_two, offered, first=first, extended=False) is not None
+
+        for row in read(tsi, tsr, initiator=False):
+            try:
+                made = self.responder.tunnels.dynamic.make_flow(self.session, row, fits)
+            except Postponed:  # somebody else's traffic, of a peer that is not in question here
+                return None
+            if made is not None:
+                return made.settings
+        return None
 
 
 def _keys_of_two_ways(*profiles: Ikev2ProfileSettings) -> bool:
