@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 from seikan.config.defaults_ikev2 import DEFAULT, every_policy, every_proposal
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import CertificateChain, ChainCertificate, Ikev2Policy, Ikev2Profile, Ikev2Proposal
+from seikan.config.validate import ikev2_profile_problems
 from seikan.crypto.key_exchange import available
 from seikan.crypto.signatures import PrivateKey
 from seikan.ike.settings import (
@@ -139,28 +140,11 @@ def _additional(numbers: Iterable[int]) -> tuple[Group | None, ...]:
 
 def profile_obstacle(config: Config, name: str) -> str | None:
     """Why an IKEv2 profile cannot be used by anybody, one line; None where it can."""
-    profile = config.ikev2.profiles.get(name)
     about = f"IKEv2 profile {name}"
-    if profile is None:
+    if name not in config.ikev2.profiles:
         return f"{about} does not exist (crypto ikev2 profile {name})"
-    if profile.shutdown:
-        return f"{about} is shut down"
-    for missing, text in (
-        (not (profile.identities or profile.certificate_maps), "match identity remote"),
-        (profile.local_authentication is None, "authentication local"),
-        (not profile.remote_authentications, "authentication remote"),
-    ):
-        if missing:
-            return f"{about} is incomplete: it needs {text}"
-    if profile.keyring is not None and profile.keyring not in config.ikev2.keyrings:
-        return f"{about}: IKEv2 keyring {profile.keyring} does not exist (crypto ikev2 keyring {profile.keyring})"
-    for trustpoint in (profile.sign_trustpoint, *profile.verify_trustpoints):
-        if trustpoint is not None and trustpoint not in config.pki.trustpoints:
-            return f"{about}: trustpoint {trustpoint} does not exist (crypto pki trustpoint {trustpoint})"
-    for certificate_map in profile.certificate_maps:
-        if certificate_map not in config.pki.maps:
-            return f"{about}: certificate map {certificate_map} does not exist"
-    return None
+    problems = ikev2_profile_problems(config, name)
+    return f"{about}: {problems[0]}" if problems else None
 
 
 def profiles(config: Config, held: Held) -> Iterator[Ikev2ProfileSettings]:
