@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.ike.pair.world import KEY, TUNNEL, A, B, World
 
 from seikan.config.model import IdentityMatch, IsakmpPolicy, Keyring, PreSharedKey, SelfIdentity, TransformSet
-from seikan.config.model_ikev2 import Ikev2Identity, Ikev2Match, Ikev2Peer
+from seikan.config.model_ikev2 import Ikev2Identity, Ikev2Match, Ikev2Peer, PostQuantumKey
 from seikan.daemon.prediction.negotiation import negotiate
 from seikan.daemon.prediction.stages import Negotiation
 from seikan.ike.settings import (
@@ -35,6 +35,7 @@ from seikan.wire.selector import ANY_IPV4, Selector
 EXAMPLES = 80
 LONG_ENOUGH = 70.0  # seconds of virtual time: several attempts of both sides
 OTHER_KEY = Secret(b"not the same")
+OTHER_PPK = PostQuantumKey("Q", OTHER_KEY)
 WIDE, NARROW, FAR = IPv4Network("10.1.0.0/16"), IPv4Network("10.1.5.0/24"), IPv4Network("10.2.0.0/16")
 T = TypeVar("T")
 
@@ -234,16 +235,20 @@ def proposals(names: tuple[str, ...]) -> st.SearchStrategy[Ikev2ProposalSettings
 def peers(peer: IPv4Address, name: str) -> st.SearchStrategy[Ikev2Peer]:
     """An entry of a keyring, by the peer's address or its identity; with another key for each way at times."""
     return st.builds(
-        lambda networks, named, keys: Ikev2Peer(
+        lambda networks, named, keys, ppk: Ikev2Peer(
             "X",
             networks=() if named else networks,
             identity=Ikev2Identity("fqdn", name) if named else None,
             local_key=keys[0],
             remote_key=keys[1],
+            ppk=ppk,
         ),
         mostly((IPv4Network((int(peer), 32)),), (IPv4Network("0.0.0.0/0"),), (IPv4Network("192.0.2.0/24"),)),
         mostly(False, False, False, True),
         mostly((KEY, KEY), (KEY, OTHER_KEY), (OTHER_KEY, OTHER_KEY)),
+        st.sampled_from(
+            [None, None, *(PostQuantumKey("Q", KEY, required=row) for row in (True, False, False)), OTHER_PPK]
+        ),
     )
 
 

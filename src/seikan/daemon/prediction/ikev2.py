@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from seikan.config.model_ikev2 import Ikev2Peer
 from seikan.crypto import certificates as x509
 from seikan.crypto.certificates import CertificateProblem, CertificateRefused, Problem
 from seikan.daemon.prediction.stages import SPI, Agreed, KeyAt, Party, Phase1, Phase2, Stage, transform_words
@@ -19,6 +21,7 @@ from seikan.ike.status import Mismatch
 from seikan.ike.v2.authentication import PRE_SHARED, SIGNATURES
 from seikan.ike.v2.certificates import names_of, own_chain
 from seikan.ike.v2.identities import CertificateNames, encode, find_key, find_peers, find_profile, read_identity
+from seikan.ike.v2.ppk import find_ppk
 from seikan.ike.v2.proposals import (
     child_offer,
     child_was_offered,
@@ -130,6 +133,7 @@ class Ikev2Exchange:
         self._certificate(begins, answers, 0)
         self._certificate(answers, begins, 1)
         self._compare_keys(begins, answers)
+        self._post_quantum(begins, answers)
         if self.hub is not None:
             self._admit(self.hub, begins)
 
@@ -276,6 +280,36 @@ class Ikev2Exchange:
                 return
         if compared:
             self._agree("pre-shared key", "the same at both ends")
+
+    def _post_quantum(self, begins: _Side, answers: _Side) -> None:
+        """Post-quantum keys, as `Ppk` chooses them (RFC 8784 section 3)."""
+        peers = find_peers(begins.profile, self.path.remote, None)
+        offered = next((row.ppk for row in peers if row.ppk is not None), None)
+        if offered is not None and not any(row.ppk is not None for row in self._known_to_answering(answers)):
+            if offered.required:
+                self._fail("ppk", f"ppk {offered.identity} is required, and the other end uses no post-quantum keys")
+                return
+            offered = None
+        rows = list(find_peers(answers.profile, self.back.remote, begins.identity))
+        found = find_ppk(rows, offered.identity) if offered is not None else None
+        if found is not None and offered is not None:
+            if found.key != offered.key:
+                self._fail("ppk", f"the post-quantum keys of ppk {found.identity} differ")
+            else:
+                self._agree("ppk", found.identity)
+            return
+        required = next((row.ppk for row in rows if row.ppk is not None and row.ppk.required), None)
+        if required is not None:
+            self._fail("ppk", f"the other end requires ppk {required.identity}, which is not used with it")
+        elif offered is not None and offered.required:
+            self._fail("ppk", f"ppk {offered.identity} is required, and the other end does not have it")
+
+    def _known_to_answering(self, answers: _Side) -> Iterator[Ikev2Peer]:
+        """Before it knows who the peer is, the side that answers has only all that it may be."""
+        profiles = [answers.profile]
+        if self.hub is not None:
+            profiles = self.responder.tunnels.peers.ikev2_candidates(self.back.local)
+        return (row for profile in profiles for row in profile.peers)
 
     # -- child SAs ---------------------------------------------------------------------------------------------------
 
