@@ -20,6 +20,8 @@ from tests.order import SECONDS
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+pytest_plugins = ("tests.interop.report",)
+
 REQUIRED = os.environ.get("SEIKAN_REQUIRE_TOOLS", "") not in ("", "0")
 _TESTS = Path(__file__).parent
 _SYSTEM_PATHS = ("/usr/sbin", "/sbin", "/usr/lib/frr", "/usr/lib/ipsec", "/usr/libexec/ipsec")

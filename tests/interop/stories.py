@@ -136,6 +136,7 @@ STORIES = (
         *(OPENIKED, 2, False, "psk", Nat.NONE, "sha1", 14),
         (_TRAFFIC, *_THEIR_REKEYS, Step.DELETE_BY_PEER, _END),
     ),
+    Story(*(OPENIKED, 2, True, "psk", Nat.SEIKAN, "sha1", 19), (_TRAFFIC, Step.CUT, Step.DELETE_BY_PEER, _END)),
 )
 
 
