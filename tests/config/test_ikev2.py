@@ -8,7 +8,7 @@ import pytest
 from tests.config.samples import opened
 from tests.config.typed import type_lines
 
-from seikan.config.defaults_ikev2 import DEFAULT_POLICY, DEFAULT_PROPOSAL, policies, proposal, proposals
+from seikan.config.defaults_ikev2 import DEFAULT_POLICY, DEFAULT_PROPOSAL, proposal, proposals
 from seikan.config.grammar import LineError
 from seikan.config.handlers import ConfigError
 from seikan.config.model import Config, TunnelMode
@@ -399,10 +399,9 @@ def test_help() -> None:
 
 def test_smart_defaults() -> None:
     config = Config()
-    assert policies(config.ikev2) == (DEFAULT_POLICY,)
     assert proposals(config.ikev2, DEFAULT_POLICY) == (DEFAULT_PROPOSAL,)
     without = _typed("no crypto ikev2 proposal default", "no crypto ikev2 policy default")
-    assert policies(without.ikev2) == ()
+    assert not without.ikev2.default_policy
     assert proposal(without.ikev2, "default") is None
     assert [line for line in render(without).splitlines() if "ikev2" in line] == [
         "no crypto ikev2 proposal default",
@@ -418,12 +417,13 @@ def test_smart_defaults() -> None:
     off = type_lines(changed, ("no crypto ikev2 proposal default",))
     assert proposal(off.ikev2, "default") is None
     named = _typed("crypto ikev2 policy P", " proposal P")
-    assert policies(named.ikev2) == (Ikev2Policy("P", proposals=("P",)),)
+    assert named.ikev2.policies["P"] == Ikev2Policy("P", proposals=("P",))
     assert proposals(named.ikev2, named.ikev2.policies["P"]) == ()
 
 
 # --- tunnels ---------------------------------------------------------------------------------------
 
+_ENOUGH = " match identity remote any\n authentication local pre-share key x\n authentication remote pre-share key y\n"
 _TUNNEL = "interface Tunnel0\n tunnel source 2001:db8::1\n tunnel destination 2001:db8::2\n"
 
 
@@ -490,7 +490,7 @@ def test_why_a_tunnel_stays_down(lines: str, problem: str) -> None:
 def test_a_tunnel_between_ipv6_addresses_has_no_problem(mode: str) -> None:
     text = (
         f"{_TUNNEL} tunnel mode ipsec {mode}\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n"
-        " set ikev2-profile F\ncrypto ikev2 profile F\nno crypto isakmp enable\n"
+        f" set ikev2-profile F\ncrypto ikev2 profile F\n{_ENOUGH}no crypto isakmp enable\n"
     )
     assert tunnel_problems(parse(text).config, "Tunnel0") == ()
 
@@ -515,6 +515,7 @@ def test_what_was_misread_about_ikev2_fails_closed_and_nothing_else(lines: str, 
     text = (
         f"{_TUNNEL} tunnel mode ipsec ipv6\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n"
         " set ikev2-profile F\ncrypto ikev2 keyring K\n peer A\ncrypto ikev2 profile F\n keyring local K\n"
+        f"{_ENOUGH}"
     )
     config = parse(text + lines).config
     problems = tunnel_problems(config, "Tunnel0")

@@ -402,6 +402,7 @@ def test_an_entry_that_no_packet_gets_to_stays() -> None:
         ((SITE, SITE + " time-range DAY"), "time-range DAY"),
         (("set peer 198.51.100.2", "set peer 2001:db8::2"), "IPv6"),
         ((" match address A10\n", " match address A10\n set isakmp-profile NONE\n"), "isakmp profile NONE"),
+        ((" match address A10\n", " match address A10\n set ikev2-profile NONE\n"), "ikev2 profile NONE does not"),
     ],
 )
 def test_an_unfinished_entry_stays_with_the_reason(change: tuple[str, str], reason: str) -> None:
@@ -677,3 +678,35 @@ def test_the_way_to_the_plain_stage_is_told_for_both_ends() -> None:
     plain = run(entry(10, SITE), options=Options(policy=False))
     after = type_lines(migration.config, ("interface Tunnel0", " no tunnel protection ipsec policy ipv4 A10"))
     assert after == plain.config
+
+
+# --- IKEv2 ------------------------------------------------------------------------------------------
+
+IKEV2 = """\
+crypto ikev2 keyring K
+ peer ALL
+  address 198.51.100.0 255.255.255.0
+  pre-shared-key 8hv3xW2qT9
+crypto ikev2 profile F
+ match identity remote address 198.51.100.0 255.255.255.0
+ authentication remote pre-share
+ authentication local pre-share
+ keyring local K
+"""
+
+
+def test_an_entry_of_ikev2_stays_one() -> None:
+    base = BASE.replace("crypto isakmp keepalive 10 3 periodic\n", "")
+    migration = run(entry(10, SITE, more="set ikev2-profile F"), IKEV2, base=base)
+    assert " set ikev2-profile F" in render_section(migration.config, "crypto ipsec profile", "VPN-10")
+    assert "ikev2 profile F" in said(migration, Outcome.SAME, "in crypto ipsec profile VPN-10")
+    assert any("needs set ikev2-profile too" in line for line in migration.peers[0].lines)
+    [item] = [held for held in migration.report.items(Outcome.TYPE) if "dead peer detection" in held.text]
+    assert item.lines == ("crypto ikev2 dpd 10 3 periodic",)
+
+
+def test_entries_of_both_versions_share_no_tunnel() -> None:
+    other = entry(20, "permit ip 10.1.0.0 0.0.255.255 10.3.0.0 0.0.255.255")
+    migration = migrate(read(entry(10, SITE, more="set ikev2-profile F"), other, IKEV2))
+    assert "isakmp or ikev2 profile" in said(migration, Outcome.LOST, "crypto map VPN 10")
+    assert not migration.complete

@@ -42,7 +42,6 @@ from seikan.crypto.certificates import (
     serial_number,
     subject_der,
     subject_text,
-    to_pem,
     validate,
     validity,
 )
@@ -136,14 +135,18 @@ def test_where_to_ask_for_revocation() -> None:
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
+def pem(der: bytes) -> bytes:
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+
+
 def test_files_of_certificates() -> None:
     both = (LEAF, SUB.der)
     parsed = [x509.load_der_x509_certificate(der) for der in both]
     assert load_certificates(LEAF) == (LEAF,)
-    assert load_certificates("".join(to_pem(der) for der in both).encode()) == both
+    assert load_certificates(b"".join(pem(der) for der in both)) == both
     assert set(load_certificates(pkcs7.serialize_certificates(parsed, Encoding.PEM))) == set(both)
     assert set(load_certificates(pkcs7.serialize_certificates(parsed, Encoding.DER))) == set(both)
-    for wrong in (b"", b"nothing", LEAF[:-1], to_pem(LEAF).encode()[:200]):
+    for wrong in (b"", b"nothing", LEAF[:-1], pem(LEAF)[:200]):
         with pytest.raises(UnusableFile):
             load_certificates(wrong)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+from typing import TypeVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.vectors.ikev2 import RFC7634_INNER, RFC7634_IV, RFC7634_KEY, RFC7634_MESSAGE
+from tests.vectors.ikev2 import RFC7634_INNER, RFC7634_IV, RFC7634_KEY, RFC7634_MESSAGE, STRONGSWAN_PSK
 from tests.wire.v2.test_captures import CORPUS, datagrams
 
 from seikan.crypto import ikev2_protect
-from seikan.crypto.ikev2_keys import IkeKeys, derive_ike_keys
-from seikan.crypto.ikev2_protect import IntegrityError, largest_plaintext, protects, seal, sealed_octets
+from seikan.crypto.ikev2_auth import auth_octets, nat_detection, psk_auth
+from seikan.crypto.ikev2_keys import IkeKeys, child_keymat, derive_ike_keys
+from seikan.crypto.ikev2_protect import IntegrityError, largest_plaintext, seal, sealed_octets
+from seikan.crypto.key_exchange import octets_key_pair
 from seikan.wire.constants import (
     ENCRYPTION_BY_NAME,
     ENCRYPTIONS,
+    GROUP_BY_NUMBER,
     HASH_BY_NAME,
     INTEGRITIES,
     INTEGRITY_BY_NAME,
@@ -24,8 +30,9 @@ from seikan.wire.secret import Secret
 from seikan.wire.v2.constants import Exchange, Notify
 from seikan.wire.v2.constants import Payload as Type
 from seikan.wire.v2.header import Header, pull_header
-from seikan.wire.v2.message import find_encrypted, pull_message, pull_payloads, push_payloads, push_prefix
-from seikan.wire.v2.payloads import Authentication, Identification, Notification
+from seikan.wire.v2.message import Chain, find_encrypted, pull_message, pull_payloads, push_payloads, push_prefix
+from seikan.wire.v2.payloads import Authentication, Identification, KeyExchange, Nonce, Notification
+from seikan.wire.v2.rules import check
 
 SUITES: list[tuple[Encryption, Integrity | None]] = [
     *((row, None) for row in ENCRYPTIONS if row.aead and row.ike_v2),
@@ -55,7 +62,6 @@ def sealed(own: IkeKeys, inner: bytes, fragment: int = 0, total: int = 0) -> byt
 @pytest.mark.parametrize(("encryption", "integrity"), SUITES, ids=NAMES)
 @pytest.mark.parametrize("fragment", [{}, {"fragment": 1, "total": 2}], ids=["sk", "skf"])
 def test_what_is_sealed_opens(encryption: Encryption, integrity: Integrity | None, fragment: dict[str, int]) -> None:
-    assert protects(encryption)
     own = keys(encryption, integrity)
     for octets in (0, 1, 15, 16, 17, 100):
         data = sealed(own, b"x" * octets, **fragment)
@@ -174,3 +180,54 @@ def test_a_capture_with_its_keys_is_decrypted() -> None:
     assert payloads[0] == Identification(True, 2, b"west")
     assert isinstance(payloads[1], Authentication)
     assert payloads[1].method == 1
+
+
+def test_an_exchange_with_strongswan_reads_from_its_first_octet_to_the_keys_of_its_child() -> None:
+    """Key exchange, SKEYSEED, protection, both AUTH payloads, NAT detection and KEYMAT against what a peer did."""
+    vector = {name: bytes.fromhex(text) for name, text in STRONGSWAN_PSK.items()}
+    sha256, psk = HASH_BY_NAME["sha256"], Secret(b"secret")
+    request, response = (pull_message(pull_header(vector[name]), vector[name])[0] for name in _INIT)
+    header = pull_header(vector["init_response"])
+    spis = (header.initiator_spi, header.responder_spi)
+    nonces = (_one(request, Nonce).data, _one(response, Nonce).data)
+    pair = octets_key_pair(GROUP_BY_NUMBER[31], vector["private"])
+    assert _one(request, KeyExchange).data == pair.public
+    own = derive_ike_keys(
+        sha256,
+        ENCRYPTION_BY_NAME["aes-cbc-256"],
+        INTEGRITY_BY_NAME["hmac-sha256-128"],
+        nonces=nonces,
+        spis=spis,
+        shared=pair.shared(_one(response, KeyExchange).data),
+    )
+    # The destination of the response was the initiator, at 10.9.0.2.
+    detected = [each.data for each in response.payloads if isinstance(each, Notification) and each.type == 16389]
+    assert detected == [nat_detection(spis, IPv4Address("10.9.0.2"), 500)]
+    covered = (
+        ("auth_request", "init_request", nonces[1], own.sk_pi),
+        ("auth_response", "init_response", nonces[0], own.sk_pr),
+    )
+    for name, first, nonce, sk_p in covered:
+        data = vector[name]
+        encrypted = find_encrypted(pull_header(data), data)
+        assert encrypted is not None
+        by_initiator = name == "auth_request"
+        inner = ikev2_protect.open(own, by_initiator, encrypted.aad(data), data[encrypted.start :])
+        chain = pull_payloads(encrypted.inner, inner)
+        check(Exchange.IKE_AUTH, not by_initiator, chain.payloads)
+        identity = next(
+            each for each in chain.payloads if isinstance(each, Identification) and each.initiator == by_initiator
+        )
+        octets = auth_octets(vector[first], nonce, sha256, sk_p, chain.body_of(identity))
+        assert _one(chain, Authentication) == Authentication(2, psk_auth(sha256, psk, octets))
+    child = child_keymat(sha256, own.sk_d, ENCRYPTION_BY_NAME["aes-gcm-16-128"], None, nonces=nonces)
+    assert (child.encryption_i, child.encryption_r) == (vector["child_i"], vector["child_r"])
+
+
+_INIT = ("init_request", "init_response")
+Found = TypeVar("Found")
+
+
+def _one(chain: Chain, kind: type[Found]) -> Found:
+    (found,) = (payload for payload in chain.payloads if isinstance(payload, kind))
+    return found

@@ -137,8 +137,17 @@ def only_ciphertext(ground: Ground, *besides: str) -> None:
 
 
 def static_vti(ground: Ground) -> None:
-    a, a_hosts = ground.router("static-vti/site-a", eth1="10.1.0")
-    b, b_hosts = ground.router("static-vti/site-b", eth1="10.2.0")
+    two_sites(ground, "static-vti")
+
+
+def ikev2(ground: Ground) -> None:
+    a = two_sites(ground, "ikev2")
+    assert "Encr: AES-CBC, keysize: 256" in a.exec("show crypto ikev2 sa")
+
+
+def two_sites(ground: Ground, way: str) -> Router:
+    a, a_hosts = ground.router(f"{way}/site-a", eth1="10.1.0")
+    b, b_hosts = ground.router(f"{way}/site-b", eth1="10.2.0")
     ground.link(a.host, "eth0", "192.0.2.10", "192.0.2.1")
     ground.link(b.host, "eth0", "198.51.100.20", "198.51.100.1")
     ground.start()
@@ -147,6 +156,7 @@ def static_vti(ground: Ground) -> None:
     assert a.tunnel_up()
     assert b.tunnel_up()
     only_ciphertext(ground)
+    return a
 
 
 def accesses(router: Router) -> int:
@@ -275,6 +285,7 @@ def test_the_migrated_end_is_what_seikan_migrate_writes(tmp_path: Path) -> None:
 
 WAYS: dict[str, Callable[[Ground], None]] = {
     "static-vti": static_vti,
+    "ikev2": ikev2,
     "dynamic-vti": dynamic_vti,
     "gre-ipsec": gre_over_ipsec,
     "crypto-map": crypto_map_with_nat_and_a_backup_peer,

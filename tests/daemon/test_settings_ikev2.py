@@ -27,7 +27,7 @@ from seikan.config.model_ikev2 import (
 from seikan.daemon.settings import Protected, overlays, sessions
 from seikan.daemon.settings_ikev2 import Held, ikev2_settings, profile_obstacle
 from seikan.ike.settings import FlowSettings, PhaseTwo
-from seikan.wire.constants import GROUP_BY_NUMBER
+from seikan.wire.constants import GROUP_BY_NUMBER, Group
 from seikan.wire.secret import Secret
 from seikan.wire.selector import ANY_IPV4, ANY_IPV6
 
@@ -79,6 +79,23 @@ def test_a_proposal_has_what_can_be_negotiated_and_the_prfs_of_its_integrity() -
     assert [row.name for row in proposal.prfs] == ["sha256"]
     assert [row.number for row in proposal.groups] == [14, 19]
     assert proposal.additional == ((GROUP_BY_NUMBER[36], None), (GROUP_BY_NUMBER[37],))
+
+
+def test_what_the_installation_cannot_exchange_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An additional exchange without which the peer was not to be is not left out in silence: the proposal goes."""
+    monkeypatch.setattr("seikan.daemon.settings_ikev2.available", lambda group: not group.kem)
+    both, alone = replace(PROPOSAL, groups=(19, 36)), replace(PROPOSAL, additional=MappingProxyType({1: (36,)}))
+    optional = replace(PROPOSAL, additional=MappingProxyType({1: (36, 0)}))
+    assert [row.number for row in told_groups(both)] == [19]
+    assert told_groups(alone) == ()
+    assert [row.number for row in told_groups(optional)] == [14, 19]
+
+
+def told_groups(proposal: Ikev2Proposal) -> tuple[Group, ...]:
+    """The groups of the one proposal that a policy names; () where the policy goes with it."""
+    policies = MappingProxyType({"ONE": Ikev2Policy("ONE", proposals=("P",))})
+    config = Config(ikev2=ikev2(proposals=MappingProxyType({"P": proposal}), policies=policies))
+    return next((row.proposals[0].groups for row in ikev2_settings(config, Held()).policies if row.name == "ONE"), ())
 
 
 @pytest.mark.parametrize(

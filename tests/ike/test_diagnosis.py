@@ -132,6 +132,7 @@ EXPECTED: dict[str, tuple[str, dict[str, str]]] = {
             "swanctl-peer": "auth = psk",
         },
     ),
+    "ppk": ("the same post-quantum key", {"ios": "  ppk manual id <id> key <key>", "swanctl-peer": "ppk_id = <id>"}),
     "no-key": (
         "a pre-shared key for 198.51.100.9 has to be configured in keyring RING",
         {"ios": "crypto ikev2 keyring RING"},

@@ -29,12 +29,6 @@ def proposal(ikev2: Ikev2, name: str) -> Ikev2Proposal | None:
     return held
 
 
-def policies(ikev2: Ikev2) -> tuple[Ikev2Policy, ...]:
-    """The policies by which peers are negotiated with: those that were typed, the default one where there is none."""
-    typed = tuple(ikev2.policies.values())
-    return typed or ((DEFAULT_POLICY,) if ikev2.default_policy else ())
-
-
 def proposals(ikev2: Ikev2, policy: Ikev2Policy) -> tuple[Ikev2Proposal, ...]:
     """The proposals of a policy, in order of preference; those it names in vain left out."""
     found = (proposal(ikev2, name) for name in policy.proposals or (DEFAULT,))

@@ -201,7 +201,7 @@ def _bundles(config: Config, places: Sequence[Site], alive: Sequence[Candidate])
                 if settings(config, first) != settings(config, candidate):
                     failed[candidate.number] = (
                         f"it has the peer of {first.title} and other settings (transform set, pfs, lifetime, replay "
-                        "window or isakmp profile): one tunnel has one profile, so give both entries the same"
+                        "window, isakmp or ikev2 profile): one tunnel has one profile, so give both entries the same"
                     )
                     continue
                 bundles[by_peers[key]] = replace(bundle, entries=(*bundle.entries, candidate.number))

@@ -282,7 +282,8 @@ def _ospf(subject: Subject) -> Iterator[Item]:
 def _keys(subject: Subject) -> Iterator[Item]:
     isakmp = subject.before.isakmp
     yield Item(Outcome.SAME, "ISAKMP policies, keys, keyrings and profiles are unchanged")
-    peers = {peer for candidate in subject.migrated for peer in candidate.peers}
+    of_ikev1 = [candidate for candidate in subject.migrated if candidate.entry.ikev2_profile is None]
+    peers = {peer for candidate in of_ikev1 for peer in candidate.peers}
     for peer in isakmp.peers:
         if peer.address in peers:
             yield Item(
@@ -302,11 +303,20 @@ def _keys(subject: Subject) -> Iterator[Item]:
             Outcome.NOTE,
             f"no key here is for {', '.join(str(peer) for peer in missing)}: the tunnel stays down until one is",
         )
-    if isakmp.keepalive is None and not subject.built.keepalive and subject.built.tunnels:
+    if isakmp.keepalive is None and not subject.built.keepalive and subject.built.tunnels and of_ikev1:
         yield Item(
             Outcome.TYPE,
             "dead peer detection takes a tunnel down whose peer is gone; there is none here. On both ends",
             ("crypto isakmp keepalive 10 3 periodic",),
+        )
+    ikev2 = subject.before.ikev2
+    names = (candidate.entry.ikev2_profile for candidate in subject.migrated)
+    used = [profile for profile in (ikev2.profiles.get(name or "") for name in names) if profile is not None]
+    if ikev2.dpd is None and any(profile.dpd is None for profile in used):
+        yield Item(
+            Outcome.TYPE,
+            "dead peer detection takes a tunnel down whose peer is gone; IKEv2 has none here. On both ends",
+            ("crypto ikev2 dpd 10 3 periodic",),
         )
 
 

@@ -77,6 +77,7 @@ def settings(config: Config, candidate: Candidate) -> tuple[object, ...]:
         entry.lifetime_kilobytes,
         entry.replay_window,
         isakmp_profile(config, candidate),
+        entry.ikev2_profile,
     )
 
 
@@ -111,7 +112,10 @@ def _needs_keepalive(config: Config, found: Sequence[Candidate], bundles: Sequen
     if config.isakmp.keepalive is not None:
         return False
     for made in built.tunnels:
-        profile = config.isakmp.profiles.get(isakmp_profile(config, found[bundles[made.bundle].entries[0]]) or "")
+        candidate = found[bundles[made.bundle].entries[0]]
+        if candidate.entry.ikev2_profile is not None:
+            continue
+        profile = config.isakmp.profiles.get(isakmp_profile(config, candidate) or "")
         if made.rank and (profile is None or profile.keepalive is None):
             return True
     return False
@@ -196,6 +200,7 @@ def _profile(built: Built, candidate: Candidate, *, gre: bool) -> str:
         lifetime_kilobytes=entry.lifetime_kilobytes,
         replay_window=entry.replay_window,
         isakmp_profile=isakmp_profile(config, candidate),
+        ikev2_profile=entry.ikev2_profile,
     )
     config = built.config
     ipsec = replace(config.ipsec, profiles=with_item(config.ipsec.profiles, name, profile))

@@ -44,7 +44,10 @@ def _lines(
     config: Config, candidate: Candidate, entry: CryptoMapEntry, name: str, site: Site, number: int
 ) -> Iterator[str]:
     profile = entry.isakmp_profile or isakmp_profile(config, candidate)
-    if profile is None or profile not in config.isakmp.profiles:
+    if entry.ikev2_profile is not None:
+        profile = entry.ikev2_profile
+        yield f"crypto ikev2 profile {profile}"
+    elif profile is None or profile not in config.isakmp.profiles:
         profile = free_name(f"{name}-{entry.sequence}", config.isakmp.profiles)
         yield f"crypto isakmp profile {profile}"
         yield " match identity address 0.0.0.0"
@@ -59,7 +62,7 @@ def _lines(
         yield f" set pfs group{entry.pfs_group}"
     if entry.lifetime_seconds is not None:
         yield f" set security-association lifetime seconds {entry.lifetime_seconds}"
-    yield f" set isakmp-profile {profile}"
+    yield f" set {'isakmp' if entry.ikev2_profile is None else 'ikev2'}-profile {profile}"
     yield f"interface Virtual-Template{number} type tunnel"
     yield f" ip unnumbered {site.lender}"
     yield f" tunnel source {site.source}"

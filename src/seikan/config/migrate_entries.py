@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from seikan.config.migrate_traffic import GRE, Line, lines_of
 from seikan.config.model import Config, CryptoMap, CryptoMapEntry, Interface, StoredLine, TunnelMode
 from seikan.config.problem import without_secrets
+from seikan.config.references import no_ikev2_profile, unknown_ikev2_profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,8 @@ def _obstacles(
     profile = entry.isakmp_profile or held.isakmp_profile
     if profile is not None and profile not in config.isakmp.profiles:
         yield f"crypto isakmp profile {profile} does not exist"
+    if unknown_ikev2_profile(config, entry.ikev2_profile):
+        yield no_ikev2_profile(entry.ikev2_profile)
     yield from _translated(config, candidate, places, lines)
     yield from _gre_obstacles(places, candidate, lines, gre)
 

@@ -132,7 +132,15 @@ def _of_tunnel(subject: Subject, made: MadeTunnel) -> PeerLines:
             f"!  ip route {site.address} 255.255.255.255 GATEWAY",
             f"!  ip route 0.0.0.0 0.0.0.0 {_tunnel_name(made)}",
         ]
+    head += _version(subject.built.config.ipsec.profiles[made.profile])
     return PeerLines(made.destination, made.name, (*head, *_rendered(config)), config)
+
+
+def _version(profile: IpsecProfile) -> list[str]:
+    """Whether the IPsec profile needs another line, which names what only the peer knows."""
+    if profile.ikev2_profile is None:
+        return []
+    return ["! IKEv2: its IPsec profile below needs set ikev2-profile too, with the profile that matches this router"]
 
 
 def _tunnel_name(made: MadeTunnel) -> str:
@@ -190,6 +198,7 @@ def _protected(subject: Subject, name: str, profile: IpsecProfile, config: Confi
     names = [name if len(sets) == 1 else f"{name}-{at}" for at in range(1, len(sets) + 1)]
     copies: dict[str, TransformSet] = {new: replace(held, name=new) for new, held in zip(names, sets, strict=True)}
     ours = replace(profile, name=name, transform_sets=tuple(names), isakmp_profile=None, description=None)
+    ours = replace(ours, ikev2_profile=None)
     ipsec = config.ipsec
     for new, held in copies.items():
         ipsec = replace(ipsec, transform_sets=with_item(ipsec.transform_sets, new, held))
@@ -206,6 +215,7 @@ def _of_gre(subject: Subject, candidate: Candidate) -> PeerLines:
     shared = " shared" if tunnel.shared else ""
     lines = (
         f"! {candidate.peers[0]}, the other end of GRE from {subject.before.hostname}",
+        *_version(subject.built.config.ipsec.profiles[tunnel.protection]),
         *_rendered(config),
         f"! on its GRE tunnel interface, which has tunnel destination {address}:",
         f"!  tunnel protection ipsec profile {name}{shared}",

@@ -1,7 +1,8 @@
 """Checks of a whole configuration: what refuses a change, and what a reader should know.
 
 What keeps a tunnel, a crypto map or a profile from working is asked here too, by whoever carries the configuration
-out: `tunnel_problems`, `map_problems`, `entry_problems`, `dynamic_problems` and `profile_problems`.
+out: `tunnel_problems`, `map_problems`, `entry_problems`, `dynamic_problems`, `profile_problems` and
+`ikev2_profile_problems`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from seikan.config.names import is_template
 from seikan.config.problem import Places, Problem, Severity
 from seikan.config.references import Found, missing, missing_references
 from seikan.config.validate_crypto import crypto, never_negotiated, profile_problems, unusable_policy
+from seikan.config.validate_ikev2 import ikev2, ikev2_profile_problems, unusable_proposal
 from seikan.config.validate_maps import dynamic_problems, entry_problems, map_problems, maps
 from seikan.config.validate_nat import nat
 from seikan.config.validate_tunnels import tunnel_problems, tunnels
@@ -20,6 +22,7 @@ from seikan.config.validate_tunnels import tunnel_problems, tunnels
 __all__ = [
     "dynamic_problems",
     "entry_problems",
+    "ikev2_profile_problems",
     "map_problems",
     "missing_references",
     "mtu_warnings",
@@ -27,6 +30,7 @@ __all__ = [
     "profile_problems",
     "tunnel_problems",
     "unusable_policy",
+    "unusable_proposal",
     "validate",
 ]
 
@@ -40,7 +44,7 @@ def validate(config: Config, places: Places | None = None) -> tuple[Problem, ...
     errors = (at.problem(Severity.ERROR, *found) for found in (*_overlaps(config), *_unnumbered(config)))
     warnings = (
         at.problem(Severity.WARNING, *found)
-        for found in (*missing(config), *tunnels(config), *crypto(config), *maps(config), *nat(config))
+        for found in (*missing(config), *tunnels(config), *crypto(config), *ikev2(config), *maps(config), *nat(config))
     )
     return (*errors, *warnings)
 

@@ -192,17 +192,21 @@ def _wildcards(config: Config) -> Found:
 
 
 def _peers(config: Config) -> Iterator[tuple[str, str, Address, IsakmpProfile | None]]:
-    """The peers that are known by their address: title, short name, address, and the ISAKMP profile that is named."""
+    """The peers of IKEv1 whose address is known: title, short name, address, and the ISAKMP profile that is named."""
     profiles = config.isakmp.profiles
     for interface in config.interfaces.values():
         tunnel = interface.tunnel
         if tunnel is None or tunnel.protection is None or tunnel.destination is None:
             continue
         named = config.ipsec.profiles.get(tunnel.protection)
+        if named is not None and named.ikev2_profile is not None:
+            continue
         profile = profiles.get((named.isakmp_profile if named is not None else None) or "")
         yield f"interface {interface.name}", interface.name, tunnel.destination, profile
     for crypto_map in config.crypto_maps.values():
         for number, entry in crypto_map.entries.items():
+            if entry.ikev2_profile is not None:
+                continue
             title = f"crypto map {crypto_map.name} {number}"
             profile = profiles.get(entry.isakmp_profile or crypto_map.isakmp_profile or "")
             yield from ((title, title, peer.address, profile) for peer in entry.peers)

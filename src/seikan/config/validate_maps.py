@@ -24,6 +24,7 @@ from seikan.config.references import (
     unknown_profile,
     unknown_sets,
 )
+from seikan.config.validate_ikev2 import ikev2_profile_lacks
 from seikan.config.validate_tunnels import source_address
 from seikan.wire.selector import Selector, overlap
 
@@ -133,6 +134,9 @@ def _unusable(config: Config, entry: CryptoMapEntry) -> Iterator[str]:
         yield no_isakmp_profile(entry.isakmp_profile)
     if unknown_ikev2_profile(config, entry.ikev2_profile):
         yield no_ikev2_profile(entry.ikev2_profile)
+    elif entry.ikev2_profile is not None:
+        for text in ikev2_profile_lacks(config, entry.ikev2_profile):
+            yield f"ikev2 profile {entry.ikev2_profile}: {text}"
 
 
 def _disabled(config: Config) -> Found:

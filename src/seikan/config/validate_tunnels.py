@@ -22,6 +22,7 @@ from seikan.config.references import (
     unknown_profile,
     unknown_sets,
 )
+from seikan.config.validate_ikev2 import ikev2_profile_lacks
 from seikan.wire.constants import esp_plaintext_mtu
 
 _NAMED = 3  # how many tunnels a warning names
@@ -129,6 +130,9 @@ def _without_offer(config: Config, profile: IpsecProfile) -> Iterator[str]:
         yield f"{about}: {no_isakmp_profile(profile.isakmp_profile)}"
     if unknown_ikev2_profile(config, profile.ikev2_profile):
         yield f"{about}: {no_ikev2_profile(profile.ikev2_profile)}"
+    if profile.ikev2_profile is not None:
+        for text in ikev2_profile_lacks(config, profile.ikev2_profile):
+            yield f"ikev2 profile {profile.ikev2_profile}: {text}"
     isakmp_profile = config.isakmp.profiles.get(profile.isakmp_profile or "")
     if isakmp_profile is not None:
         keyrings = list(unknown_keyrings(config, isakmp_profile))

@@ -256,10 +256,6 @@ def load_certificates(data: bytes) -> tuple[bytes, ...]:
     return tuple(certificate.public_bytes(Encoding.DER) for certificate in found)
 
 
-def to_pem(der: bytes) -> str:
-    return parse(der).public_bytes(Encoding.PEM).decode("ascii")
-
-
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """What a PKCS #12 file holds: the own certificate first, then its authorities."""
@@ -387,7 +383,7 @@ class _Search:
         try:
             parse(own).verify_directly_issued_by(parse(issuer))
         except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
-            if weak_signature(own) is None:
+            if _weak_hash(own) is None:
                 self._forged = (own, issuer)
                 return False
             # The library does not even verify these; `_check_path` names what is wrong with them.
@@ -407,7 +403,7 @@ class _Search:
         return refuse(Problem.UNKNOWN_ISSUER, last, text)
 
 
-def weak_signature(der: bytes) -> str | None:
+def _weak_hash(der: bytes) -> str | None:
     """The name of the hash under a certificate's signature where it is broken."""
     try:
         algorithm = parse(der).signature_hash_algorithm
@@ -449,7 +445,7 @@ def _check_path(path: tuple[bytes, ...], now: datetime) -> None:
 
 def _check_strength(der: bytes, *, anchor: bool) -> None:
     """Nobody relies on the signature of what is trusted by itself."""
-    name, key = weak_signature(der), public_key(der)
+    name, key = _weak_hash(der), public_key(der)
     if name is not None and not anchor:
         raise refuse(Problem.WEAK, der, f"the certificate of {subject_text(der)} is signed with {name}")
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA_BITS:

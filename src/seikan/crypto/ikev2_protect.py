@@ -37,11 +37,6 @@ class IntegrityError(Exception):
     """A protected message that the peer cannot have sent so: forged, damaged, or under other keys."""
 
 
-def protects(encryption: Encryption) -> bool:
-    """Whether the cipher can protect IKEv2 messages here."""
-    return encryption.name in _AEAD or encryption.name == "3des-cbc" or encryption.name.startswith("aes-cbc-")
-
-
 def _pad_octets(encryption: Encryption, octets: int) -> int:
     """Padding between the plaintext and the Pad Length octet; an AEAD needs none (RFC 5282 section 3)."""
     return 0 if encryption.aead else -(octets + 1) % encryption.block

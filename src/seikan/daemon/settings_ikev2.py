@@ -13,6 +13,8 @@ from ipaddress import IPv4Address, IPv6Address
 from seikan.config.defaults_ikev2 import DEFAULT, every_policy, every_proposal
 from seikan.config.model import Config
 from seikan.config.model_ikev2 import CertificateChain, ChainCertificate, Ikev2Policy, Ikev2Profile, Ikev2Proposal
+from seikan.config.validate import ikev2_profile_problems
+from seikan.crypto.key_exchange import available
 from seikan.crypto.signatures import PrivateKey
 from seikan.ike.settings import (
     Ikev2PolicySettings,
@@ -110,10 +112,10 @@ def proposal_settings(proposal: Ikev2Proposal) -> Ikev2ProposalSettings | None:
     prfs = tuple(HASH_BY_NAME[name] for name in proposal.prf if name in HASH_BY_NAME and name != "md5")
     if not proposal.prf:
         prfs = _prfs_of(integrities)
-    groups = tuple(GROUP_BY_NUMBER[number] for number in proposal.groups if number in GROUP_BY_NUMBER)
-    if not (encryptions and prfs and groups):
-        return None
+    groups = tuple(row for number in proposal.groups if (row := _group(number)) is not None)
     additional = tuple(_additional(numbers) for _, numbers in sorted(proposal.additional.items()))
+    if not (encryptions and prfs and groups and all(additional)):
+        return None
     return Ikev2ProposalSettings(proposal.name, encryptions, integrities, prfs, groups, additional)
 
 
@@ -122,9 +124,15 @@ def _prfs_of(integrities: Iterable[Integrity]) -> tuple[Hash, ...]:
     return tuple(_PRF_OF[row.ios_proposal] for row in integrities)
 
 
+def _group(number: int) -> Group | None:
+    """None where this installation cannot exchange keys so: an older `cryptography` has no ML-KEM."""
+    row = GROUP_BY_NUMBER.get(number)
+    return row if row is not None and available(row) else None
+
+
 def _additional(numbers: Iterable[int]) -> tuple[Group | None, ...]:
-    """0 is the peer's leave to do without."""
-    return tuple(GROUP_BY_NUMBER.get(number) for number in numbers if number == 0 or number in GROUP_BY_NUMBER)
+    """0 is the peer's leave to do without; empty where none that was typed is to be had, which must not go unseen."""
+    return tuple(_group(number) for number in numbers if number == 0 or _group(number) is not None)
 
 
 # --- profiles ---------------------------------------------------------------------------------------------------------
@@ -132,28 +140,11 @@ def _additional(numbers: Iterable[int]) -> tuple[Group | None, ...]:
 
 def profile_obstacle(config: Config, name: str) -> str | None:
     """Why an IKEv2 profile cannot be used by anybody, one line; None where it can."""
-    profile = config.ikev2.profiles.get(name)
     about = f"IKEv2 profile {name}"
-    if profile is None:
+    if name not in config.ikev2.profiles:
         return f"{about} does not exist (crypto ikev2 profile {name})"
-    if profile.shutdown:
-        return f"{about} is shut down"
-    for missing, text in (
-        (not (profile.identities or profile.certificate_maps), "match identity remote"),
-        (profile.local_authentication is None, "authentication local"),
-        (not profile.remote_authentications, "authentication remote"),
-    ):
-        if missing:
-            return f"{about} is incomplete: it needs {text}"
-    if profile.keyring is not None and profile.keyring not in config.ikev2.keyrings:
-        return f"{about}: IKEv2 keyring {profile.keyring} does not exist (crypto ikev2 keyring {profile.keyring})"
-    for trustpoint in (profile.sign_trustpoint, *profile.verify_trustpoints):
-        if trustpoint is not None and trustpoint not in config.pki.trustpoints:
-            return f"{about}: trustpoint {trustpoint} does not exist (crypto pki trustpoint {trustpoint})"
-    for certificate_map in profile.certificate_maps:
-        if certificate_map not in config.pki.maps:
-            return f"{about}: certificate map {certificate_map} does not exist"
-    return None
+    problems = ikev2_profile_problems(config, name)
+    return f"{about}: {problems[0]}" if problems else None
 
 
 def profiles(config: Config, held: Held) -> Iterator[Ikev2ProfileSettings]:

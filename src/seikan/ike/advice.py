@@ -437,6 +437,14 @@ def keys(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     )
 
 
+def post_quantum_key(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
+    """RFC 8784."""
+    here = [f"crypto ikev2 keyring {facts.keyring or PEER}", f" peer {PEER}", f"  ppk manual id <id> key {KEY}"]
+    there = ["crypto ikev2 keyring <keyring>", f" peer {PEER}", f"  ppk manual id <id> key {KEY}"]
+    secret = ("secrets {", "  ppk-<name> {", "    id = <id>", f'    secret = "{KEY}"', "  }", "}")
+    return advice(here, there, (*connection("ppk_id = <id>"), *secret))
+
+
 def profile(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     """A profile that matches the peer and knows how it proves itself."""
     lines = [f"crypto ikev2 profile {facts.profile or PEER}"]

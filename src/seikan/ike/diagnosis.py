@@ -114,6 +114,11 @@ _ROWS = (
         "what is `authentication local` at one end has to be among `authentication remote` of the other",
         advice.methods,
     ),
+    Kind(
+        "ppk",
+        "both ends need the same post-quantum key under the same id{keyring}",
+        advice.post_quantum_key,
+    ),
     Kind("no-key", "a pre-shared key for {remote} has to be configured{keyring}", advice.keys),
     Kind("no-profile", "an ikev2 profile has to match the peer{identity}", advice.profile),
     Kind(

@@ -68,7 +68,7 @@ def _ikev2_sa(core: Core, sa: Ikev2Sa, now: float) -> Ikev2SaStatus:
         choice.prf if choice else None,
         choice.group.number if choice else None,
         tuple(row.number for row in choice.additional) if choice else (),
-        False,
+        sa.ppk_used,
         sa.local_authentication,
         sa.remote_authentication,
         sa.lifetime,

@@ -286,16 +286,29 @@ class Tunnels:
         core, tunnel = self.core, sa.tunnel
         reason = f"peer {sa.path.remote} does not answer dead peer detection"
         core.counters["dpd_dead"] += 1
+        if self._all_gone(tunnel, reason):
+            return
+        core.error(tunnel, "IKMP_DEAD_PEER", reason)
+        self.failed(tunnel, reason)
+        self.evaluate(tunnel)
+
+    def peer_restarted(self, sa: IkeSa) -> None:
+        """The peer has proved that it has lost everything: so has this side, and a new beginning is made at once."""
+        reason = f"peer {sa.path.remote} has restarted"
+        self.core.log(4, "PEER_RESTARTED", f"{sa.tunnel.name}: {reason}")
+        if not self._all_gone(sa.tunnel, reason):
+            self.evaluate(sa.tunnel)
+
+    def _all_gone(self, tunnel: Tunnel, reason: str) -> bool:
+        """End all SAs with a peer; True where it is one that nobody configured, and so is gone itself."""
         for child in tunnel.children:
             self.children.remove_pair(child, reason)
         for other in tunnel.established():
             self.drop(other)
         if tunnel.session is not None:
             self.sessions.end(tunnel, reason)
-            return
-        core.error(tunnel, "IKMP_DEAD_PEER", reason)
-        self.failed(tunnel, reason)
-        self.evaluate(tunnel)
+            return True
+        return False
 
     def failed(self, tunnel: Tunnel, reason: str) -> None:
         """A configured peer did not answer: where it has others beside it, one of them may be tried."""

@@ -129,10 +129,10 @@ def happen(world: HubWorld, source: Random, spoke: Spoke, what: int, seconds: fl
             spoke.engine.clear(source.choice(tuple(ClearTarget)), world.now)
             spoke.drain()
         case _:
-            modes = spoke.engine._tunnels.v1
-            mode = modes.aggressive if spoke.key.startswith(OWN.encode()) else modes.main
+            tunnels = spoke.engine._tunnels
             for tunnel in spoke.engine._core.tunnels.values():
-                mode.start(tunnel)  # it connects once more
+                by_name = tunnel.version == 1 and spoke.key.startswith(OWN.encode())
+                (tunnels.v1.aggressive if by_name else tunnels.of(tunnel)).start(tunnel)  # it connects once more
             spoke.drain()
 
 

@@ -186,13 +186,25 @@ def _switchable(section: Section, flag: str, words: str, smart: Any) -> Section:
     return replace(section, open=opened, remove=removed, reset=reset, lines=lines)
 
 
+def says_when_new(section: Section, *lines: str) -> Section:
+    """The same section, which says what its object needs when it is made, as IOS does."""
+
+    def remark(before: Any, match: Match) -> Iterable[str]:
+        return lines if section.get(before, match.args["name"]) is None else ()
+
+    return replace(section, remark=remark)
+
+
 _PROPOSAL: tuple[Command, ...] = (
     Command(
         CONFIG,
         "crypto ikev2 proposal <name:word>",
         {**CRYPTO_IKEV2, "proposal": "Define IKEv2 proposals", "<name>": "Name of IKEv2 proposal, or default"},
         _switchable(
-            named(IKEV2_PROPOSAL, "crypto ikev2 proposal", "ikev2.proposals", Ikev2Proposal),
+            says_when_new(
+                named(IKEV2_PROPOSAL, "crypto ikev2 proposal", "ikev2.proposals", Ikev2Proposal),
+                "IKEv2 proposal MUST have encryption, integrity (prf with aes-gcm alone) and group",
+            ),
             "ikev2.default_proposal",
             "crypto ikev2 proposal",
             DEFAULT_PROPOSAL,
@@ -263,7 +275,10 @@ _POLICY: tuple[Command, ...] = (
         "crypto ikev2 policy <name:word>",
         {**CRYPTO_IKEV2, "policy": "Define IKEV2 policies", "<name>": "Name of IKEv2 policy, or default"},
         _switchable(
-            named(IKEV2_POLICY, "crypto ikev2 policy", "ikev2.policies", Ikev2Policy),
+            says_when_new(
+                named(IKEV2_POLICY, "crypto ikev2 policy", "ikev2.policies", Ikev2Policy),
+                "IKEv2 policy MUST have at least one complete proposal attached",
+            ),
             "ikev2.default_policy",
             "crypto ikev2 policy",
             DEFAULT_POLICY,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
-from seikan.config.commands.ikev2 import CRYPTO_IKEV2, NO_VRF, dpd, match_fvrf, nat_keepalive
+from seikan.config.commands.ikev2 import CRYPTO_IKEV2, NO_VRF, dpd, match_fvrf, nat_keepalive, says_when_new
 from seikan.config.commands.ikev2_keyring import NETWORK, NETWORK_HELP, network, write_network, write_value
 from seikan.config.commands.interface import ENCRYPTED
 from seikan.config.grammar import Command, Match
@@ -239,7 +239,12 @@ IKEV2_PROFILES: tuple[Command, ...] = (
         CONFIG,
         "crypto ikev2 profile <name:word>",
         {**CRYPTO_IKEV2, "profile": "Define IKEv2 Profiles", "<name>": "Name of IKEv2 profile"},
-        named(IKEV2_PROFILE, "crypto ikev2 profile", "ikev2.profiles", Ikev2Profile),
+        says_when_new(
+            named(IKEV2_PROFILE, "crypto ikev2 profile", "ikev2.profiles", Ikev2Profile),
+            "IKEv2 profile MUST have:",
+            "   1. A local and a remote authentication method.",
+            "   2. A match identity or a match certificate statement.",
+        ),
         negatable=True,
         no="crypto ikev2 profile <name:word>",
     ),

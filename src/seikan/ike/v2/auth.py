@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seikan.crypto.certificates import CertificateRefused
 from seikan.crypto.ikev2_auth import auth_octets, int_auth
+from seikan.crypto.ikev2_keys import IkeKeys
 from seikan.ike.core import Core
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
@@ -31,7 +32,8 @@ from seikan.ike.v2.authentication import (
 from seikan.ike.v2.certificates import Certificates, names_of, requested, sent
 from seikan.ike.v2.child import Refusal
 from seikan.ike.v2.identities import encode, find_key, find_peers, find_profile, read_identity
-from seikan.ike.v2.init import error_of, notifications, notified, notify_name, one
+from seikan.ike.v2.messages import error_of, notifications, notified, notify_name, one
+from seikan.ike.v2.ppk import Ppk, confirmed, no_ppk_auth, ppk_identity
 from seikan.ike.v2.sa import Ikev2Sa, Request
 from seikan.ike.v2.states import Event
 from seikan.wire.errors import WireError
@@ -59,6 +61,7 @@ class Auth:
         self.core = core
         self.tunnels = tunnels
         self.certificates = Certificates(core, tunnels)
+        self.ppk = Ppk(core)
 
     # -- keys and proofs ---------------------------------------------------------------------------------------------
 
@@ -86,18 +89,18 @@ class Auth:
         return True
 
     @staticmethod
-    def _octets(sa: Ikev2Sa, id_body: bytes, *, of_initiator: bool) -> bytes:
+    def _octets(sa: Ikev2Sa, keys: IkeKeys, id_body: bytes, *, of_initiator: bool) -> bytes:
         """What the AUTH payload of a side covers."""
-        if sa.keys is None:
-            raise InvalidSyntax("no keys")
         message = sa.init_request if of_initiator else sa.init_response
         nonce = sa.nonces[1] if of_initiator else sa.nonces[0]
-        sk_p = sa.keys.sk_pi if of_initiator else sa.keys.sk_pr
+        sk_p = keys.sk_pi if of_initiator else keys.sk_pr
         intermediate = int_auth(*sa.int_auth, 1 + sa.intermediates)
-        return auth_octets(message, nonce, sa.keys.prf, sk_p, id_body, intermediate)
+        return auth_octets(message, nonce, keys.prf, sk_p, id_body, intermediate)
 
-    def _own(self, sa: Ikev2Sa) -> tuple[Identification, list[Payload], Authentication]:
-        """This side's identity, its certificates and its proof. Raises `AbandonExchange`."""
+    def _own(self, sa: Ikev2Sa, keys: IkeKeys | None) -> tuple[Identification, list[Payload], Authentication]:
+        """This side's identity, its certificates and its proof with these keys. Raises `AbandonExchange`."""
+        if keys is None:
+            raise InvalidSyntax("no keys")
         profile = self._profile(sa)
         signs = profile.local_authentication in SIGNATURES
         subject, certificates = self.certificates.own(profile) if signs else (None, [])
@@ -108,16 +111,16 @@ class Auth:
             raise AuthFailure(str(error), "no-certificate", own=True) from error
         identity = Identification(sa.initiator, kind, data)
         sa.own_identity = identity_text(identity)
-        octets = self._octets(sa, identity.body, of_initiator=sa.initiator)
+        octets = self._octets(sa, keys, identity.body, of_initiator=sa.initiator)
         if signs:
             return identity, certificates, self.certificates.prove(sa, profile, octets)
         session = sa.tunnel.session
         peer = sa.identity or (session.identity if session is not None else None)
         key = find_key(profile, sa.path.remote, peer, "local")
-        if profile.local_authentication != PRE_SHARED or key is None or sa.keys is None:
+        if profile.local_authentication != PRE_SHARED or key is None:
             raise AuthFailure(f"no pre-shared key for {sa.path.remote}", "no-key")
         sa.local_authentication = METHOD_BY_WORD[PRE_SHARED].shown
-        return identity, [], make_shared_key(sa.keys.prf, key, octets)
+        return identity, [], make_shared_key(keys.prf, key, octets)
 
     @staticmethod
     def _profile(sa: Ikev2Sa) -> Ikev2ProfileSettings:
@@ -146,7 +149,11 @@ class Auth:
                 f" has authentication remote {asked}",
                 "authentication-method",
             )
-        octets = self._octets(sa, chain.body_of(identity), of_initiator=not sa.initiator)
+        if sa.initiator:
+            sa.keys = self.ppk.accepted(sa, chain)
+        else:
+            sa.keys, proof = self.ppk.chosen(sa, chain, proof)
+        octets = self._octets(sa, sa.keys, chain.body_of(identity), of_initiator=not sa.initiator)
         if proof.method == AuthMethod.SHARED_KEY:
             self._check_key(sa, profile, octets, proof)
             return None
@@ -220,25 +227,29 @@ class Auth:
     def request(self, sa: Ikev2Sa) -> None:
         """IKE_SA_INIT is over: prove who this side is, and ask for the pair that is lacking most."""
         try:
-            identity, certificates, proof = self._own(sa)
+            post_quantum = self.ppk.offered(sa)
+            identity, certificates, proof = self._own(sa, self.ppk.request_keys(sa))
+            beside = [] if post_quantum is None else [ppk_identity(post_quantum)]
+            if post_quantum is not None and not post_quantum.required:
+                beside.append(no_ppk_auth(self._own(sa, sa.keys)[2].data))
         except AbandonExchange as error:
             self._state(sa, error)
             self.tunnels.v2.fail(sa, str(error))
             return
         wanted = self.certificates.request_of([self._profile(sa)])
-        payloads: list[Payload] = [identity, *certificates, *wanted, *self._contact(sa), proof]
+        payloads: list[Payload] = [identity, *certificates, *wanted, *self._contact(sa), proof, *beside]
         payloads += self.tunnels.v2.child.first_request(sa)
-        payloads += self.announcements()
+        payloads += self.announcements(sa)
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
         )
 
-    def announcements(self) -> list[Payload]:
+    def announcements(self, sa: Ikev2Sa) -> list[Payload]:
         size = self.tunnels.v2.windows.own_size
         found: list[Payload] = [Notification(Notify.ESP_TFC_PADDING_NOT_SUPPORTED)]
         if size > 1:
             found.append(Notification(Notify.SET_WINDOW_SIZE, size.to_bytes(4, "big")))
-        return found
+        return [*found, *self.tunnels.v2.crash.announce(sa)]
 
     @staticmethod
     def _contact(sa: Ikev2Sa) -> list[Payload]:
@@ -303,7 +314,7 @@ class Auth:
         """The request. Whatever does not prove the peer ends the exchange (section 2.21.2)."""
         try:
             trusted = self._check(sa, chain)
-            own = self._own(sa)
+            own = self._own(sa, sa.keys)
         except (AbandonExchange, WireError) as failure:
             self._refuse(sa, number, failure, path)
             return
@@ -355,7 +366,8 @@ class Auth:
 
         def done(child: Sequence[Payload]) -> None:
             identity, certificates, proof = own
-            self._answer(sa, number, chain, [identity, *certificates, proof, *child, *self.announcements()])
+            beside = [confirmed()] if sa.ppk_used else []
+            self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *self.announcements(sa)])
 
         if not any(isinstance(payload, SaPayload) for payload in chain.payloads):
             done([])
@@ -381,6 +393,7 @@ class Auth:
         sa.advance(event)
         sa.tunnel.peer_behind_nat = sa.nat_remote
         self.read_window(sa, chain)
+        self.tunnels.v2.crash.read(sa, chain)
         sa.conn_id = core.next_conn_id()
         sa.established_at = sa.begun_at = core.now
         sa.lifetime = self._profile(sa).lifetime

@@ -21,7 +21,8 @@ from seikan.ike.sa import ChildSa, Flow
 from seikan.ike.settings import PhaseTwo
 from seikan.ike.states import Role
 from seikan.ike.status import Mismatch
-from seikan.ike.v2.init import NONCE_OCTETS, error_of, notified, notify_name, one
+from seikan.ike.v2.init import NONCE_OCTETS
+from seikan.ike.v2.messages import error_of, notified, notify_name, one
 from seikan.ike.v2.proposals import (
     ChildChoice,
     child_offer,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.ike.core import Core
-from seikan.ike.v2.init import error_of, notified, notify_name, one
+from seikan.ike.v2.messages import error_of, notified, notify_name, one
 from seikan.ike.v2.sa import FollowUp, Ikev2Sa, Request
 from seikan.wire.constants import Group
 from seikan.wire.errors import WireError

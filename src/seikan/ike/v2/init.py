@@ -6,7 +6,7 @@ Nothing of a request is kept before it has passed the cookie, where one is asked
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from seikan.crypto.ikev2_auth import nat_detection
 from seikan.crypto.ikev2_keys import derive_ike_keys
@@ -23,12 +23,13 @@ from seikan.ike.states import Role
 from seikan.ike.v2.certificates import hash_algorithms, read_hash_algorithms, requested
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.keylog import keylog_line
+from seikan.ike.v2.messages import error_of, notifications, notified, notify_name, one
 from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, proposals_for, was_offered
 from seikan.ike.v2.sa import Ikev2Sa
 from seikan.ike.v2.states import Event, State
 from seikan.wire.constants import GROUP_BY_NUMBER
 from seikan.wire.secret import Secret
-from seikan.wire.v2.constants import FLAG_INITIATOR, FLAG_RESPONSE, LAST_ERROR, Exchange, Notify, TransformType
+from seikan.wire.v2.constants import FLAG_INITIATOR, FLAG_RESPONSE, Exchange, Notify, TransformType
 from seikan.wire.v2.errors import InvalidSyntax
 from seikan.wire.v2.header import NO_SPI, Header
 from seikan.wire.v2.message import Chain, push_message
@@ -46,7 +47,6 @@ _KIND_OF_REFUSAL: dict[int, str] = {
     Notify.INVALID_KE_PAYLOAD: "invalid-ke",
     Notify.INVALID_MAJOR_VERSION: "version",
 }
-P = TypeVar("P")
 
 
 def intermediate_supported(offer: SaPayload) -> list[Payload]:
@@ -54,35 +54,6 @@ def intermediate_supported(offer: SaPayload) -> list[Payload]:
     kinds = {row.type for proposal in offer.proposals for row in proposal.transforms}
     wanted = any(TransformType.ADDITIONAL_KE_1 <= kind <= TransformType.ADDITIONAL_KE_7 for kind in kinds)
     return [Notification(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)] if wanted else []
-
-
-def one(chain: Chain, kind: type[P]) -> P:
-    """The one payload of `kind`, or `InvalidSyntax`."""
-    found = [payload for payload in chain.payloads if isinstance(payload, kind)]
-    if len(found) != 1:
-        raise InvalidSyntax(f"{len(found)} payloads {kind.__name__} where one is expected")
-    return found[0]
-
-
-def notifications(chain: Chain) -> list[Notification]:
-    return [payload for payload in chain.payloads if isinstance(payload, Notification)]
-
-
-def notified(chain: Chain, kind: Notify) -> Notification | None:
-    return next((payload for payload in notifications(chain) if payload.type == kind), None)
-
-
-def error_of(chain: Chain) -> Notification | None:
-    """The first error notify of a response."""
-    return next((payload for payload in notifications(chain) if payload.type <= LAST_ERROR), None)
-
-
-def notify_name(kind: int) -> str:
-    """The RFC's word for a notify, or its number."""
-    try:
-        return Notify(kind).name
-    except ValueError:
-        return f"notify {kind}"
 
 
 class Init:
@@ -107,6 +78,7 @@ class Init:
         if not sa.initiator:
             found.append(Notification(Notify.CHILDLESS_IKEV2_SUPPORTED))
             found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
+        found += self.tunnels.v2.auth.ppk.announce(sa, self._profiles(sa))
         found.append(hash_algorithms())
         found.append(VendorId(Vendor.SEIKAN.value))
         return found
@@ -131,6 +103,7 @@ class Init:
         hashes = next((payload.data for payload in found if payload.type == Notify.SIGNATURE_HASH_ALGORITHMS), b"")
         sa.peer_hashes = read_hash_algorithms(hashes)
         sa.authorities_asked = requested(chain)
+        sa.peer_uses_ppk = Notify.USE_PPK in kinds
         sa.childless = Notify.CHILDLESS_IKEV2_SUPPORTED in kinds
         sa.peer_ranks = any(
             payload.data == Vendor.SEIKAN.value for payload in chain.payloads if isinstance(payload, VendorId)
@@ -415,8 +388,8 @@ class Init:
         self.tunnels.drop(sa)
         self.tunnels.evaluate(sa.tunnel)
 
-    def reply(self, header: Header, path: Path, *payloads: Notification, limited: bool = True) -> None:
-        """Answer a request in clear: it changes nothing here, and is no longer than what it answers."""
+    def reply(self, header: Header, path: Path, *payloads: Payload, limited: bool = True) -> None:
+        """Answer a request in clear: it changes nothing here, and is short."""
         core = self.core
         if limited and not core.error_replies.allow(path.remote, core.now):
             core.counters["error_replies_limited"] += 1

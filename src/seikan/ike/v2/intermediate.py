@@ -14,7 +14,7 @@ from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.ike.core import Core
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.v2.envelope import header_of
-from seikan.ike.v2.init import error_of, notify_name, one
+from seikan.ike.v2.messages import error_of, notify_name, one
 from seikan.ike.v2.sa import Ikev2Sa, Request
 from seikan.ike.v2.states import Event
 from seikan.wire.constants import Group

@@ -14,7 +14,8 @@ from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.ike.core import Core
 from seikan.ike.states import Role
 from seikan.ike.v2.child import TEMPORARY, Refusal
-from seikan.ike.v2.init import NONCE_OCTETS, error_of, notify_name, one
+from seikan.ike.v2.init import NONCE_OCTETS
+from seikan.ike.v2.messages import error_of, notify_name, one
 from seikan.ike.v2.proposals import IkeChoice, choose_ike, explain_ike, ike_offer, was_offered
 from seikan.ike.v2.sa import Ikev2Sa, Renewal, Request
 from seikan.ike.v2.states import Event
@@ -266,6 +267,7 @@ class Rekey:
             request.lost()
         self.core.debug("ikev2", "{}: has been rekeyed, it is {} now", old.label, new.label)
         self.tunnels.established(new, initial_contact=False)
+        self.tunnels.v2.crash.renewed(new)
         for spi in doomed:
             self.tunnels.v2.informational.delete_spi(new, spi)
 
@@ -294,6 +296,8 @@ _INHERITED = (
     "heard_at",
     "childless",
     "peer_hashes",
+    "ppk",
+    "ppk_used",
     "local_authentication",
     "remote_authentication",
     "begun_at",

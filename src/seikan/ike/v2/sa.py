@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from seikan.config.model_ikev2 import Ikev2Peer
+from seikan.config.model_ikev2 import Ikev2Peer, PostQuantumKey
 from seikan.crypto.ikev2_keys import IkeKeys
 from seikan.crypto.key_exchange import KeyPair
 from seikan.ike.effects import Address
@@ -110,6 +110,10 @@ class Ikev2Sa(IkeSa):
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
+    crash_token: bytes = b""  # of the peer, by which it can prove that it has restarted (RFC 6290)
+    peer_uses_ppk: bool = False
+    ppk: PostQuantumKey | None = None  # which this side would use, or does
+    ppk_used: bool = False
     authorities_asked: frozenset[bytes] = frozenset()  # by hash, of the peer's CERTREQ
     peer_hashes: tuple[int, ...] = ()  # of SIGNATURE_HASH_ALGORITHMS
     local_authentication: str | None = None

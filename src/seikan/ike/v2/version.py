@@ -13,11 +13,13 @@ from seikan.ike.sa import ChildSa, Flow, Tunnel
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
 from seikan.ike.v2.child import MAX_OWN_EXCHANGES, Child, Refusal
+from seikan.ike.v2.crash import CrashDetection
 from seikan.ike.v2.envelope import assemble, exchange_name, open_encrypted
 from seikan.ike.v2.followup import FollowUps
 from seikan.ike.v2.informational import Informational
-from seikan.ike.v2.init import Init, notified
+from seikan.ike.v2.init import Init
 from seikan.ike.v2.intermediate import Intermediate
+from seikan.ike.v2.messages import notified
 from seikan.ike.v2.rekey import Rekey
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
@@ -50,6 +52,7 @@ class Ikev2:
         self.intermediate = Intermediate(core, tunnels)
         self.followups = FollowUps(core, tunnels)
         self.auth = Auth(core, tunnels)
+        self.crash = CrashDetection(core, tunnels)
         self.child = Child(core, tunnels)
         self.rekey = Rekey(core, tunnels)
         self.informational = Informational(core, tunnels)
@@ -287,8 +290,9 @@ class Ikev2:
         """Section 2.21.4: a request gets INVALID_IKE_SPI in clear, which nobody has to believe."""
         core = self.core
         core.counters["no_sa"] += 1
-        if not header.response and (path.local, path.remote) in core.ends:
-            self.init.reply(header, path, Notification(Notify.INVALID_IKE_SPI))
+        token = self.crash.answer(header)
+        if not header.response and (token or (path.local, path.remote) in core.ends):
+            self.init.reply(header, path, Notification(Notify.INVALID_IKE_SPI), *token)
 
     def _first(self, header: Header, data: bytes, path: Path) -> None:
         """A request of IKE_SA_INIT, which anybody may send. Errors are told in clear where a peer can be meant."""
@@ -321,6 +325,8 @@ class Ikev2:
             core.counters["unexpected_messages"] += 1
             return
         if not header.response and self.windows.seen(sa, header, data, path):
+            return
+        if header.response and self.crash.heard(sa, header, data):
             return
         if header.response and not self.windows.waits_for(sa, header.message_id):
             core.counters["ikev2_unexpected_responses"] += 1
