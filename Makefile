@@ -3,8 +3,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BIN := .venv/bin
 CARGO = PATH="$$PATH:$$HOME/.cargo/bin" cargo
 ARGS ?=
-# Tests wait for timers and programs of their own more than they compute: two files at a time on two cores.
-JOBS ?= 2
+# Tests wait for timers and programs of their own more than they compute: three files at a time on two cores.
+JOBS ?= 3
 
 .PHONY: help setup lab test test-setup check bench clean
 
@@ -27,7 +27,7 @@ test-setup:
 
 test: test-setup
 	$(CARGO) test --release --locked --manifest-path rust/Cargo.toml --quiet
-	$(SUDO) env SEIKAN_REQUIRE_TOOLS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(SUDO) env SEIKAN_REQUIRE_TOOLS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check:
 	@scripts/setup --checks

@@ -13,13 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.order import SECONDS
 
 # Where Python is told to keep no bytecode, it compiles all of Seikan again for each of the hundreds of daemons and
 # programs that tests start, which takes longer than what they then do.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+pytest_plugins = ("tests.interop.report",)
+
 REQUIRED = os.environ.get("SEIKAN_REQUIRE_TOOLS", "") not in ("", "0")
+_TESTS = Path(__file__).parent
 _SYSTEM_PATHS = ("/usr/sbin", "/sbin", "/usr/lib/frr", "/usr/lib/ipsec", "/usr/libexec/ipsec")
 
 
@@ -46,6 +50,11 @@ def tool() -> Callable[[str], str]:
         return path or ""
 
     return find
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest files first; the tests of each stay as they are."""
+    items.sort(key=lambda item: -SECONDS.get(item.path.relative_to(_TESTS).as_posix(), 0))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

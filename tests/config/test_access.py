@@ -17,6 +17,7 @@ from seikan.config.access import (
     Hosts,
     Rule,
     crypto_lines,
+    denied,
     problems,
     rules,
     selectors,
@@ -253,6 +254,22 @@ def test_the_lines_of_a_crypto_map_are_selectors_with_this_side_as_source() -> N
     )
     assert problems(held) == ()
     assert [line.permit for line in crypto_lines(held)] == [True, False, True, True]
+    assert denied(held) == ()  # nothing that is asked for is a range of ports
+
+
+def test_what_a_deny_line_takes_from_those_behind_it_is_a_selector() -> None:
+    report = parse(
+        "ip access-list extended SITES\n"
+        " deny ip 10.1.0.0 0.0.0.255 any\n"
+        " permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255\n"
+        " deny tcp any any eq 23\n"
+        " deny icmp any any echo\n"
+    )
+    everything = IPv4Network("0.0.0.0/0")
+    assert denied(report.config.access_lists["SITES"]) == (
+        (0, Selector(IPv4Network("10.1.0.0/24"), everything)),
+        (1, Selector(everything, everything, 6, 0, 23)),
+    )
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,15 @@ def test_peers_that_nobody_knows_come_move_and_go(made: MapSites) -> None:
     assert made.clear_packets() == leaked
 
 
-def test_a_list_of_a_dynamic_map_permits_and_keeps_in(made: MapSites) -> None:
+def test_a_list_of_a_dynamic_map_permits_denies_and_keeps_in(made: MapSites) -> None:
     h1, h3, h4 = (made.hosts[role] for role in ("r1", "r3", "r4"))
     made.configure(
         "r1",
-        access("SITES", "permit ip 10.10.0.0 0.0.255.255 10.30.1.0 0.0.0.255"),
+        access(
+            "SITES",
+            "deny ip 10.10.0.0 0.0.255.255 10.30.9.0 0.0.0.255",
+            "permit ip 10.10.0.0 0.0.255.255 10.30.0.0 0.0.255.255",
+        ),
         HUB.replace(" set transform-set T", " match address SITES\n set transform-set T"),
         on(),
         keys=("0.0.0.0 0.0.0.0",),

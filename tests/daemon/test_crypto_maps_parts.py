@@ -8,9 +8,10 @@ import pytest
 
 from seikan.config.model import Config, ReverseRoute, StaticRoute
 from seikan.config.parse import parse
+from seikan.config.render import render
 from seikan.daemon.filters import ruleset
 from seikan.daemon.map_state import MapState, lines, parts, reverse
-from seikan.daemon.settings import isakmp_profiles
+from seikan.daemon.settings import isakmp_profiles, phase_two
 from seikan.ike.preshared import GLOBAL
 from seikan.wire.selector import Selector
 
@@ -146,3 +147,21 @@ def test_a_profile_with_a_line_that_was_not_understood_matches_nobody() -> None:
 def test_keyring_default_is_the_global_keys() -> None:
     made = parse(PROFILE.format("A", 1) + " keyring default\n keyring K\n").config
     assert [profile.keyrings for profile in isakmp_profiles(made, lambda _: None)] == [(GLOBAL, "K")]
+
+
+def test_the_global_idle_time_is_for_entries_without_their_own() -> None:
+    line = "crypto ipsec security-association idle-time 120\n"
+    entries = (
+        "crypto ipsec transform-set T esp-gcm\ncrypto ipsec profile P\n set transform-set T\n"
+        "crypto map M 10 ipsec-isakmp\n set transform-set T\n"
+        "crypto map M 20 ipsec-isakmp\n set transform-set T\n set security-association idle-time 600\n"
+    )
+    held = parse(line + entries).config
+    assert line in render(held)
+    offers = [phase_two(held, entry, "entry") for entry in held.crypto_maps["M"].entries.values()]
+    assert [offer.idle_seconds for offer in offers if offer is not None] == [120, 600]
+    tunnels = phase_two(held, held.ipsec.profiles["P"], "profile")
+    assert tunnels is not None
+    assert tunnels.idle_seconds is None  # a tunnel interface keeps its SAs while it is up
+    without = parse(line + entries + "no crypto ipsec security-association idle-time\n").config
+    assert without.ipsec.idle_time is None

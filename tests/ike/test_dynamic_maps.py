@@ -164,6 +164,22 @@ def test_an_access_list_permits_what_is_inside_one_of_its_lines() -> None:
     assert IPv4Network("10.1.5.0/25") in {row.remote for row in selectors(world).values()}
 
 
+def test_of_the_lines_that_it_is_inside_the_first_decides() -> None:
+    inside = Selector(IPv4Network("10.9.0.0/16"), IPv4Network("10.0.0.0/8"))
+    early = Selector(IPv4Network("10.9.0.0/16"), IPv4Network("10.1.0.0/16"))
+    denied = Selector(IPv4Network("10.9.0.0/16"), IPv4Network("10.1.0.0/24"))
+    late = Selector(IPv4Network("10.9.0.0/16"), IPv4Network("10.2.0.0/16"))
+    entry = DynamicEntrySettings(10, (early, inside), PHASE_TWO, denied=((0, denied), (1, early), (2, late)))
+    world = HubWorld(9, configured=map_settings(dynamic_maps=(DynamicMapSettings(WAN, HUB, 100, (entry,)),)))
+    fits = [
+        spoke(world, 1, ("10.1.5.0/24", "10.9.0.0/16")),  # permitted before it is denied
+        spoke(world, 2, ("10.2.0.0/24", "10.9.0.0/16")),  # likewise
+    ]
+    refused = [spoke(world, 3, ("10.1.0.128/25", "10.9.0.0/16")), spoke(world, 4, ("10.1.0.0/24", "10.9.9.0/24"))]
+    connect(world, *fits, *refused, seconds=20.0)
+    assert [row.up for row in (*fits, *refused)] == [True, True, False, False]
+
+
 def test_the_entry_that_fits_in_selectors_phase_2_and_profile_is_taken() -> None:
     gcm = replace(PHASE_TWO.transform_sets[0], encryption=ENCRYPTION_BY_NAME["aes-gcm-16-256"], integrity=None)
     strong = replace(PHASE_TWO, transform_sets=(gcm,))

@@ -224,3 +224,23 @@ def test_a_peer_cannot_make_pairs_without_end(ranked: bool) -> None:
     assert len(world.b.plane.inbound) <= 8
     assert world.a.up
     assert world.b.up
+
+
+def test_who_sends_on_without_an_sa_is_told_of_once_in_five_minutes() -> None:
+    """A spoke that is refused repeats its messages, and so do others that are refused for another reason."""
+    world = up(World(1))
+
+    def told(address: IPv4Address) -> int:
+        return sum("IKMP_NO_SA" in text and f"from {address} " in text for text in world.b.logs)
+
+    others = [IPv4Address("198.51.100.1"), IPv4Address("198.51.100.2")]
+    header = bytes(range(1, 17)) + bytes((8, 0x10, ExchangeType.QUICK, 1, 0, 0, 0, 9, 0, 0, 0, 60))
+    for _ in range(25):
+        for address in others:
+            deliver(world.b, header + bytes(32), Path(B, 500, address, 500))
+        world.run(10.0)
+    assert [told(address) for address in others] == [1, 1]
+    assert count(world.b, "no_sa") == 50
+    world.run(100.0)
+    deliver(world.b, header + bytes(32), Path(B, 500, others[0], 500))
+    assert [told(address) for address in others] == [2, 1]

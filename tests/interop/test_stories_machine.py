@@ -45,5 +45,6 @@ def tellings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.parametrize("story", of(*_PEERS), ids=lambda story: story.name)
-def test_story(tellings: Tellings, story: Story) -> None:
+def test_story(tellings: Tellings, story: Story, record_property: Callable[[str, object], None]) -> None:
+    record_property("story", story.name)
     tellings[story.name].result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.interop.network import network
@@ -30,5 +30,6 @@ def tellings(
 
 
 @pytest.mark.parametrize("story", of(STRONGSWAN), ids=lambda story: story.name)
-def test_story(tellings: Tellings, story: Story) -> None:
+def test_story(tellings: Tellings, story: Story, record_property: Callable[[str, object], None]) -> None:
+    record_property("story", story.name)
     tellings[story.name].result()

@@ -168,6 +168,21 @@ def selectors(access_list: AccessList) -> tuple[tuple[int, Selector], ...]:
     return tuple((line.sequence, line.selector) for line in crypto_lines(access_list) if line.selector is not None)
 
 
+def denied(access_list: AccessList) -> tuple[tuple[int, Selector], ...]:
+    """The traffic of each deny line, with how many of `selectors` come before it.
+
+    Lines that pairs of SAs cannot be for are left out: nothing that a peer can ask for is known to be inside them.
+    """
+    found: list[tuple[int, Selector]] = []
+    permitted = 0
+    for rule, line in zip(rules(access_list), crypto_lines(access_list), strict=True):
+        permitted += line.selector is not None
+        selector = None if rule.permit else _selector(rule)
+        if selector is not None:
+            found.append((permitted, selector))
+    return tuple(found)
+
+
 def problems(access_list: AccessList) -> tuple[str, ...]:
     """One line for each line of the list that a crypto map cannot use."""
     return tuple(line.problem for line in crypto_lines(access_list) if line.problem is not None)
@@ -326,18 +341,22 @@ def _crypto_line(access_list: AccessList, rule: Rule) -> CryptoLine:
     problem = next(_obstacles(access_list.name, rule), None)
     if problem is not None:
         return CryptoLine(rule.sequence, rule.permit, problem=problem)
+    return CryptoLine(rule.sequence, rule.permit, _selector(rule) if rule.permit else None)
+
+
+def _selector(rule: Rule) -> Selector | None:
+    """Exactly the traffic of a rule; None where no pair of SAs can be for that."""
     local, remote = rule.source.network, rule.destination.network
-    if not rule.permit or local is None or remote is None:
-        return CryptoLine(rule.sequence, rule.permit)
+    if local is None or remote is None or rule.unsupported or any(_beyond_sas(rule)):
+        return None
     (source_port,), (destination_port,) = rule.source_ports, rule.destination_ports
-    selector = Selector(
+    return Selector(
         local,
         remote,
         rule.protocol or 0,
         0 if rule.source_ports == ANY_PORT else source_port[0],
         0 if rule.destination_ports == ANY_PORT else destination_port[0],
     )
-    return CryptoLine(rule.sequence, True, selector)
 
 
 def _obstacles(name: str, rule: Rule) -> Iterator[str]:

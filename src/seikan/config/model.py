@@ -371,6 +371,7 @@ class Ipsec:
     replay_window: int | None = None
     df_bit: str | None = None  # "copy", "set", "clear"
     nat_transparency: bool = True  # `no crypto ipsec nat-transparency udp-encapsulation`
+    idle_time: int | None = None  # seconds, for entries of crypto maps without their own
 
     DEFAULT_LIFETIME_SECONDS: ClassVar[int] = 3600
     DEFAULT_LIFETIME_KILOBYTES: ClassVar[int] = 4608000

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
-from seikan.config import misread
-from seikan.config.access import crypto_lines
+from seikan.config import access, misread
 from seikan.config.model import Config, CryptoMap, CryptoMapEntry, StaticRoute
 from seikan.config.validate import map_problems
 from seikan.daemon import settings
@@ -308,8 +307,7 @@ class CryptoMaps:
             if offer is None:
                 continue
             access_list = self._config.access_lists.get(entry.access_list or "")
-            lines = () if access_list is None else crypto_lines(access_list)
-            selectors = tuple(line.selector for line in lines if line.permit and line.selector is not None)
+            selectors = () if access_list is None else tuple(row for _, row in access.selectors(access_list))
             if entry.access_list is not None and not selectors:
                 continue  # named and empty permits nothing
             yield DynamicEntrySettings(
@@ -318,6 +316,7 @@ class CryptoMaps:
                 offer,
                 entry.isakmp_profile or state.crypto_map.isakmp_profile,
                 entry.ikev2_profile,
+                () if access_list is None else access.denied(access_list),
             )
 
     def take(self, effect: FlowUp | FlowDown | AddFlow | RemoveFlow | PeerFailed) -> None:

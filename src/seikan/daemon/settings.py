@@ -93,7 +93,8 @@ def phase_two(config: Config, holder: IpsecProfile | CryptoMapEntry, name: str) 
             holder.lifetime_kilobytes, ipsec.lifetime_kilobytes, default=Ipsec.DEFAULT_LIFETIME_KILOBYTES
         ),
         replay_window=_first(holder.replay_window, ipsec.replay_window, default=Ipsec.DEFAULT_REPLAY_WINDOW),
-        idle_seconds=holder.idle_time if isinstance(holder, CryptoMapEntry) else None,
+        # A tunnel interface keeps its SAs while it is up.
+        idle_seconds=(holder.idle_time or ipsec.idle_time) if isinstance(holder, CryptoMapEntry) else None,
     )
 
 

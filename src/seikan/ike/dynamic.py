@@ -39,7 +39,7 @@ class DynamicMaps:
         """Without an access list whatever the peer asks for, but not that all the world is behind it, or half of it."""
         if not entry.selectors:
             return selector.remote.prefixlen >= _WIDEST[selector.remote.version]
-        return any(row.contains(selector) for row in entry.selectors)
+        return entry.permits(selector)
 
     def make_flow(self, sa: IkeSa, selector: Selector, fits: Callable[[PhaseTwo], bool]) -> Flow | None:
         """A flow for what the peer asks for: of the entries that permit it the first whose phase 2 `fits`. None where

@@ -243,7 +243,7 @@ class Peers:
         if session is not None:
             same = sa.identity == session.identity
             return None if same else f"peer {sa.path.remote} has become {sa.peer_identity}"
-        profile = self.core.profile_of(sa.tunnel)
+        profile = self.core.profile_of(sa.tunnel) if sa.tunnel.version == 1 else None
         if profile is None or not profile.identities:
             return None
         if sa.identity is not None and best_fit([(profile, profile.identities)], sa.identity) is not None:

@@ -98,6 +98,14 @@ class DynamicEntrySettings:
     phase_two: PhaseTwo
     isakmp_profile: str | None = None  # only peers of that profile
     ikev2_profile: str | None = None  # as above; peers of IKEv2 need one
+    denied: tuple[tuple[int, Selector], ...] = ()  # of its deny lines, with how many of `selectors` come before each
+
+    def permits(self, selector: Selector) -> bool:
+        """Whether of the lines that all of `selector` is inside the first one permits."""
+        for number, permitted in enumerate(self.selectors):
+            if permitted.contains(selector):
+                return not any(before <= number and row.contains(selector) for before, row in self.denied)
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,9 @@ def policy_lines(config: Config, policy: IpsecProfile | CryptoMapEntry) -> Itera
     """What a profile, or an entry of a crypto map, offers in phase 2. A missing transform set is named last."""
     responder_only = isinstance(policy, IpsecProfile) and policy.responder_only
     yield f"        Security association lifetime: {lifetime_text(config, policy)}"
-    if isinstance(policy, CryptoMapEntry) and policy.idle_time is not None:
-        yield f"        Security association idletime: {policy.idle_time} seconds"
+    idle_time = (policy.idle_time or config.ipsec.idle_time) if isinstance(policy, CryptoMapEntry) else None
+    if idle_time is not None:
+        yield f"        Security association idletime: {idle_time} seconds"
     yield f"        Responder-Only (Y/N): {'Y' if responder_only else 'N'}"
     yield f"        PFS (Y/N): {'Y' if policy.pfs_group else 'N'}"
     if policy.pfs_group:

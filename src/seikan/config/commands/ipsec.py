@@ -420,6 +420,17 @@ IPSEC_COMMANDS: tuple[Command, ...] = (
         },
     ),
     *limits(CONFIG, "crypto ipsec security-association", "ipsec.", _CRYPTO),
+    setting(
+        CONFIG,
+        "crypto ipsec security-association idle-time <seconds:number(60-86400)>",
+        "ipsec.idle_time",
+        {
+            **_CRYPTO,
+            "security-association": "Security association parameters",
+            "idle-time": "Delete SAs of crypto maps that carry nothing for this time",
+            "<seconds>": "Idle time in seconds",
+        },
+    ),
     *_TRANSFORM_SET,
     setting(
         CONFIG,

@@ -37,7 +37,6 @@ _GLOBAL_ONE = """
     logging delimiter tcp; ipv6 cef; ip routing; ip cef; mpls label protocol <words:rest>;
     parser <words:rest>; crypto isakmp invalid-spi-notify;
     crypto ipsec fragmentation (before-encryption|after-encryption);
-    crypto ipsec security-association idle-time <words:rest>;
     crypto engine <words:rest>; aaa session-id common;
     version <words:rest>; configuration mode exclusive <words:rest>; hw-module <words:rest>; transceiver type all;
     monitoring; snmp ifmib ifindex persist; ip multicast-routing; buffers <words:rest>;

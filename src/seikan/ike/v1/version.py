@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
-from seikan.ike.core import Core
+from seikan.ike.core import ERROR_REPEAT, Core
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
-from seikan.ike.limits import source
+from seikan.ike.limits import RateLimit, source
 from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.settings import TunnelSettings
 from seikan.ike.states import Event, Role, State
 from seikan.ike.v1.aggressive import AggressiveMode
 from seikan.ike.v1.informational import Informational
@@ -32,6 +33,7 @@ class Isakmp:
 
     def __init__(self, core: Core, tunnels: Tunnels) -> None:
         self.core = core
+        self._told_no_sa = RateLimit(1 / ERROR_REPEAT, burst=1)  # by source: one that is refused sends again and again
         self.tunnels = tunnels
         self.informational = Informational(core, tunnels)
         self.main = MainMode(core, tunnels)
@@ -100,6 +102,12 @@ class Isakmp:
 
     def child_in_use(self, child: ChildSa) -> None:
         """What it replaces goes when it has lost for a while (`Children.settle`)."""
+
+    def can_follow(self, tunnel: Tunnel, row: TunnelSettings) -> bool:
+        return False
+
+    def follow(self, tunnel: Tunnel) -> None:
+        """Nothing of IKEv1 moves."""
 
     def turn_away(self, sa: IsakmpSa) -> None:
         self.tunnels.drop(sa)
@@ -213,7 +221,7 @@ class Isakmp:
     def _no_sa(self, path: Path) -> None:
         core = self.core
         core.counters["no_sa"] += 1
-        if core.error_replies.allow("log", core.now):
+        if self._told_no_sa.allow(source(path.remote), core.now) and core.error_replies.allow("log", core.now):
             text = f"IKE message from {path.remote} has no SA and is not an initialization offer"
             core.log(4, "IKMP_NO_SA", text)
 
