@@ -222,3 +222,10 @@ def test_a_certificate_is_typed() -> None:
     refused = session.feed("quit")
     assert isinstance(refused, Reply)
     assert "octets of the certificate are missing" in refused.lines[0]
+
+
+def test_the_certificates_of_a_trustpoint_go_with_it() -> None:
+    chain = "crypto pki certificate chain {name}\n certificate ca 01\n  3000\n  quit\n"
+    text = "".join(f"crypto pki trustpoint {name}\n" + chain.replace("{name}", name) for name in ("A", "B"))
+    left = parse(text + "no crypto pki trustpoint A\n").config.pki
+    assert (list(left.trustpoints), list(left.chains)) == (["B"], ["B"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conftest import find_tool, lacking
+from tests.interop.certificates import PASSWORD
 from tests.interop.connection import Connection, PeerStatus
 from tests.interop.guest import SHARE, Guest
 from tests.interop.network import run
@@ -174,7 +175,7 @@ def _write(connection: Connection, directory: Path) -> None:
             "-i",
             str(connection.credentials / "ca.pem"),
         )
-        run(_tool("pk12util"), "-i", str(connection.credentials / "peer.p12"), "-d", f"sql:{database}", "-W", "")
+        run(_tool("pk12util"), "-i", str(connection.credentials / "peer.p12"), "-d", f"sql:{database}", "-W", PASSWORD)
 
 
 def _tool(name: str) -> str:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.interop.connection import CHILD_SECONDS, Connection, Peer
-from tests.interop.network import ping_command, received
+from tests.interop.network import received, stop
+from tests.interop.ours import import_credentials
 from tests.interop.router import Seikan
 from tests.interop.stories import Step, Story
 
@@ -53,6 +54,8 @@ class Run:
     def _connect(self) -> None:
         self.peer.start(self.connection)
         self.seikan.start()
+        if self.connection.credentials is not None:
+            self.seikan.exec(import_credentials(self.connection))
         if not self.story.seikan_initiates:
             self.peer.initiate()
         try:
@@ -163,14 +166,18 @@ class Run:
     def _nothing_lost(self) -> Iterator[None]:
         """Echo requests run meanwhile, ten a second; only the last may be unanswered when they are stopped."""
         ours, theirs = self.connection.ours, self.connection.theirs
-        stream = ours.host.start(*ping_command(theirs.inner, 100_000, 0.1, ours.inner))
+        log = self.seikan.directory / f"ping{len(self.done)}"
+        log.unlink(missing_ok=True)
+        command = ("ping", "-n", "-W", "5", "-i", "0.1", "-I", ours.inner, theirs.inner)
+        stream = ours.host.start(*command, log=log)
         try:
+            self._await(lambda: "bytes from" in log.read_text(), 15, "no echo request is answered")
             yield
         finally:
-            stream.send_signal(signal.SIGINT)
-            output, _ = stream.communicate(timeout=20)
-        sent, got = (int(word) for word in _numbers(output))
-        self._assert(sent > 0 and sent - got <= 1, f"lost packets meanwhile: {output}")
+            stop(stream, signal.SIGINT)
+        output = log.read_text()[-400:]
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", output)
+        self._assert(found and int(found[1]) - int(found[2]) <= 1, f"lost packets meanwhile: {output}")
 
     def cut_off(self) -> None:
         """Seikan notices that the peer is dead, and comes back once it is there."""
@@ -221,11 +228,6 @@ class Run:
             return not now.inbound & before.inbound and not now.ike & before.ike
 
         self._await(gone, 30, "the peer keeps SAs that Seikan deleted")
-
-
-def _numbers(output: str) -> tuple[str, str]:
-    words = output.replace(",", " ").split()
-    return words[words.index("packets") - 1], words[words.index("received") - 1]
 
 
 _STEPS: dict[Step, Callable[[Run], None]] = {

@@ -84,7 +84,7 @@ def _ikev2_sa(core: Core, sa: Ikev2Sa, now: float) -> Ikev2SaStatus:
         sa.nat_local,
         sa.nat_remote,
         sa.fragmentation,
-        False,
+        sa.mobike,
         False,
         tuple(
             (child.inbound_spi, child.outbound_spi)

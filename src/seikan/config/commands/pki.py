@@ -412,11 +412,23 @@ def _section(syntax: str, help: dict[str, str], handler: Section, no: str | None
     return Command(CONFIG, syntax, {**_PKI, **help}, handler, negatable=True, no=no or syntax)
 
 
+def _with_its_certificates(section: Section) -> Section:
+    """`no crypto pki trustpoint` takes the certificates along, as in IOS."""
+
+    def remove(config: Config, match: Match) -> Config:
+        left = cast(Config, section.remove(config, match))
+        chains = without_item(left.pki.chains, cast(str, match.args["name"]))
+        return replace(left, pki=replace(left.pki, chains=chains))
+
+    return replace(section, remove=remove)
+
+
+_TRUSTPOINTS = _with_its_certificates(named(TRUSTPOINT, "crypto pki trustpoint", "pki.trustpoints", Trustpoint))
 _SECTIONS = (
     _section(
         "crypto pki trustpoint <name:word>",
         {"trustpoint": "Define a CA trustpoint", **_NAME},
-        named(TRUSTPOINT, "crypto pki trustpoint", "pki.trustpoints", Trustpoint),
+        _TRUSTPOINTS,
     ),
     _section(
         "crypto pki certificate chain <name:word>",

@@ -239,7 +239,7 @@ class Auth:
         wanted = self.certificates.request_of([self._profile(sa)])
         payloads: list[Payload] = [identity, *certificates, *wanted, *self._contact(sa), proof, *beside]
         payloads += self.tunnels.v2.child.first_request(sa)
-        payloads += self.announcements(sa)
+        payloads += [*self.announcements(sa), *self.tunnels.v2.mobike.announcement(sa)]
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
         )
@@ -261,6 +261,7 @@ class Auth:
 
     def _answered(self, sa: Ikev2Sa, chain: Chain) -> None:
         error = error_of(chain)
+        elsewhere = notified(chain, Notify.REDIRECT)
         if not any(isinstance(payload, Authentication) for payload in chain.payloads):
             name = notify_name(error.type) if error is not None else "no AUTH"
             self._rejected(sa, name)
@@ -272,6 +273,11 @@ class Auth:
             return
 
         def admit() -> None:
+            if elsewhere is not None and self.tunnels.v2.redirects.go(sa, elsewhere.data, b""):
+                self.tunnels.v2.informational.leave(sa)
+                self.tunnels.drop(sa)
+                self.tunnels.evaluate(sa.tunnel)
+                return
             self.tunnels.peers.admit(
                 sa, sa.path, lambda: self._admitted(sa, chain), lambda text: self._identity_refused(sa, text)
             )
@@ -322,6 +328,10 @@ class Auth:
         sa.reached_at = path.remote
 
         def admit() -> None:
+            elsewhere = self.tunnels.v2.redirects.answer_proven(sa)
+            if elsewhere is not None:
+                self._send_elsewhere(sa, number, path, own, elsewhere)
+                return
             self.tunnels.peers.admit(
                 sa,
                 path,
@@ -353,6 +363,21 @@ class Auth:
         if not tunnel.provisional:
             self.tunnels.back_off(tunnel)
 
+    def _send_elsewhere(
+        self,
+        sa: Ikev2Sa,
+        number: int,
+        path: Path,
+        own: tuple[Identification, list[Payload], Authentication],
+        elsewhere: Notification,
+    ) -> None:
+        """The peer is proved, and has to go to another gateway: it gets no pair here (RFC 5685 section 6)."""
+        identity, certificates, proof = own
+        sa.path = path
+        answer = [identity, *certificates, proof, *([confirmed()] if sa.ppk_used else []), elsewhere]
+        self.tunnels.v2.windows.respond(sa, Exchange.IKE_AUTH, number, answer)
+        self.tunnels.drop(sa, linger=True)
+
     def _make_first(
         self,
         sa: Ikev2Sa,
@@ -367,7 +392,8 @@ class Auth:
         def done(child: Sequence[Payload]) -> None:
             identity, certificates, proof = own
             beside = [confirmed()] if sa.ppk_used else []
-            self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *self.announcements(sa)])
+            more = [*self.announcements(sa), *self.tunnels.v2.mobike.announcement(sa, chain)]
+            self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *more])
 
         if not any(isinstance(payload, SaPayload) for payload in chain.payloads):
             done([])
@@ -393,6 +419,7 @@ class Auth:
         sa.advance(event)
         sa.tunnel.peer_behind_nat = sa.nat_remote
         self.read_window(sa, chain)
+        self.tunnels.v2.mobike.read(sa, chain)
         self.tunnels.v2.crash.read(sa, chain)
         sa.conn_id = core.next_conn_id()
         sa.established_at = sa.begun_at = core.now

@@ -25,6 +25,7 @@ from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.keylog import keylog_line
 from seikan.ike.v2.messages import error_of, notifications, notified, notify_name, one
 from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, proposals_for, was_offered
+from seikan.ike.v2.redirect import read_sender
 from seikan.ike.v2.sa import Ikev2Sa
 from seikan.ike.v2.states import Event, State
 from seikan.wire.constants import GROUP_BY_NUMBER
@@ -78,6 +79,7 @@ class Init:
         if not sa.initiator:
             found.append(Notification(Notify.CHILDLESS_IKEV2_SUPPORTED))
             found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
+        found += self.tunnels.v2.redirects.announce(sa)
         found += self.tunnels.v2.auth.ppk.announce(sa, self._profiles(sa))
         found.append(hash_algorithms())
         found.append(VendorId(Vendor.SEIKAN.value))
@@ -103,6 +105,7 @@ class Init:
         hashes = next((payload.data for payload in found if payload.type == Notify.SIGNATURE_HASH_ALGORITHMS), b"")
         sa.peer_hashes = read_hash_algorithms(hashes)
         sa.authorities_asked = requested(chain)
+        read_sender(sa, chain)
         sa.peer_uses_ppk = Notify.USE_PPK in kinds
         sa.childless = Notify.CHILDLESS_IKEV2_SUPPORTED in kinds
         sa.peer_ranks = any(
@@ -217,8 +220,13 @@ class Init:
             self.core.counters["ikev2_unexpected_responses"] += 1
             return
         cookie, error = notified(chain, Notify.COOKIE), error_of(chain)
+        elsewhere = notified(chain, Notify.REDIRECT)
         if cookie is not None and 1 <= len(cookie.data) <= 64:
             self._ask_again(sa, path, cookie=cookie.data)
+        elif elsewhere is not None:
+            if self.tunnels.v2.redirects.go(sa, elsewhere.data, sa.nonces[0]):
+                self.tunnels.drop(sa)
+                self.tunnels.evaluate(sa.tunnel)
         elif error is not None and error.type == Notify.INVALID_KE_PAYLOAD:
             self._other_group(sa, error, path)
         elif error is not None:
@@ -306,6 +314,12 @@ class Init:
         tunnel = self._tunnel_for(path)
         if tunnel is None:
             return
+        profile = core.ikev2_profile_of(tunnel)
+        candidates = self.tunnels.peers.ikev2_candidates(path.local) if profile is None else [profile]
+        elsewhere = self.tunnels.v2.redirects.answer(chain, nonce, path, candidates)
+        if elsewhere is not None:
+            self.reply(header, path, elsewhere)
+            return
         proposals = self.proposals(path.local)
         choice = choose_ike(proposals, payload)
         if choice is not None and choice.additional and not notified(chain, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED):
@@ -326,7 +340,6 @@ class Init:
             public, shared = core.respond_key(choice.group, exchange.data)
         except InvalidPublicValue as error:
             raise InvalidSyntax(str(error)) from error
-        profile = core.ikev2_profile_of(tunnel)
         sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=profile)
         sa.spi_i, sa.spi_r = header.initiator_spi, core.new_ikev2_spi()
         sa.choice, sa.nonces = choice, (nonce, core.random(NONCE_OCTETS))

@@ -110,6 +110,8 @@ class Ikev2Sa(IkeSa):
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
+    peer_redirects: bool = False  # the peer goes where it is sent (RFC 5685)
+    redirected_from: Address | None = None  # who has sent it here
     crash_token: bytes = b""  # of the peer, by which it can prove that it has restarted (RFC 6290)
     peer_uses_ppk: bool = False
     ppk: PostQuantumKey | None = None  # which this side would use, or does
@@ -123,6 +125,8 @@ class Ikev2Sa(IkeSa):
     followup: FollowUp | None = None  # the peer's rekeying, whose next key exchange is to come
     successor: Ikev2Sa | None = None  # by a rekeying
     unrenewable: bool = False  # the peer does not rekey it
+    mobike: bool = False  # both sides do RFC 4555
+    mobile: bool = False  # this side made it, not counting rekeyings, and says where it goes
     closing: bool = False  # this side deletes it and waits for the answer
     doomed: list[int] = field(default_factory=list)  # inbound SPIs of pairs that the peer has yet to be told of
     probing: bool = False  # dead peer detection has a request under way

@@ -10,6 +10,7 @@ from seikan.ike.diagnosis import silent
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.settings import TunnelSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
 from seikan.ike.v2.child import MAX_OWN_EXCHANGES, Child, Refusal
@@ -20,6 +21,8 @@ from seikan.ike.v2.informational import Informational
 from seikan.ike.v2.init import Init
 from seikan.ike.v2.intermediate import Intermediate
 from seikan.ike.v2.messages import notified
+from seikan.ike.v2.mobike import Mobike
+from seikan.ike.v2.redirect import Redirects
 from seikan.ike.v2.rekey import Rekey
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
@@ -53,8 +56,10 @@ class Ikev2:
         self.followups = FollowUps(core, tunnels)
         self.auth = Auth(core, tunnels)
         self.crash = CrashDetection(core, tunnels)
+        self.redirects = Redirects(core, tunnels)
         self.child = Child(core, tunnels)
         self.rekey = Rekey(core, tunnels)
+        self.mobike = Mobike(core, tunnels)
         self.informational = Informational(core, tunnels)
 
     # -- what `ike.version.Version` asks ------------------------------------------------------------------------------
@@ -135,6 +140,12 @@ class Ikev2:
         if old is not None and not old.removed:
             self.tunnels.children.delete_pair(old, "replaced", drain=True)
 
+    def can_follow(self, tunnel: Tunnel, row: TunnelSettings) -> bool:
+        return self.mobike.can_follow(tunnel, row)
+
+    def follow(self, tunnel: Tunnel) -> None:
+        self.mobike.follow(tunnel)
+
     def turn_away(self, sa: Ikev2Sa) -> None:
         refusal = Notification(Notify.AUTHENTICATION_FAILED)
         self.windows.respond(sa, Exchange.IKE_AUTH, sa.window.expected - 1, [refusal])
@@ -158,6 +169,7 @@ class Ikev2:
         core, tunnel = self.core, sa.tunnel
         explained = tunnel.trouble.since(sa.created)
         core.counters["ikev2_failed"] += 1
+        self.redirects.forget(tunnel)
         self.tunnels.drop(sa)
         if not explained:
             core.error(tunnel, "IKEV2_NO_ANSWER", text, vague=True)
@@ -279,7 +291,9 @@ class Ikev2:
 
     @staticmethod
     def _may_come_from(sa: Ikev2Sa, path: Path) -> bool:
-        """Before anything is proved: from where the peer is, or where a NAT may have moved it."""
+        """Before anything is proved: from where the peer is, or where it or a NAT may have gone."""
+        if sa.mobike and not sa.mobile:
+            return True
         if path.local != sa.path.local:
             return False
         if path.remote != sa.path.remote:
