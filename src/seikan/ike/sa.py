@@ -299,7 +299,6 @@ class Tunnel:
     heard: tuple[Path, float] | None = None  # where ESP on a lost SA last came from through a NAT, and when
     peer_behind_nat: bool | None = None  # as the last phase 1 SA found it
     trouble: Trouble = field(default_factory=Trouble)
-    ticket: object = None  # by which its session may be resumed (`v2.resumption.Session`)
     gateway: Address | None = None  # where its peer has sent this side (RFC 5685), and who that was
     redirected_by: Address | None = None
     redirections: deque[float] = field(default_factory=deque)  # when that was followed

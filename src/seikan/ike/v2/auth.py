@@ -111,8 +111,6 @@ class Auth:
             raise AuthFailure(str(error), "no-certificate", own=True) from error
         identity = Identification(sa.initiator, kind, data)
         sa.own_identity = identity_text(identity)
-        if sa.resuming is not None:
-            return identity, [], self.tunnels.v2.resumption.prove(sa)
         octets = self._octets(sa, keys, identity.body, of_initiator=sa.initiator)
         if signs:
             return identity, certificates, self.certificates.prove(sa, profile, octets)
@@ -144,15 +142,6 @@ class Auth:
         sa.authorities_asked |= requested(chain)
         self._choose_profile(sa, chain)
         profile, proof = self._profile(sa), one(chain, Authentication)
-        sa.peer_body = chain.body_of(identity)
-        if sa.resuming is not None:
-            key = find_key(profile, sa.path.remote, sa.identity, "remote")
-            if key is None and not SIGNATURES & set(profile.remote_authentications):
-                text = f"no pre-shared key any more for peer {sa.path.remote} with identity {sa.peer_identity}"
-                raise AuthFailure(text, "no-key")
-            self.tunnels.v2.resumption.check(sa, sa.peer_body, proof)
-            self.tunnels.peers.proved(sa, profile, key or Secret(), self._peer_of(sa, profile, key or Secret()))
-            return None
         if not allowed(proof.method, profile.remote_authentications):
             asked = " or ".join(profile.remote_authentications) or "nothing"
             raise AuthFailure(
@@ -238,9 +227,8 @@ class Auth:
     def request(self, sa: Ikev2Sa) -> None:
         """IKE_SA_INIT is over: prove who this side is, and ask for the pair that is lacking most."""
         try:
-            post_quantum = self.ppk.offered(sa) if sa.resuming is None else None
-            keys = self.ppk.request_keys(sa) if sa.resuming is None else sa.keys
-            identity, certificates, proof = self._own(sa, keys)
+            post_quantum = self.ppk.offered(sa)
+            identity, certificates, proof = self._own(sa, self.ppk.request_keys(sa))
             beside = [] if post_quantum is None else [ppk_identity(post_quantum)]
             if post_quantum is not None and not post_quantum.required:
                 beside.append(no_ppk_auth(self._own(sa, sa.keys)[2].data))
@@ -252,7 +240,6 @@ class Auth:
         payloads: list[Payload] = [identity, *certificates, *wanted, *self._contact(sa), proof, *beside]
         payloads += self.tunnels.v2.child.first_request(sa)
         payloads += [*self.announcements(sa), *self.tunnels.v2.mobike.announcement(sa)]
-        payloads += self.tunnels.v2.resumption.ask(sa)
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
         )
@@ -319,7 +306,6 @@ class Auth:
 
     def _admitted(self, sa: Ikev2Sa, chain: Chain) -> None:
         self._finish(sa, chain, Event.RECEIVE_AUTH_RESPONSE)
-        self.tunnels.v2.resumption.keep(sa, chain)
         exchange = sa.first_child
         sa.first_child = None
         contact = notified(chain, Notify.INITIAL_CONTACT) is not None
@@ -407,7 +393,6 @@ class Auth:
             identity, certificates, proof = own
             beside = [confirmed()] if sa.ppk_used else []
             more = [*self.announcements(sa), *self.tunnels.v2.mobike.announcement(sa, chain)]
-            more += self.tunnels.v2.resumption.give(sa, chain)
             self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *more])
 
         if not any(isinstance(payload, SaPayload) for payload in chain.payloads):

@@ -162,8 +162,6 @@ class Init:
             return False
         if not self.tunnels.admission.admits_own(tunnel):
             return False
-        if self.tunnels.v2.resumption.start(tunnel, profile):
-            return True
         sa = Ikev2Sa(tunnel, Role.INITIATOR, tunnel.way(), core.now, spi_i=core.new_ikev2_spi(), profile=profile)
         sa.offered = ike_offer(proposals)
         sa.nonces = (core.random(NONCE_OCTETS), b"")
@@ -172,27 +170,20 @@ class Init:
         self._make_key_pair(sa, proposals[0].groups[0].number)
         sa.advance(Event.SEND_INIT)
         core.debug("ikev2", "{}: beginning IKE_SA_INIT exchange with {}", sa.label, sa.path.remote)
-        self.send_request(sa)
+        self._send_request(sa)
         return True
 
     def _make_key_pair(self, sa: Ikev2Sa, group: int) -> None:
         sa.group_offered = group
         sa.key_pair = self.core.key_pair(GROUP_BY_NUMBER[group])
 
-    def _request(self, sa: Ikev2Sa) -> list[Payload]:
+    def _send_request(self, sa: Ikev2Sa) -> None:
         if sa.offered is None or sa.key_pair is None:
             raise InvalidSyntax("nothing to offer")
-        exchange = KeyExchange(sa.group_offered, sa.key_pair.public)
-        return [sa.offered, exchange, Nonce(sa.nonces[0]), *intermediate_supported(sa.offered)]
-
-    def send_request(self, sa: Ikev2Sa) -> None:
-        """IKE_SA_INIT, or IKE_SESSION_RESUME where there is a session to resume."""
-        resumes = sa.resuming is not None
         payloads: list[Payload] = [Notification(Notify.COOKIE, sa.cookie)] if sa.cookie else []
-        payloads += self.tunnels.v2.resumption.request(sa) if resumes else self._request(sa)
-        payloads += self._capabilities(sa)
-        kind = Exchange.IKE_SESSION_RESUME if resumes else Exchange.IKE_SA_INIT
-        header = Header(sa.spi_i, NO_SPI, 0, kind, FLAG_INITIATOR, 0, 0)
+        payloads += [sa.offered, KeyExchange(sa.group_offered, sa.key_pair.public), Nonce(sa.nonces[0])]
+        payloads += [*self._capabilities(sa), *intermediate_supported(sa.offered)]
+        header = Header(sa.spi_i, NO_SPI, 0, Exchange.IKE_SA_INIT, FLAG_INITIATOR, 0, 0)
         sa.init_request = push_message(header, payloads)
         sa.retransmission.tries = 0
         self._transmit(sa, sa.way(self.core.now), sa.init_request)
@@ -211,9 +202,6 @@ class Init:
         """The retransmission timer: again, or give up after `MAX_TRIES`."""
         state = sa.retransmission
         text = f"peer {sa.path.remote} does not answer (IKE_SA_INIT)"
-        if sa.resuming is not None and state.tries >= TRIES_UNTIL_TOLD:
-            self.tunnels.v2.resumption.give_up(sa)
-            return
         if state.tries >= MAX_TRIES:
             self.tunnels.failed(sa.tunnel, text)
             self.tunnels.v2.fail(sa, text, waited=True)
@@ -239,9 +227,6 @@ class Init:
             if self.tunnels.v2.redirects.go(sa, elsewhere.data, sa.nonces[0]):
                 self.tunnels.drop(sa)
                 self.tunnels.evaluate(sa.tunnel)
-        elif sa.resuming is not None:
-            if self.tunnels.v2.resumption.answered(sa, header, chain, data):
-                self._go_on(sa, header, chain, path)
         elif error is not None and error.type == Notify.INVALID_KE_PAYLOAD:
             self._other_group(sa, error, path)
         elif error is not None:
@@ -261,7 +246,7 @@ class Init:
         if group is not None:
             self._make_key_pair(sa, group)
         sa.advance(Event.ASKED_AGAIN)
-        self.send_request(sa)
+        self._send_request(sa)
 
     def _other_group(self, sa: Ikev2Sa, error: Notification, path: Path) -> None:
         """Only a group that was offered counts: else a forger could choose a weak one (section 2.7)."""
@@ -300,13 +285,9 @@ class Init:
             raise InvalidSyntax(str(error)) from error
         sa.choice, sa.spi_r, sa.nonces = choice, header.responder_spi, (sa.nonces[0], nonce)
         sa.init_response = data
-        self._derive(sa, shared)
-        self._go_on(sa, header, chain, path)
-
-    def _go_on(self, sa: Ikev2Sa, header: Header, chain: Chain, path: Path) -> None:
-        """There are keys: what is left of the exchange, and the next one."""
         sa.answered_from(path)
         self._read_capabilities(sa, header, chain, sa.path)
+        self._derive(sa, shared)
         sa.advance(Event.RECEIVE_INIT_RESPONSE)
         self.core.timers.cancel(("retransmit", sa))
         if sa.nat:
@@ -318,8 +299,19 @@ class Init:
     def respond(self, header: Header, chain: Chain, data: bytes, path: Path) -> None:
         """A request. Raises `AbandonExchange` or a `WireError`, which are answered in clear."""
         core = self.core
+        begun = core.ikev2_first.get((header.initiator_spi, path.remote))
+        if begun is not None:
+            if data == begun.init_request and begun.retransmission.answers < MAX_ANSWERS:
+                core.counters["duplicates"] += 1
+                begun.retransmission.answers += 1
+                self._transmit(begun, path, begun.init_response)
+            else:
+                core.counters["unexpected_messages"] += 1
+            return
         exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
-        tunnel = self.beginner(header, chain, nonce, data, path)
+        if not self._passes_cookie(header, chain, nonce, path):
+            return
+        tunnel = self._tunnel_for(path)
         if tunnel is None:
             return
         profile = core.ikev2_profile_of(tunnel)
@@ -342,52 +334,27 @@ class Init:
             group = Notification(Notify.INVALID_KE_PAYLOAD, choice.group.number.to_bytes(2, "big"))
             self.reply(header, path, group)
             return
-        if not self.admitted(tunnel, path) or self.tunnels.defer(tunnel, header.initiator_spi):
+        if not self._admitted(tunnel, path) or self.tunnels.defer(tunnel, header.initiator_spi):
             return
         try:
             public, shared = core.respond_key(choice.group, exchange.data)
         except InvalidPublicValue as error:
             raise InvalidSyntax(str(error)) from error
         sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=profile)
-        sa.choice, sa.nonces = choice, (nonce, core.random(NONCE_OCTETS))
-        self.begin_responder(sa, header, chain, path)
-        self._derive(sa, shared)
-        sa.advance(Event.RECEIVE_INIT)
-        core.debug("ikev2", "{}: received IKE_SA_INIT from {}:{}", sa.label, path.remote, path.remote_port)
-        payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
-        payloads += intermediate_supported(choice.answer())
-        self.send_response(sa, path, data, Exchange.IKE_SA_INIT, payloads)
-
-    def beginner(self, header: Header, chain: Chain, nonce: bytes, data: bytes, path: Path) -> Tunnel | None:
-        """The tunnel of who begins; None for one that comes again, has to bring a cookie first, or has no place."""
-        core = self.core
-        begun = core.ikev2_first.get((header.initiator_spi, path.remote))
-        if begun is not None:
-            if data == begun.init_request and begun.retransmission.answers < MAX_ANSWERS:
-                core.counters["duplicates"] += 1
-                begun.retransmission.answers += 1
-                self._transmit(begun, path, begun.init_response)
-            else:
-                core.counters["unexpected_messages"] += 1
-            return None
-        return self._tunnel_for(path) if self._passes_cookie(header, chain, nonce, path) else None
-
-    def begin_responder(self, sa: Ikev2Sa, header: Header, chain: Chain, path: Path) -> None:
-        """Enter a half-open SA."""
-        core = self.core
         sa.spi_i, sa.spi_r = header.initiator_spi, core.new_ikev2_spi()
+        sa.choice, sa.nonces = choice, (nonce, core.random(NONCE_OCTETS))
         sa.window.expected = 1
         self._read_capabilities(sa, header, chain, path)
         self.tunnels.add(sa)
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
-
-    def send_response(
-        self, sa: Ikev2Sa, path: Path, data: bytes, exchange: Exchange, payloads: Sequence[Payload]
-    ) -> None:
-        """Answer the request `data`; both are kept as they went over the wire, for AUTH."""
-        answer = Header(sa.spi_i, sa.spi_r, 0, exchange, FLAG_RESPONSE, 0, 0)
+        self._derive(sa, shared)
+        sa.advance(Event.RECEIVE_INIT)
+        core.debug("ikev2", "{}: received IKE_SA_INIT from {}:{}", sa.label, path.remote, path.remote_port)
+        payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
+        answer = Header(sa.spi_i, sa.spi_r, 0, Exchange.IKE_SA_INIT, FLAG_RESPONSE, 0, 0)
         sa.init_request = data
-        sa.init_response = push_message(answer, [*payloads, *self._capabilities(sa)])
+        payloads += [*self._capabilities(sa), *intermediate_supported(choice.answer())]
+        sa.init_response = push_message(answer, payloads)
         self._transmit(sa, path, sa.init_response)
 
     def _passes_cookie(self, header: Header, chain: Chain, nonce: bytes, path: Path) -> bool:
@@ -421,7 +388,7 @@ class Init:
             return None
         return tunnel
 
-    def admitted(self, tunnel: Tunnel, path: Path) -> bool:
+    def _admitted(self, tunnel: Tunnel, path: Path) -> bool:
         if tunnel.provisional:
             known = any(other.session for other in self.core.by_remote.get(path.remote, ()))
             return self.tunnels.admission.admits(path, source(path.remote), MAX_HALF_OPEN_OF_ADDRESS, known=known)

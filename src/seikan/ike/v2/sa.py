@@ -70,23 +70,6 @@ class Assembly:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """What both sides have of a session that may be resumed (RFC 5723); `peer` is the body of the other's
-    identification payload as it came, `authentications` the local and the remote one as they are shown.
-
-    `expires` in seconds of the epoch where it is in a ticket, of the engine's clock where an initiator keeps it.
-    """
-
-    choice: IkeChoice
-    sk_d: Secret
-    peer: bytes
-    profile: str
-    authentications: tuple[str | None, str | None]
-    expires: float
-    ticket: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class FollowUp:
     """A responder's part of a rekeying between its key exchanges (RFC 9370 section 2.2.4).
 
@@ -127,9 +110,6 @@ class Ikev2Sa(IkeSa):
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
-    peer_body: bytes = b""  # of the peer's identification payload, as it came
-    resuming: Session | None = None  # what a ticket says, where it is made from one (RFC 5723)
-    resumed: bool = False
     peer_redirects: bool = False  # the peer goes where it is sent (RFC 5685)
     redirected_from: Address | None = None  # who has sent it here
     crash_token: bytes = b""  # of the peer, by which it can prove that it has restarted (RFC 6290)

@@ -24,7 +24,6 @@ from seikan.ike.v2.messages import notified
 from seikan.ike.v2.mobike import Mobike
 from seikan.ike.v2.redirect import Redirects
 from seikan.ike.v2.rekey import Rekey
-from seikan.ike.v2.resumption import Resumption
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
 from seikan.ike.v2.window import Windows
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
 REPEATED_AFTER = 60.0  # seconds for which a response may be asked for again
 
 
-_BEGINNINGS = (Exchange.IKE_SA_INIT, Exchange.IKE_SESSION_RESUME)
-
-
 class Ikev2:
     children_end = True
     linger = 8.0  # a delete that comes again is answered
@@ -61,7 +57,6 @@ class Ikev2:
         self.auth = Auth(core, tunnels)
         self.crash = CrashDetection(core, tunnels)
         self.redirects = Redirects(core, tunnels)
-        self.resumption = Resumption(core, tunnels)
         self.child = Child(core, tunnels)
         self.rekey = Rekey(core, tunnels)
         self.mobike = Mobike(core, tunnels)
@@ -133,8 +128,6 @@ class Ikev2:
         self.child.discard(exchange)
 
     def tell_ike_deleted(self, sa: Ikev2Sa) -> None:
-        if sa.successor is None:
-            sa.tunnel.ticket = None
         self.informational.delete_ike(sa)
 
     def tell_child_deleted(self, child: ChildSa) -> None:
@@ -215,7 +208,6 @@ class Ikev2:
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
         self.core.debug("ikev2", "{}: peer deletes the IKE SA", sa.label)
-        sa.tunnel.ticket = None
         self.core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
         self.tunnels.drop(sa, linger=True)
         self.tunnels.evaluate_soon(sa.tunnel)
@@ -269,7 +261,7 @@ class Ikev2:
         if not core.settings.enabled:
             core.counters["dropped_disabled"] += 1
             return
-        if header.exchange in _BEGINNINGS and not header.response:
+        if header.exchange == Exchange.IKE_SA_INIT and not header.response:
             self._first(header, data, path)
             return
         own = header.responder_spi if header.from_initiator else header.initiator_spi
@@ -280,10 +272,9 @@ class Ikev2:
         if not self._may_come_from(sa, path):
             core.counters["dropped_wrong_address"] += 1
             return
-        if header.exchange in _BEGINNINGS:
+        if header.exchange == Exchange.IKE_SA_INIT:
             chain, encrypted = pull_message(header, data)
-            resumes = header.exchange == Exchange.IKE_SESSION_RESUME
-            if encrypted is None and sa.state is State.I_WAIT_INIT and resumes is (sa.resuming is not None):
+            if encrypted is None and sa.state is State.I_WAIT_INIT:
                 check(header.exchange, True, chain.payloads)
                 self.init.answered(sa, header, chain, data, path)
             else:
@@ -329,8 +320,7 @@ class Ikev2:
                 self.core.counters["unexpected_messages"] += 1
                 return
             check(header.exchange, False, chain.payloads)
-            resumes = header.exchange == Exchange.IKE_SESSION_RESUME
-            (self.resumption if resumes else self.init).respond(header, chain, data, path)
+            self.init.respond(header, chain, data, path)
         except AbandonExchange as error:
             self.init.reply(header, path, Notification(int(error.notify)))
         except UnsupportedCriticalPayload as error:
