@@ -24,8 +24,9 @@ from seikan.config.model_ikev2 import (
     Pki,
     Trustpoint,
 )
+from seikan.config.validate import ikev2_profile_problems
 from seikan.daemon.settings import Protected, overlays, sessions
-from seikan.daemon.settings_ikev2 import Held, ikev2_settings, profile_obstacle
+from seikan.daemon.settings_ikev2 import Held, ikev2_settings
 from seikan.ike.settings import FlowSettings, PhaseTwo
 from seikan.wire.constants import GROUP_BY_NUMBER, Group
 from seikan.wire.secret import Secret
@@ -104,18 +105,17 @@ def told_groups(proposal: Ikev2Proposal) -> tuple[Group, ...]:
         ({"identities": ()}, "match identity remote"),
         ({"local_authentication": None}, "authentication local"),
         ({"remote_authentications": ()}, "authentication remote"),
-        ({"keyring": "NONE"}, "crypto ikev2 keyring NONE"),
-        ({"sign_trustpoint": "NONE"}, "crypto pki trustpoint NONE"),
+        ({"keyring": "NONE"}, "keyring NONE"),
+        ({"sign_trustpoint": "NONE"}, "trustpoint NONE"),
         ({"certificate_maps": ("NONE",)}, "certificate map NONE"),
         ({"shutdown": True}, "shut down"),
     ],
 )
 def test_a_profile_with_a_problem_is_left_out_and_says_so(lacking: dict[str, Any], wanted: str) -> None:
     whole = Config(ikev2=ikev2(profiles=MappingProxyType({"ROAD": PROFILE})))
-    assert profile_obstacle(whole, "ROAD") is None
     assert [profile.name for profile in ikev2_settings(whole, Held()).profiles] == ["ROAD"]
     broken = Config(ikev2=ikev2(profiles=MappingProxyType({"ROAD": replace(PROFILE, **lacking)})))
-    assert wanted in (profile_obstacle(broken, "ROAD") or "")
+    assert wanted in "\n".join(ikev2_profile_problems(broken, "ROAD"))
     assert ikev2_settings(broken, Held()).profiles == ()
 
 
