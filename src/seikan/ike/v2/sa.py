@@ -174,6 +174,10 @@ class Ikev2Sa(IkeSa):
     def own_spi(self) -> bytes:
         return self.spi_i if self.initiator else self.spi_r
 
+    @property
+    def peer_spi(self) -> bytes:
+        return self.spi_r if self.initiator else self.spi_i
+
     def advance(self, event: Event) -> None:
         self.state = advance(self.role, self.state, event)
 
