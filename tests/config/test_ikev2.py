@@ -207,6 +207,14 @@ def test_a_flat_file_and_a_pasted_one_mean_the_same() -> None:
     assert parse(deeper).config == parse(WRITTEN).config
 
 
+def test_lines_of_a_keyring_stay_out_of_its_peers() -> None:
+    config = parse("crypto ikev2 keyring K\n pre-shared-key x\n peer B\n").config
+    written = render(config)
+    assert "crypto ikev2 keyring K\n pre-shared-key x\n peer B\n !\n" in written
+    assert parse(written).config == config
+    assert parse(written).config.ikev2.keyrings["K"].peers["B"].local_key is None
+
+
 def test_modes_lead_in_and_out() -> None:
     config, context = opened(("crypto ikev2 keyring K", "peer A"))
     assert context.mode == "config-ikev2-keyring-peer"

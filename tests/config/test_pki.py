@@ -130,6 +130,15 @@ def test_a_certificate_without_an_end_takes_nothing_with_it() -> None:
     assert parsed.config.pki.chains["CA"].certificates == ()
 
 
+def test_a_certificate_that_was_not_understood_is_closed_and_can_be_removed() -> None:
+    config = parse("crypto pki certificate chain CA\n certificate 01\n certificate 02\n 30 82\n quit\n quit\n").config
+    written = render(config)
+    assert " certificate 01\n  quit\n quit\n" in written
+    assert parse(written).config == config
+    _, context = opened(("crypto pki certificate chain CA",), config)
+    assert "certificate 01" not in render(apply_line(config, context, "no certificate 01").config)
+
+
 def test_no_and_a_second_certificate_of_the_same_name() -> None:
     config = parse(WRITTEN).config
     chain = "crypto pki certificate chain SELF"

@@ -85,7 +85,7 @@ def _ikev2_sa(core: Core, sa: Ikev2Sa, now: float) -> Ikev2SaStatus:
         sa.nat_remote,
         sa.fragmentation,
         sa.mobike,
-        False,
+        sa.ticket is not None,
         tuple(
             (child.inbound_spi, child.outbound_spi)
             for child in sa.tunnel.children

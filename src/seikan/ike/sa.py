@@ -296,6 +296,7 @@ class Tunnel:
     attempts: int = 0
     need_since: float | None = None
     deferred: set[bytes] = field(default_factory=set)
+    ticket: object = None  # IKEv2: what its next IKE SA can begin with (`v2.resume.Ticket`)
     heard: tuple[Path, float] | None = None  # where ESP on a lost SA last came from through a NAT, and when
     peer_behind_nat: bool | None = None  # as the last phase 1 SA found it
     trouble: Trouble = field(default_factory=Trouble)

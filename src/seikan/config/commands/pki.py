@@ -226,6 +226,11 @@ def begins_certificate(line: str) -> bool:
     return _BEGINS.match(line) is not None
 
 
+def closed(text: str) -> str:
+    """A certificate's lines with their end."""
+    return f"{text}\n  {END}"
+
+
 def certificate_block(first: str, lines: Iterable[str]) -> tuple[str, int] | None:
     """The whole certificate that `first` begins as one text, and how many of the following `lines` it took.
 
@@ -235,7 +240,7 @@ def certificate_block(first: str, lines: Iterable[str]) -> tuple[str, int] | Non
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if text.lower() == END:
-            return "\n".join((*taken, f"  {END}")), number
+            return closed("\n".join(taken)), number
         if number > MAXIMUM_LINES or any(len(word) > 2 * _OCTETS_IN_GROUP for word in text.split()):
             return None
         taken.append(f"  {text}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from seikan.config.model_ikev2 import Ikev2Peer, PostQuantumKey
 from seikan.crypto.ikev2_keys import IkeKeys
@@ -25,6 +26,9 @@ from seikan.wire.v2.constants import Exchange
 from seikan.wire.v2.header import NO_SPI
 from seikan.wire.v2.message import Chain
 from seikan.wire.v2.payloads import Payload, SaPayload, TrafficSelectors
+
+if TYPE_CHECKING:
+    from seikan.ike.v2.resume import Ticket
 
 
 @dataclass(slots=True, eq=False)
@@ -133,6 +137,7 @@ class Ikev2Sa(IkeSa):
     probe_since: float = 0.0
     begun_at: float = 0.0  # when the first of those it has replaced was established
     rekeys: int = 0
+    ticket: Ticket | None = None  # by which it goes on where another ended (RFC 5723)
     undecryptable: int = 0
 
     @property
@@ -169,6 +174,10 @@ class Ikev2Sa(IkeSa):
     def own_spi(self) -> bytes:
         return self.spi_i if self.initiator else self.spi_r
 
+    @property
+    def peer_spi(self) -> bytes:
+        return self.spi_r if self.initiator else self.spi_i
+
     def advance(self, event: Event) -> None:
         self.state = advance(self.role, self.state, event)
 
@@ -177,6 +186,8 @@ class Ikev2Sa(IkeSa):
         self.key_pair = None
         self.offered = None
         self.init_request = self.init_response = self.cookie = self.identity_body = b""
+        if self.ticket is not None:
+            self.ticket = replace(self.ticket, sk_d=Secret(), opaque=b"")
 
 
 @dataclass(slots=True, eq=False)

@@ -24,6 +24,7 @@ from seikan.ike.v2.messages import notified
 from seikan.ike.v2.mobike import Mobike
 from seikan.ike.v2.redirect import Redirects
 from seikan.ike.v2.rekey import Rekey
+from seikan.ike.v2.resume import Resumption
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
 from seikan.ike.v2.window import Windows
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
 
 REPEATED_AFTER = 60.0  # seconds for which a response may be asked for again
+
+_FIRST = (Exchange.IKE_SA_INIT, Exchange.IKE_SESSION_RESUME)
 
 
 class Ikev2:
@@ -60,6 +63,7 @@ class Ikev2:
         self.child = Child(core, tunnels)
         self.rekey = Rekey(core, tunnels)
         self.mobike = Mobike(core, tunnels)
+        self.resumption = Resumption(core, tunnels)
         self.informational = Informational(core, tunnels)
 
     # -- what `ike.version.Version` asks ------------------------------------------------------------------------------
@@ -261,7 +265,7 @@ class Ikev2:
         if not core.settings.enabled:
             core.counters["dropped_disabled"] += 1
             return
-        if header.exchange == Exchange.IKE_SA_INIT and not header.response:
+        if header.exchange in _FIRST and not header.response:
             self._first(header, data, path)
             return
         own = header.responder_spi if header.from_initiator else header.initiator_spi
@@ -272,7 +276,7 @@ class Ikev2:
         if not self._may_come_from(sa, path):
             core.counters["dropped_wrong_address"] += 1
             return
-        if header.exchange == Exchange.IKE_SA_INIT:
+        if header.exchange in _FIRST:
             chain, encrypted = pull_message(header, data)
             if encrypted is None and sa.state is State.I_WAIT_INIT:
                 check(header.exchange, True, chain.payloads)
@@ -320,7 +324,8 @@ class Ikev2:
                 self.core.counters["unexpected_messages"] += 1
                 return
             check(header.exchange, False, chain.payloads)
-            self.init.respond(header, chain, data, path)
+            begin = self.init.respond if header.exchange == Exchange.IKE_SA_INIT else self.init.resume
+            begin(header, chain, data, path)
         except AbandonExchange as error:
             self.init.reply(header, path, Notification(int(error.notify)))
         except UnsupportedCriticalPayload as error:
