@@ -11,6 +11,7 @@ from seikan.ike.effects import Path
 from seikan.wire.secret import Secret
 from seikan.wire.selector import Selector
 
+from .pair import hub
 from .pair.hub import DOMAIN, HUB, WAN, lines
 from .pair.ikev2_hub import Ikev2Hub, hub_settings, map_settings, named
 from .pair.world import with_tunnel
@@ -187,6 +188,29 @@ def test_a_dynamic_map_takes_what_its_list_permits() -> None:
     assert len(world.hub.plane.inbound) == len(world.hub.plane.outbound) == 1
     spoke.engine.suspend(WAN, "administratively down", world.now)
     spoke.drain()
+    world.run(60.0)
+    world.assert_empty()
+
+
+def test_one_hub_has_spokes_of_both_versions() -> None:
+    """Also the same identity by one version and then by the other: each version has sessions of its own."""
+    old = hub.hub_settings()
+    both = replace(old, ikev2=hub_settings().ikev2)
+    world = Ikev2Hub(14, configured=both)
+    first, second = world.spoke("198.51.100.1"), world.joins("198.51.100.2")
+    world.connect(first, second)
+    world.assert_exactly([first, second])
+    rows = world.sessions()
+    assert rows[world.access_of(first)].isakmp_profile == "SPOKES"
+    assert rows[world.access_of(second)].ikev2_profile == "P"
+    first.leave()
+    world.run(20.0)
+    world.spokes.remove(first)
+    renewed = world.joins("198.51.100.1")
+    world.connect(renewed)
+    world.assert_exactly([second, renewed])
+    for spoke in (second, renewed):
+        spoke.leave()
     world.run(60.0)
     world.assert_empty()
 
