@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from seikan.config.model import Config, Ipsec, IpsecProfile, Tunnel, TunnelMode
+from seikan.config.model import Config, Ipsec, IpsecProfile, Isakmp, IsakmpPolicy, Tunnel, TunnelMode
 from seikan.config.model_ikev2 import (
     CertificateChain,
     ChainCertificate,
@@ -25,13 +25,14 @@ from seikan.config.model_ikev2 import (
     Trustpoint,
 )
 from seikan.config.validate import ikev2_profile_problems
-from seikan.daemon.settings import Protected, overlays, sessions
+from seikan.daemon.settings import Negotiable, Protected, engine_settings, overlays, sessions
 from seikan.daemon.settings_ikev2 import Held, ikev2_settings
 from seikan.ike.settings import FlowSettings, PhaseTwo
 from seikan.wire.constants import GROUP_BY_NUMBER, Group
 from seikan.wire.secret import Secret
 from seikan.wire.selector import ANY_IPV4, ANY_IPV6
 
+POLICY = IsakmpPolicy(1, "aes-cbc-128", None, "pre-share", 14)
 HERE, THERE = IPv4Address("192.0.2.1"), IPv4Address("198.51.100.1")
 PROPOSAL = Ikev2Proposal("P", ("des", "aes-cbc-256"), ("md5", "hmac-sha256-128"), (), (1, 14, 19))
 PEER = Ikev2Peer("there", local_key=Secret(b"k"), remote_key=Secret(b"k"))
@@ -171,6 +172,17 @@ def test_ikev1_and_ikev2_between_the_same_ends_are_sessions_of_their_own() -> No
     ]
     maps = [protected("eth0", None, "eth0"), protected("eth0", "ROAD", "eth0")]
     assert len({session.name for session in sessions(Config(), maps)}) == 2
+
+
+def test_ikev2_goes_on_where_isakmp_is_turned_off() -> None:
+    wanted = Negotiable(sessions(Config(), [protected("Tunnel0", "ROAD"), protected("Tunnel2", None)]))
+    off = Config(isakmp=Isakmp(enabled=False, policies={1: POLICY}), ikev2=ikev2(profiles={"ROAD": PROFILE}))
+    told = engine_settings(off, wanted, lambda name: None)
+    assert ([tunnel.name for tunnel in told.tunnels], told.policies, told.enabled) == (["Tunnel0"], (), True)
+    only_ikev1 = Negotiable(sessions(Config(), [protected("Tunnel2", None)]))
+    assert not engine_settings(off, only_ikev1, lambda name: None).enabled
+    on = replace(off, isakmp=replace(off.isakmp, enabled=True))
+    assert len(engine_settings(on, wanted, lambda name: None).tunnels) == 2
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ class Run:
     cut: Callable[[], None]
     mend: Callable[[], None]
     done: list[Step] = field(default_factory=list)
+    _lost: frozenset[str] = frozenset()
+    """IKE SAs of the peer that Seikan gave up while the wire was cut: it cannot delete them any more."""
 
     def tell(self) -> None:
         """Connect, then every step in turn."""
@@ -197,6 +199,7 @@ class Run:
 
     def cut_off(self) -> None:
         """Seikan notices that the peer is dead, and comes back once it is there."""
+        self._lost |= self.peer.status().ike
         self.cut()
         try:
             self._await(lambda: not self.seikan.line_protocol_up(), DEAD_SECONDS, "the line protocol stays up")
@@ -242,7 +245,7 @@ class Run:
 
         def gone() -> bool:
             now = self.peer.status()
-            return not now.inbound & before.inbound and not now.ike & before.ike
+            return not now.inbound & before.inbound and not now.ike & before.ike - self._lost
 
         if not wait_until(gone, 30, 0.5):
             raise StoryFailed(f"after 30 s the peer has {self.peer.status()} of {before}, which Seikan deleted")

@@ -468,6 +468,13 @@ def test_nothing_between_them() -> None:
     assert prediction.remarks == ("nothing in either file leads to an address of the other",)
 
 
+def test_a_name_as_destination_is_not_looked_up() -> None:
+    one = text(0, VTI).replace("tunnel destination 10.1.23.3", "tunnel destination r3.example.com")
+    prediction = predicted(one, text(1, VTI))
+    assert not prediction.up
+    assert "a.ios: Tunnel0 leads to r3.example.com, and names are not looked up here" in prediction.remarks
+
+
 def test_a_private_address_and_a_public_one() -> None:
     one, other = text(0, VTI), text(1, VTI)
     for old, new in (("10.1.23.3", "8.8.8.3"), ("10.1.23.2", "8.8.8.2")):

@@ -100,7 +100,8 @@ WRONG = [
     Wrong(
         "method",
         " authentication remote pre-share",
-        " authentication remote rsa-sig",
+        " authentication remote rsa-sig\n pki trustpoint CA verify\n"
+        "crypto pki trustpoint CA\n revocation-check none\ncrypto ikev2 profile V2",
         "ikev2 authentication of the other end",
         ("remote rsa-sig", "local pre-share"),
     ),

@@ -105,6 +105,12 @@ def _elsewhere(sites: tuple[Site, Site]) -> Iterator[str]:
         for point in site.points:
             if point.remote is not None and point.remote not in other.addresses:
                 yield f"{site.label}: {point.name} leads to {point.remote}, which is no address of {other.label}"
+            elif point.remote is None:
+                held = point.interface.tunnel
+                name = held.destination_name if held is not None else None
+                yield f"{site.label}: {point.name} " + (
+                    f"leads to {name}, and names are not looked up here" if name else "has no tunnel destination"
+                )
             elif point.local is None:
                 yield f"{site.label}: {point.name}: its own address is not in the file"
 
