@@ -11,7 +11,7 @@ from seikan.wire.v2.constants import Exchange, Notify
 from seikan.wire.v2.header import pull_header
 
 from .pair.ikev2 import ikev2_world, with_ikev2
-from .pair.world import TUNNEL, Side, World
+from .pair.world import TUNNEL, Side, World, with_tunnel
 from .test_ikev2 import count, up
 
 
@@ -168,6 +168,28 @@ def test_two_ike_sas_made_at_once_become_one_and_keep_the_tunnel_up() -> None:
     world.assert_converged()
     assert world.a.downs == world.b.downs == 0
     assert world.lost_at_peer == []
+
+
+def test_two_ike_sas_with_a_stranger_may_both_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows which one the other lets go, so none is deleted, and traffic goes on over rekeyings of both."""
+    own = Init._read_capabilities
+
+    def read(self: Init, sa: Ikev2Sa, *rest: object) -> None:
+        own(self, sa, *rest)  # type: ignore[arg-type]
+        sa.peer_ranks = False
+
+    monkeypatch.setattr(Init, "_read_capabilities", read)
+    world = ikev2_world(27, change=lambda base: with_tunnel(with_ikev2(base, lifetime=150), lifetime_seconds=120))
+    for side in (world.a, world.b):
+        side.engine._tunnels.defer = lambda tunnel, begun: False  # type: ignore[method-assign]
+    up(world, 3.0)
+    assert count(world, "ikev2_sas_established") == 4
+    world.traffic(0.2, world.now + 900.0)
+    world.run(900.0)
+    assert world.lost_at_peer == []
+    assert world.a.downs == world.b.downs == 0
+    assert all(len(side.plane.sas()) <= 12 for side in (world.a, world.b))
+    assert all(len(side.engine.status(world.now).ikev2_sas) <= 4 for side in (world.a, world.b))
 
 
 def test_an_initiator_that_does_not_accept_the_responder_says_so() -> None:

@@ -97,6 +97,8 @@ class Ikev2:
         sa.forget_exchange()
         if not sa.closing and not linger:
             self._forget(sa)
+        if sa.established_at is not None and not any(row.established for row in sa.tunnel.ike_sas):
+            core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
 
     def gone(self, sa: Ikev2Sa) -> None:
         self._forget(sa)
@@ -220,7 +222,6 @@ class Ikev2:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
         self.core.debug("ikev2", "{}: peer deletes the IKE SA", sa.label)
         self._ends_session(sa)
-        self.core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
         self.tunnels.drop(sa, linger=True)
         self.tunnels.evaluate_soon(sa.tunnel)
 
