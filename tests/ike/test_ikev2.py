@@ -184,3 +184,15 @@ def test_a_restarted_peer_is_up_again_without_going_down() -> None:
     world.assert_converged()
     assert world.a.downs == 0
     world.assert_nothing_left()
+
+
+def test_the_log_says_when_an_ike_sa_comes_and_goes_and_nothing_of_rekeyings() -> None:
+    world = up(ikev2_world(33, change=lambda base: with_ikev2(base, lifetime=120)))
+    world.run(300.0)
+    lines = [line for line in world.a.logs if "%IKEV2-5" in line]
+    assert lines == ["%IKEV2-5-SA_UP: SA UP"]
+    world.b.engine.suspend(TUNNEL, "administratively down", world.now)
+    world.b.drain()
+    world.run(1.0)
+    for side in (world.a, world.b):
+        assert [line for line in side.logs if "%IKEV2-5" in line][-1] == "%IKEV2-5-SA_DOWN: SA DOWN"

@@ -283,7 +283,6 @@ class Rekey:
 _INHERITED = (
     "profile",
     "key",
-    "peer",
     "dpd",
     "fragmentation",
     "peer_ranks",
