@@ -41,7 +41,8 @@ def trustpoint(
 
 def named(text: str, issuer: Authority = ROOT, kind: str = "p256", **fields: Any) -> bytes:
     own: Key = key(kind)
-    return issuer.issue(text, own=own, names=[x509.DNSName(text)], **fields)
+    names = [x509.DNSName(text), *fields.pop("names", ())]
+    return issuer.issue(text, own=own, names=names, **fields)
 
 
 def certified(base: EngineSettings, name: str, **changes: Any) -> EngineSettings:
@@ -253,3 +254,22 @@ def test_no_private_key_is_shown() -> None:
     world.run(5.0)
     assert "private key>" not in str(world.a.engine.status(world.now))
     assert "BEGIN" not in repr(world.a.settings)
+
+
+def test_a_way_that_loses_what_is_long_is_told_from_a_peer_that_refuses() -> None:
+    """IKE_SA_INIT passes, and IKE_AUTH with its certificates does not, until IKE cuts it itself (RFC 7383)."""
+    point = trustpoint(
+        named("a.example.net", MIDDLE, names=[x509.DNSName(f"a{n}.example.net") for n in range(60)]),
+        middle=(MIDDLE.der,),
+    )
+    world = certified_world(20, {"point": point})
+    world.forward = lambda _side, _path, data: len(data) <= 1400
+    world.run(120.0)
+    found = diagnosed(world.a)
+    assert found.kind == "mtu-black-hole"
+    assert found.advice["ios"] == ("crypto ikev2 fragmentation mtu 1280",)
+    cut = {"point": point, "fragmentation": 1280}
+    world = certified_world(21, cut, {"fragmentation": 1280})
+    world.forward = lambda _side, _path, data: len(data) <= 1400
+    world.run(10.0)
+    world.assert_converged()
