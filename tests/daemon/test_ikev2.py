@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.daemon.routers import Router, Sites, two_routers, type_lines, until
 from tests.interop.network import received
 
-from seikan.lab.driver import Console
+from seikan.lab.driver import Console, cli_command, environment
 
 pytestmark = pytest.mark.netns
 
@@ -85,7 +86,15 @@ def test_it_comes_up_and_shows_so(running: Sites) -> None:
     assert child_spis(r1)
     assert "No SAs" not in r1.exec("show crypto isakmp sa")
     assert "QM_IDLE" not in r1.exec("show crypto isakmp sa")
-    assert "nothing is wrong" in r1.exec("explain 10.1.23.3")
+    explained = subprocess.run(
+        cli_command("explain", r1.name, "10.1.23.3"),
+        env=environment(r1.host.runtime),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert "nothing is wrong" in explained.stdout
     assert "interface: Tunnel0" in r1.exec("show crypto ipsec sa")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from seikan.ike.effects import Effect, KeyLog
 from seikan.ike.engine import ClearTarget
 from seikan.ike.settings import EngineSettings
 from seikan.wire.constants import GROUP_BY_NUMBER
@@ -91,6 +93,54 @@ def test_with_perfect_forward_secrecy() -> None:
     world.assert_converged()
     rows = [row for tunnel in world.a.engine.status(world.now).tunnels for row in tunnel.sas]
     assert {row.pfs_group for row in rows} == {19}
+
+
+@pytest.mark.parametrize("windows", [(64, 64), (64, 0)])
+def test_long_sequence_numbers_where_both_can(windows: tuple[int, int]) -> None:
+    """Without a replay window there are none (RFC 4303 section 3.3.3): the high half could not be told."""
+
+    def change(window: int) -> Callable[[EngineSettings], EngineSettings]:
+        return lambda base: with_tunnel(with_ikev2(base), replay_window=window)
+
+    world = up(ikev2_world(30, change=change(windows[0]), change_b=change(windows[1])))
+    world.assert_converged()
+    rows = [row for side in (world.a, world.b) for row in side.plane.sas()]
+    assert {row.extended_sequence_numbers for row in rows} == {all(windows)}
+
+
+def test_cookie_and_another_group_are_asked_for_in_one_exchange() -> None:
+    """RFC 7296 section 2.6.1."""
+    first = replace(GCM, groups=(GROUP_BY_NUMBER[14], GROUP_BY_NUMBER[19]))
+    world = ikev2_world(
+        31,
+        change=lambda base: with_ikev2(base, proposals=(first,)),
+        change_b=lambda base: with_tunnel(with_ikev2(base, cookie_challenge=0), initiate=False),
+    )
+    up(world)
+    world.assert_converged()
+    assert count(world, "ikev2_cookies_accepted") >= 1
+    assert count(world, "ikev2_other_group") == 1
+
+
+def test_keys_are_logged_only_where_somebody_asks() -> None:
+    world = ikev2_world(32)
+    world.a.engine.debugging = frozenset(("ikev2-keylog",))
+    lines = []
+    drain = world.a.engine.poll_effect
+
+    def poll() -> Effect | None:
+        effect = drain()
+        if isinstance(effect, KeyLog):
+            lines.append(bytes(effect.line).decode())
+        return effect
+
+    world.a.engine.poll_effect = poll  # type: ignore[method-assign]
+    up(world)
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    (line,) = lines
+    assert line.startswith(f"{sa.spis[0].hex()},{sa.spis[1].hex()},")
+    assert '"AES-GCM-256 with 16 octet ICV [RFC5282]"' in line
+    assert not any(line[20:60] in text for text in world.ladder)
 
 
 def test_different_keys_are_told_at_both_ends() -> None:

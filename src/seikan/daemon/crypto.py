@@ -150,7 +150,7 @@ class CryptoDriver:
         owners = {flow.owner for tunnel in settings.tunnels for flow in tunnel.flows}
         owners |= {row.owner for row in settings.dynamic_maps}
         self._owner_of = {**{self._hooks.bundle_of(owner): owner for owner in owners}, **accesses}
-        wanted = _negotiates(settings)
+        wanted = settings.enabled and bool(settings.tunnels or settings.templates or settings.dynamic_maps)
         if wanted:
             self._listen()
         self.engine.configure(settings, self._clock())
@@ -533,15 +533,6 @@ class CryptoDriver:
 
     def _count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1
-
-
-def _negotiates(settings: EngineSettings) -> bool:
-    """Whether anything needs the ports. `no crypto isakmp enable` is about IKEv1."""
-    anybody = bool(settings.templates or settings.dynamic_maps)
-    if settings.enabled:
-        return anybody or bool(settings.tunnels)
-    ikev2 = any(tunnel.ikev2_profile is not None for tunnel in settings.tunnels)
-    return ikev2 or (anybody and bool(settings.ikev2.profiles))
 
 
 def _inbound(tunnel: TunnelStatus) -> dict[tuple[str, int], frozenset[int]]:

@@ -19,7 +19,7 @@ from seikan.config.validate import meets_neighbors, tunnel_problems
 from seikan.daemon import settings
 from seikan.daemon.keepalives import GreKeepalives
 from seikan.daemon.settings import Protected
-from seikan.daemon.settings_ikev2 import policies, profile_obstacle
+from seikan.daemon.settings_ikev2 import policies
 from seikan.daemon.view import View
 from seikan.ike.settings import FlowSettings
 from seikan.plane.base import Plane, PlaneError, Policy, TunnelCounters, TunnelMode, TunnelParameters
@@ -456,9 +456,6 @@ class Tunnels:
         """
         profile = self._config.ipsec.profiles.get(state.tunnel.protection or "")
         if profile is not None and profile.ikev2_profile is not None:
-            obstacle = profile_obstacle(self._config, profile.ikev2_profile)
-            if obstacle is not None:
-                return obstacle
             if not policies(self._config):
                 return NO_IKEV2_POLICY
         elif not settings.usable_policies(self._config):

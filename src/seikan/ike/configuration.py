@@ -80,6 +80,7 @@ class Configuration:
                     self.tunnels.flows.remove(flow, "the configuration of its traffic has changed")
         for tunnel in wanted:
             del core.tunnels[tunnel.name]
+        moved = [tunnel for tunnel, row in wanted.items() if tunnel.settings.local != row.local]
         for tunnel, row in wanted.items():
             tunnel.settings = row
             core.tunnels[row.name] = tunnel
@@ -99,6 +100,8 @@ class Configuration:
         for map_row in settings.dynamic_maps:
             self.tunnels.flows.owner(map_row.owner)
         self._forget_owners({row.owner for row in settings.dynamic_maps})
+        for tunnel in moved:
+            self.tunnels.of(tunnel).follow(tunnel)
 
     def _successors(self, settings: EngineSettings) -> dict[Tunnel, TunnelSettings]:
         """What becomes of the tunnels that go on: the row of their name, or else of their ends.
@@ -112,7 +115,9 @@ class Configuration:
         for tunnel in self.core.tunnels.values():
             if tunnel.session is None:
                 row = rows.get(tunnel.name)
-                if row is not None and _identity(row) == _identity(tunnel.settings):
+                if row is not None and (
+                    _identity(row) == _identity(tunnel.settings) or self.tunnels.of(tunnel).can_follow(tunnel, row)
+                ):
                     found[tunnel] = rows.pop(tunnel.name)
                 else:
                     renamed.append(tunnel)

@@ -7,6 +7,7 @@ from random import Random
 
 from seikan.config.model_ikev2 import Ikev2Dpd
 from seikan.ike.settings import EngineSettings
+from seikan.wire.secret import Secret
 
 from .ikev2 import CBC, GCM, ikev2_world, with_ikev2
 from .schedules import plan, soft
@@ -28,6 +29,7 @@ def draw(seed: int) -> World:
     proposal = source.choice((CBC, GCM, GCM))
     fragmentation = source.choice((0, 0, 0, 200))
     cookie, window = source.choice((100, 100, 0)), source.choice((1, 5))
+    reconnect = source.choice((None, None, 600))
 
     def change(base: EngineSettings) -> EngineSettings:
         base = with_ikev2(
@@ -38,6 +40,8 @@ def draw(seed: int) -> World:
             fragmentation=fragmentation,
             cookie_challenge=cookie,
             window=window,
+            reconnect=reconnect,
+            ticket_key=Secret(b"the same over restarts"),
         )
         return with_tunnel(base, lifetime_seconds=child, pfs_group=pfs)
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 MAX_EXCHANGES = 8  # that the peer may have under way at once under one IKE SA
 MAX_OWN_EXCHANGES = 4
+EXTENDED = True  # 64-bit sequence numbers, which the plane has, where the peer has them too (RFC 4303 section 2.2.1)
 OUTBOUND_LATEST = 20.0  # seconds after which a responder sends on the new pair though the old one is still there
 TEMPORARY = 2.0  # seconds, and up to twice as much again, before what the peer could not do now is tried again
 
@@ -161,7 +162,7 @@ class Child:
         if flow is None or selector is None:
             raise InvalidSyntax("an exchange for nothing")
         phase_two, spi = flow.settings.phase_two, exchange.inbound_spi.to_bytes(4, "big")
-        exchange.offered = child_offer(phase_two, spi, first=exchange.first, extended=False)
+        exchange.offered = child_offer(phase_two, spi, first=exchange.first, extended=EXTENDED)
         more: Sequence[Selector] = ()
         if exchange.replaces is not None:
             more = exchange.replaces.more
@@ -261,7 +262,7 @@ class Child:
             return
         rows: tuple[Mismatch, ...] = ()
         if error.type == Notify.NO_PROPOSAL_CHOSEN:
-            rows = own_child_offer(flow.settings.phase_two, first=exchange.first, extended=False)
+            rows = own_child_offer(flow.settings.phase_two, first=exchange.first, extended=EXTENDED)
         text = f"peer {sa.path.remote} refuses an IPsec SA ({name}){self.tunnels.flows.about(flow)}"
         core.error(flow, "IPSEC_REFUSED", text, rows, vague=True, kind=_KIND_OF_REFUSAL.get(error.type))
         self._fail(exchange, text)
@@ -356,11 +357,11 @@ class Child:
             core.counters["pairs_of_flow_limit"] += 1
             raise Refusal(Notify.NO_ADDITIONAL_SAS, "too many IPsec SAs of one flow")
         phase_two, first = flow.settings.phase_two, exchange.first
-        choice = choose_child(phase_two, offered, first=first, extended=False)
+        choice = choose_child(phase_two, offered, first=first, extended=EXTENDED)
         if choice is None:
             core.counters["no_proposal_chosen"] += 1
             text = f"no transform set in common with peer {sa.path.remote}{self.tunnels.flows.about(flow)}"
-            rows_of = explain_child(phase_two, offered, first=first, extended=False)
+            rows_of = explain_child(phase_two, offered, first=first, extended=EXTENDED)
             core.error(flow, "IPSEC_NO_PROPOSAL", text, rows_of)
             raise Refusal(Notify.NO_PROPOSAL_CHOSEN, text)
         if (flow.owner.name, int.from_bytes(choice.spi, "big")) in core.outbound:
@@ -435,7 +436,7 @@ class Child:
             return best[1], best[2]
 
         def fits(phase_two: PhaseTwo) -> bool:
-            return choose_child(phase_two, offered, first=exchange.first, extended=False) is not None
+            return choose_child(phase_two, offered, first=exchange.first, extended=EXTENDED) is not None
 
         for row in read(*asked, initiator=False):
             try:

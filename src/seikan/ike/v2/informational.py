@@ -66,6 +66,11 @@ class Informational:
         sa.closing = True
         self._last(sa, [Notification(kind)])
 
+    def leave(self, sa: Ikev2Sa) -> None:
+        """This side has proved itself and goes to another gateway instead (RFC 5685 section 6)."""
+        sa.closing = True
+        self._last(sa, [Delete(Protocol.IKE)])
+
     def delete_ike(self, sa: Ikev2Sa) -> None:
         """The IKE SA goes, and its pairs with it. What waits is not sent any more."""
         if not sa.established:
@@ -103,8 +108,14 @@ class Informational:
             self.tunnels.v2.peer_deleted(sa)
             return
         gone = [child for payload in deletes for child in self._named(sa, payload)]
-        answer = [Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone))] if gone else []
-        windows.respond(sa, Exchange.INFORMATIONAL, number, answer)
+        answer: list[Payload] = []
+        if gone:
+            answer.append(Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone)))
+        moving = self.tunnels.v2.mobike.peer_moves(sa, chain, path)
+        answer = [*answer, *(moving or ()), *self.tunnels.v2.mobike.echo(chain)]
+        windows.respond(sa, Exchange.INFORMATIONAL, number, answer, path if sa.mobike else None)
+        if moving is not None:
+            self.tunnels.v2.mobike.check(sa)
         for child in gone:
             core.counters["deletes_received"] += 1
             core.debug("ikev2", "{}: peer deletes pair {}", sa.label, child.conn_id)

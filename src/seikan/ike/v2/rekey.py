@@ -301,4 +301,6 @@ _INHERITED = (
     "local_authentication",
     "remote_authentication",
     "begun_at",
+    "mobike",
+    "mobile",
 )

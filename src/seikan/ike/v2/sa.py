@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from seikan.config.model_ikev2 import Ikev2Peer, PostQuantumKey
 from seikan.crypto.ikev2_keys import IkeKeys
@@ -25,6 +26,9 @@ from seikan.wire.v2.constants import Exchange
 from seikan.wire.v2.header import NO_SPI
 from seikan.wire.v2.message import Chain
 from seikan.wire.v2.payloads import Payload, SaPayload, TrafficSelectors
+
+if TYPE_CHECKING:
+    from seikan.ike.v2.resume import Ticket
 
 
 @dataclass(slots=True, eq=False)
@@ -110,6 +114,8 @@ class Ikev2Sa(IkeSa):
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
+    peer_redirects: bool = False  # the peer goes where it is sent (RFC 5685)
+    redirected_from: Address | None = None  # who has sent it here
     crash_token: bytes = b""  # of the peer, by which it can prove that it has restarted (RFC 6290)
     peer_uses_ppk: bool = False
     ppk: PostQuantumKey | None = None  # which this side would use, or does
@@ -123,12 +129,15 @@ class Ikev2Sa(IkeSa):
     followup: FollowUp | None = None  # the peer's rekeying, whose next key exchange is to come
     successor: Ikev2Sa | None = None  # by a rekeying
     unrenewable: bool = False  # the peer does not rekey it
+    mobike: bool = False  # both sides do RFC 4555
+    mobile: bool = False  # this side made it, not counting rekeyings, and says where it goes
     closing: bool = False  # this side deletes it and waits for the answer
     doomed: list[int] = field(default_factory=list)  # inbound SPIs of pairs that the peer has yet to be told of
     probing: bool = False  # dead peer detection has a request under way
     probe_since: float = 0.0
     begun_at: float = 0.0  # when the first of those it has replaced was established
     rekeys: int = 0
+    ticket: Ticket | None = None  # by which it goes on where another ended (RFC 5723)
     undecryptable: int = 0
 
     @property
@@ -165,6 +174,10 @@ class Ikev2Sa(IkeSa):
     def own_spi(self) -> bytes:
         return self.spi_i if self.initiator else self.spi_r
 
+    @property
+    def peer_spi(self) -> bytes:
+        return self.spi_r if self.initiator else self.spi_i
+
     def advance(self, event: Event) -> None:
         self.state = advance(self.role, self.state, event)
 
@@ -173,6 +186,8 @@ class Ikev2Sa(IkeSa):
         self.key_pair = None
         self.offered = None
         self.init_request = self.init_response = self.cookie = self.identity_body = b""
+        if self.ticket is not None:
+            self.ticket = replace(self.ticket, sk_d=Secret(), opaque=b"")
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from seikan.ike.diagnosis import silent
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.settings import TunnelSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
 from seikan.ike.v2.child import MAX_OWN_EXCHANGES, Child, Refusal
@@ -20,7 +21,10 @@ from seikan.ike.v2.informational import Informational
 from seikan.ike.v2.init import Init
 from seikan.ike.v2.intermediate import Intermediate
 from seikan.ike.v2.messages import notified
+from seikan.ike.v2.mobike import Mobike
+from seikan.ike.v2.redirect import Redirects
 from seikan.ike.v2.rekey import Rekey
+from seikan.ike.v2.resume import Resumption
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
 from seikan.ike.v2.window import Windows
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 
 REPEATED_AFTER = 60.0  # seconds for which a response may be asked for again
 
+_FIRST = (Exchange.IKE_SA_INIT, Exchange.IKE_SESSION_RESUME)
+
 
 class Ikev2:
     children_end = True
@@ -53,8 +59,11 @@ class Ikev2:
         self.followups = FollowUps(core, tunnels)
         self.auth = Auth(core, tunnels)
         self.crash = CrashDetection(core, tunnels)
+        self.redirects = Redirects(core, tunnels)
         self.child = Child(core, tunnels)
         self.rekey = Rekey(core, tunnels)
+        self.mobike = Mobike(core, tunnels)
+        self.resumption = Resumption(core, tunnels)
         self.informational = Informational(core, tunnels)
 
     # -- what `ike.version.Version` asks ------------------------------------------------------------------------------
@@ -135,6 +144,12 @@ class Ikev2:
         if old is not None and not old.removed:
             self.tunnels.children.delete_pair(old, "replaced", drain=True)
 
+    def can_follow(self, tunnel: Tunnel, row: TunnelSettings) -> bool:
+        return self.mobike.can_follow(tunnel, row)
+
+    def follow(self, tunnel: Tunnel) -> None:
+        self.mobike.follow(tunnel)
+
     def turn_away(self, sa: Ikev2Sa) -> None:
         refusal = Notification(Notify.AUTHENTICATION_FAILED)
         self.windows.respond(sa, Exchange.IKE_AUTH, sa.window.expected - 1, [refusal])
@@ -158,6 +173,7 @@ class Ikev2:
         core, tunnel = self.core, sa.tunnel
         explained = tunnel.trouble.since(sa.created)
         core.counters["ikev2_failed"] += 1
+        self.redirects.forget(tunnel)
         self.tunnels.drop(sa)
         if not explained:
             core.error(tunnel, "IKEV2_NO_ANSWER", text, vague=True)
@@ -249,7 +265,7 @@ class Ikev2:
         if not core.settings.enabled:
             core.counters["dropped_disabled"] += 1
             return
-        if header.exchange == Exchange.IKE_SA_INIT and not header.response:
+        if header.exchange in _FIRST and not header.response:
             self._first(header, data, path)
             return
         own = header.responder_spi if header.from_initiator else header.initiator_spi
@@ -260,7 +276,7 @@ class Ikev2:
         if not self._may_come_from(sa, path):
             core.counters["dropped_wrong_address"] += 1
             return
-        if header.exchange == Exchange.IKE_SA_INIT:
+        if header.exchange in _FIRST:
             chain, encrypted = pull_message(header, data)
             if encrypted is None and sa.state is State.I_WAIT_INIT:
                 check(header.exchange, True, chain.payloads)
@@ -279,7 +295,9 @@ class Ikev2:
 
     @staticmethod
     def _may_come_from(sa: Ikev2Sa, path: Path) -> bool:
-        """Before anything is proved: from where the peer is, or where a NAT may have moved it."""
+        """Before anything is proved: from where the peer is, or where it or a NAT may have gone."""
+        if sa.mobike and not sa.mobile:
+            return True
         if path.local != sa.path.local:
             return False
         if path.remote != sa.path.remote:
@@ -306,7 +324,8 @@ class Ikev2:
                 self.core.counters["unexpected_messages"] += 1
                 return
             check(header.exchange, False, chain.payloads)
-            self.init.respond(header, chain, data, path)
+            begin = self.init.respond if header.exchange == Exchange.IKE_SA_INIT else self.init.resume
+            begin(header, chain, data, path)
         except AbandonExchange as error:
             self.init.reply(header, path, Notification(int(error.notify)))
         except UnsupportedCriticalPayload as error:

@@ -129,7 +129,7 @@ class Windows:
         packets = sa.window.responses.get(header.message_id)
         if packets:
             # To where it comes from: an answer that a NAT let nobody have must not be lost for ever.
-            self.transmit(sa, path if sa.nat_remote else sa.path, packets, header.exchange)
+            self.transmit(sa, path if sa.nat_remote or sa.mobike else sa.path, packets, header.exchange)
             self.tunnels.v2.answered_again(sa, header.message_id)
 
     def accept(self, sa: Ikev2Sa, header: Header, data: bytes, path: Path, *, first: bool) -> bool:
@@ -163,10 +163,12 @@ class Windows:
             for old in [known for known in table if known < number - self.own_size]:
                 del table[old]
 
-    def respond(self, sa: Ikev2Sa, exchange: int, number: int, payloads: Sequence[Payload]) -> None:
-        """Answer a request, and keep the answer."""
+    def respond(
+        self, sa: Ikev2Sa, exchange: int, number: int, payloads: Sequence[Payload], path: Path | None = None
+    ) -> None:
+        """Answer a request, and keep the answer. It goes to where the peer is, or by the `path` that it came."""
         if sa.keys is None or number not in sa.window.requests:
             return
         packets = seal(self.core, sa, header_of(sa, exchange, number, response=True), payloads)
         sa.window.responses[number] = packets
-        self.transmit(sa, sa.path, packets, exchange)
+        self.transmit(sa, path or sa.path, packets, exchange)
