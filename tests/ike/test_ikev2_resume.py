@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from seikan.crypto.tickets import seal_ticket
+from seikan.ike.engine import ClearTarget
 from seikan.ike.v2.proposals import IkeChoice
 from seikan.ike.v2.resume import Ticket, pull_ticket, push_ticket
 from seikan.wire.constants import ENCRYPTION_BY_NAME, GROUP_BY_NUMBER, HASH_BY_NAME, INTEGRITY_BY_NAME
@@ -160,3 +161,15 @@ def test_a_ticket_is_sealed_and_read_again() -> None:
     for cut in range(len(push_ticket(ticket))):
         with pytest.raises((WireError, KeyError, ValueError)):
             pull_ticket(push_ticket(ticket)[:cut])
+
+
+def test_a_session_that_was_ended_is_not_resumed() -> None:
+    """Who deletes an IKE SA wants its peer to prove itself again."""
+    world = hub(20)
+    spoke = joined(world)
+    seen = exchanges(world)
+    world.hub.engine.clear(ClearTarget.SESSION, world.now)
+    world.hub.drain()
+    world.run(30.0)
+    world.assert_exactly([spoke])
+    assert set(seen) == {Exchange.IKE_SA_INIT}

@@ -99,6 +99,8 @@ class Ikev2:
         sa.forget_exchange()
         if not sa.closing and not linger:
             self._forget(sa)
+        if sa.established_at is not None and not any(row.established for row in sa.tunnel.ike_sas):
+            core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
 
     def gone(self, sa: Ikev2Sa) -> None:
         self._forget(sa)
@@ -133,7 +135,14 @@ class Ikev2:
     def discard(self, exchange: ChildExchange) -> None:
         self.child.discard(exchange)
 
+    @staticmethod
+    def _ends_session(sa: Ikev2Sa) -> None:
+        """Who deletes an IKE SA, and does not replace it, wants the session to be over: its ticket goes too."""
+        if sa.successor is None:
+            sa.tunnel.ticket = None
+
     def tell_ike_deleted(self, sa: Ikev2Sa) -> None:
+        self._ends_session(sa)
         self.informational.delete_ike(sa)
 
     def tell_child_deleted(self, child: ChildSa) -> None:
@@ -220,7 +229,7 @@ class Ikev2:
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
         self.core.debug("ikev2", "{}: peer deletes the IKE SA", sa.label)
-        self.core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
+        self._ends_session(sa)
         self.tunnels.drop(sa, linger=True)
         self.tunnels.evaluate_soon(sa.tunnel)
 
