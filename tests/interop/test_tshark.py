@@ -42,8 +42,10 @@ def captured(sites: Sites, file: Path, tcpdump: str) -> Iterator[None]:
 def dissected(tshark: str, capture: Path, settings: Path) -> list[tuple[bool, set[str]]]:
     """Of each IKE_AUTH message, whether it is a response, and the types of all payloads that are seen in it."""
     done = subprocess.run(
-        [tshark, "-r", str(capture), "-Y", f"isakmp.exchangetype == {IKE_AUTH}", "-T", "fields"]
-        + ["-e", "isakmp.flag_r", "-e", "isakmp.typepayload"],
+        [
+            *(tshark, "-r", str(capture), "-Y", f"isakmp.exchangetype == {IKE_AUTH}", "-T", "fields"),
+            *("-e", "isakmp.flag_r", "-e", "isakmp.typepayload"),
+        ],
         env=os.environ | {"WIRESHARK_CONFIG_DIR": str(settings)},
         capture_output=True,
         text=True,
