@@ -349,7 +349,7 @@ class Auth:
             self._refuse(sa, number, failure, path)
             return
         self.tunnels.admission.proven(sa)
-        sa.reached_at = path.remote
+        sa.reached_at = sa.path.remote  # where our answer went; the request may come from anywhere, or say so
 
         def admit() -> None:
             elsewhere = self.tunnels.v2.redirects.answer_proven(sa)
