@@ -359,6 +359,9 @@ class Ikev2:
         if header.response and not self.windows.waits_for(sa, header.message_id):
             core.counters["ikev2_unexpected_responses"] += 1
             return
+        if not header.response and sa.state is State.R_WAIT_AUTH and header.message_id != 1 + sa.intermediates:
+            core.counters["unexpected_messages"] += 1  # of who has proved nothing, one message is put together
+            return
         encrypted = find_encrypted(header, data)
         if encrypted is None:
             core.counters["not_encrypted"] += 1
