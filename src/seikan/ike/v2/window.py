@@ -127,7 +127,9 @@ class Windows:
 
     def _answer_again(self, sa: Ikev2Sa, header: Header, path: Path) -> None:
         packets = sa.window.responses.get(header.message_id)
-        if packets:
+        if packets and not self.core.answers_again.allow(sa.own_spi, self.core.now):
+            self.core.counters["ikev2_answers_limited"] += 1  # whoever has recorded a request can send it for ever
+        elif packets:
             # To where it comes from: an answer that a NAT let nobody have must not be lost for ever.
             self.transmit(sa, path if sa.nat_remote or sa.mobike else sa.path, packets, header.exchange)
             self.tunnels.v2.answered_again(sa, header.message_id)
