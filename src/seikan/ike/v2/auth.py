@@ -216,7 +216,8 @@ class Auth:
         local, names = sa.path.local, None
         if sa.ticket is not None:
             return  # it says which profile
-        certificates = sent(chain)
+        signed = one(chain, Authentication).method != AuthMethod.SHARED_KEY
+        certificates = sent(chain) if signed else ()  # beside a shared key nobody verifies them
         if certificates:
             try:
                 names = names_of(certificates[0])
