@@ -81,7 +81,8 @@ class Init:
             found.append(Notification(Notify.IKEV2_FRAGMENTATION_SUPPORTED))
         if not sa.initiator:
             found.append(Notification(Notify.CHILDLESS_IKEV2_SUPPORTED))
-            found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
+            if sa.ticket is None:
+                found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
         found += self.tunnels.v2.redirects.announce(sa)
         found += self.tunnels.v2.auth.ppk.announce(sa, self._profiles(sa))
         found.append(hash_algorithms())
