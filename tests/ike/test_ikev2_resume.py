@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -179,7 +180,7 @@ def test_a_session_that_was_ended_is_not_resumed() -> None:
 
 def certified(world: Ikev2Hub) -> Spoke:
     """A spoke that has proved itself by a certificate."""
-    proof = {"local_authentication": "ecdsa-sig", "sign": trustpoint(named_certificate(NAME))}
+    proof: dict[str, Any] = {"local_authentication": "ecdsa-sig", "sign": trustpoint(named_certificate(NAME))}
     spoke = world.joins("198.51.100.1", identity=NAME, key=OWN, reconnect=600, **proof)
     world.connect(spoke)
     world.assert_exactly([spoke])
