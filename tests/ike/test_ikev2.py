@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from seikan.crypto.key_exchange import available
 from seikan.ike.effects import Effect, KeyLog
 from seikan.ike.engine import ClearTarget
 from seikan.ike.settings import EngineSettings
-from seikan.wire.constants import GROUP_BY_NUMBER
+from seikan.wire.constants import ENCRYPTIONS, GROUP_BY_NUMBER, HASHES, INTEGRITIES, Encryption, Group, Hash
 from seikan.wire.secret import Secret
 
 from .pair.ikev2 import CBC, GCM, PEER, ikev2_world, with_ikev2
-from .pair.world import TUNNEL, World, with_tunnel
+from .pair.world import REAL_KEY_PAIR, TUNNEL, World, with_tunnel
 
 
 def up(world: World, seconds: float = 10.0) -> World:
@@ -196,3 +197,33 @@ def test_the_log_says_when_an_ike_sa_comes_and_goes_and_nothing_of_rekeyings() -
     world.run(1.0)
     for side in (world.a, world.b):
         assert [line for line in side.logs if "%IKEV2-5" in line][-1] == "%IKEV2-5-SA_DOWN: SA DOWN"
+
+
+@pytest.mark.parametrize("group", GROUP_BY_NUMBER.values(), ids=lambda group: group.name)
+def test_every_group_with_real_mathematics(group: Group) -> None:
+    """For the IKE SA, its rekeying, and the pair's own key exchange."""
+    if not available(group):
+        pytest.skip("this installation of cryptography is older than ML-KEM")
+    proposal = replace(GCM, groups=(group,))
+
+    def change(base: EngineSettings) -> EngineSettings:
+        base = with_ikev2(base, proposals=(proposal,), lifetime=120)
+        return with_tunnel(base, lifetime_seconds=120, pfs_group=group.number)
+
+    world = up(ikev2_world(34, change=change, key_pair=REAL_KEY_PAIR))
+    world.run(130.0)
+    world.assert_converged()
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    assert (sa.group, sa.rekeys >= 1) == (group.number, True)
+    assert {row.pfs_group for row in world.a.engine.status(world.now).tunnels[0].sas} == {group.number}
+
+
+@pytest.mark.parametrize("encryption", [row for row in ENCRYPTIONS if row.ios_proposal], ids=lambda row: row.name)
+@pytest.mark.parametrize("algorithm", HASHES[1:], ids=lambda row: row.name)
+def test_every_cipher_and_prf(encryption: Encryption, algorithm: Hash) -> None:
+    integrities = () if encryption.aead else INTEGRITIES
+    proposal = replace(GCM, encryptions=(encryption,), integrities=integrities, prfs=(algorithm,))
+    world = up(ikev2_world(35, change=lambda base: with_ikev2(base, proposals=(proposal,), fragmentation=200)))
+    world.assert_converged()
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    assert (sa.encryption, sa.prf) == (encryption, algorithm)

@@ -298,9 +298,7 @@ class Auth:
 
         def admit() -> None:
             if elsewhere is not None and self.tunnels.v2.redirects.go(sa, elsewhere.data, b""):
-                self.tunnels.v2.informational.leave(sa)
-                self.tunnels.drop(sa)
-                self.tunnels.evaluate(sa.tunnel)
+                self.tunnels.v2.redirects.leave(sa)
                 return
             self.tunnels.peers.admit(
                 sa, sa.path, lambda: self._admitted(sa, chain), lambda text: self._identity_refused(sa, text)

@@ -9,7 +9,7 @@ from seikan.config.model_ikev2 import Ikev2Dpd
 from seikan.ike.core import Core
 from seikan.ike.effects import Path, Usage
 from seikan.ike.sa import ChildSa
-from seikan.ike.v2.messages import notify_name
+from seikan.ike.v2.messages import notified, notify_name
 from seikan.ike.v2.sa import Ikev2Sa, Request
 from seikan.wire.v2.constants import LAST_ERROR, Exchange, Notify, Protocol
 from seikan.wire.v2.message import Chain
@@ -121,6 +121,10 @@ class Informational:
             core.debug("ikev2", "{}: peer deletes pair {}", sa.label, child.conn_id)
             self.tunnels.children.peer_deleted(child)
         self.tunnels.v2.crash.read(sa, chain)
+        elsewhere = notified(chain, Notify.REDIRECT)
+        if elsewhere is not None and self.tunnels.v2.redirects.go(sa, elsewhere.data, b""):
+            self.tunnels.v2.redirects.leave(sa)
+            return
         for payload in chain.payloads:
             if isinstance(payload, Notification):
                 self._notified(sa, payload)

@@ -183,6 +183,9 @@ class Rekey:
         if not sa.established or sa.successor is not None or sa.exchanges or sa.followup or (own and own.rival):
             core.counters["ikev2_rekey_not_now"] += 1
             raise Refusal(Notify.TEMPORARY_FAILURE, "not now")
+        if not core.quick_mode_rate.allow(sa.tunnel.name, core.now):
+            core.counters["ikev2_rekeys_limited"] += 1
+            raise Refusal(Notify.TEMPORARY_FAILURE, "too often")
         exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
         proposals = self.tunnels.v2.init.proposals(sa.path.local)
         choice = choose_ike(proposals, payload)
