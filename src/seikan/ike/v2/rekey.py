@@ -262,7 +262,7 @@ class Rekey:
         for child in old.tunnel.children:
             if child.ike_sa is old:
                 child.ike_sa = new
-        doomed = list(old.doomed)
+        doomed = [*old.doomed, *old.telling]  # the old one may end before the peer has read what it is being told
         waiting = [] if old.closing else list(old.window.queue)
         if waiting:
             old.window.queue.clear()

@@ -133,6 +133,7 @@ class Ikev2Sa(IkeSa):
     proved_path: Path | None = None  # where it was before, as long as nobody has answered from where it says it is
     closing: bool = False  # this side deletes it and waits for the answer
     doomed: list[int] = field(default_factory=list)  # inbound SPIs of pairs that the peer has yet to be told of
+    telling: set[int] = field(default_factory=set)  # those that it is being told of and has not answered
     probing: bool = False  # dead peer detection has a request under way
     probe_since: float = 0.0
     begun_at: float = 0.0  # when the first of those it has replaced was established

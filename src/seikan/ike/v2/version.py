@@ -91,9 +91,11 @@ class Ikev2:
             self.child.discard(exchange)
         if not sa.closing:
             self.windows.drop(sa)
-        for child in sa.tunnel.children:
-            if child.ike_sa is sa and not child.stale:
-                self.tunnels.children.remove_pair(child, "its IKEv2 SA has ended")
+        for child in [row for row in sa.tunnel.children if row.ike_sa is sa and not row.stale]:
+            # What a pair of another IKE SA has replaced still receives what is under way.
+            others = [other for other in child.flow.children if other.usable and other.ike_sa is not sa]
+            left = self.tunnels.children.promote(child, sa) or bool(others)
+            self.tunnels.children.remove_pair(child, "its IKEv2 SA has ended", drain=left)
         sa.forget_exchange()
         if not sa.closing and not linger:
             self._forget(sa)
@@ -170,6 +172,12 @@ class Ikev2:
     def watch(self, sa: Ikev2Sa) -> None:
         self.informational.watch(sa)
 
+    def told(self, child: ChildSa) -> bool:
+        sa, spi = child.ike_sa, child.inbound_spi
+        while isinstance(sa, Ikev2Sa) and sa.successor is not None:
+            sa = sa.successor
+        return not isinstance(sa, Ikev2Sa) or sa.deleted or (spi not in sa.doomed and spi not in sa.telling)
+
     def unknown_spi(self, sa: Ikev2Sa, spi: int) -> None:
         self.informational.unknown_spi(sa, spi)
 
@@ -234,6 +242,7 @@ class Ikev2:
         for child in sa.tunnel.children:
             if child.ike_sa is sa and ("outbound", child) in self.core.timers:
                 self.tunnels.children.peer_is_late(child)
+                self.child.send_later(child)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
