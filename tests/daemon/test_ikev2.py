@@ -16,6 +16,7 @@ from seikan.lab.driver import Console, cli_command, environment
 pytestmark = pytest.mark.netns
 
 KEYRING = """\
+crypto ikev2 quick-crash-detection
 crypto ikev2 keyring RING
  peer there
   address {peer}
@@ -117,6 +118,23 @@ def test_a_killed_router_comes_back(running: Sites) -> None:
     running.r3.start()
     until(running.r3.tunnel_up, 30, what=lambda: running.r3.log() + running.r1.log())
     until(lambda: answers(running), 30, what=lambda: running.r3.log() + running.r1.log())
+
+
+def test_a_killed_router_that_only_answers_says_that_it_has_lost_everything(running: Sites) -> None:
+    r1, r3 = running.r1, running.r3
+    type_lines(r3, "conf t", "crypto ipsec profile P", "responder-only", "end", "write memory")
+    secret = Path(f"{r3.startup}.state") / "ticket-key"
+    kept = secret.read_bytes()
+    assert secret.stat().st_mode & 0o777 == 0o600
+    before = ike_spis(r1)
+    r3.kill()
+    r3.start()
+    assert secret.read_bytes() == kept
+    assert ike_spis(r1) == before
+    r1.exec("clear crypto sa")  # says something of an IKE SA that the peer has lost
+    until(lambda: "peer 10.1.23.3 has restarted" in r1.log(), 5, what=lambda: r1.log() + r3.log())
+    until(lambda: answers(running), what=r1.log)
+    type_lines(r3, "conf t", "crypto ipsec profile P", "no responder-only", "end", "write memory")
 
 
 def test_keys_are_logged_to_a_file_alone_and_only_while_asked_for(running: Sites) -> None:
