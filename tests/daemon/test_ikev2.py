@@ -134,6 +134,21 @@ def test_a_killed_router_that_only_answers_says_that_it_has_lost_everything(runn
     r1.exec("clear crypto sa")  # says something of an IKE SA that the peer has lost
     until(lambda: "peer 10.1.23.3 has restarted" in r1.log(), 5, what=lambda: r1.log() + r3.log())
     until(lambda: answers(running), what=r1.log)
+
+
+def test_the_sas_come_along_to_another_address(running: Sites) -> None:
+    """R1 has begun the IKE SA, for R3 only answers."""
+    r1, r3 = running.r1, running.r3
+    ike, children = ike_spis(r1), child_spis(r1)
+    told = r1.log().count("%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0")
+    stream = r1.host.start("ping", "-n", "-q", "-i", "0.02", "-c", "300", "-I", "1.1.1.1", "3.3.3.3")
+    for address in ("10.1.12.7", "10.1.12.1"):
+        type_lines(r1, "conf t", "interface eth0", f"ip address {address} 255.255.255.0", "end")
+        until(lambda at=address: f"{at}/500" in r3.exec("show crypto ikev2 sa"), 10, what=lambda: r1.log() + r3.log())
+    output, _ = stream.communicate(timeout=30)
+    assert received(output) >= 290, output + r1.log() + r3.log()
+    assert (ike_spis(r1), child_spis(r1)) == (ike, children)
+    assert r1.log().count("%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0") == told
     type_lines(r3, "conf t", "crypto ipsec profile P", "no responder-only", "end", "write memory")
 
 
