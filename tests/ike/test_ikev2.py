@@ -177,6 +177,21 @@ def test_cleared_security_associations_come_back(target: ClearTarget) -> None:
     world.assert_converged()
 
 
+def test_an_ike_sa_is_replaced_before_it_is_cleared() -> None:
+    world = up(ikev2_world(34))
+    (old,) = world.a.engine.replace(TUNNEL, world.now)
+    world.a.drain()
+    world.run(1.0)
+    assert len(world.a.engine.status(world.now).ikev2_sas) == 2
+    assert world.a.engine.clear(ClearTarget.ISAKMP, world.now, conn_id=old, owner=TUNNEL) == 1
+    world.a.drain()
+    world.run(20.0)
+    world.assert_converged()
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    assert sa.tunnel_id != old
+    assert world.a.downs == world.b.downs == 0
+
+
 def test_a_restarted_peer_is_up_again_without_going_down() -> None:
     world = up(ikev2_world(11))
     world.b.crash()

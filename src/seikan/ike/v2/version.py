@@ -9,7 +9,7 @@ from seikan.ike.core import Core
 from seikan.ike.diagnosis import silent
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
-from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.sa import ChildSa, Flow, IkeSa, Tunnel
 from seikan.ike.settings import TunnelSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
@@ -118,6 +118,12 @@ class Ikev2:
 
     def renew(self, sa: Ikev2Sa) -> bool:
         return self.rekey.start(sa)
+
+    @staticmethod
+    def outdate(sa: IkeSa) -> None:
+        """Another one is to take its place, from the start and not by rekeying."""
+        if isinstance(sa, Ikev2Sa):
+            sa.expiring = sa.unrenewable = True
 
     def room(self, sa: Ikev2Sa) -> int:
         own = sum(row.role is Role.INITIATOR for row in sa.exchanges)
