@@ -116,6 +116,12 @@ class Ikev2:
         self.windows.drop(sa)
         self._forget(sa)
 
+    def last_words(self) -> None:
+        """Nothing is received any more: deletes that wait for a response go out all the same."""
+        for sa in self.core.ikev2_sas.values():
+            if sa.closing:
+                self.windows.last_words(sa)
+
     def renew(self, sa: Ikev2Sa) -> bool:
         return self.rekey.start(sa)
 
