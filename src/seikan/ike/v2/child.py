@@ -510,7 +510,7 @@ class Child:
             int.from_bytes(choice.spi, "big"),
             replace(row, transport=transport),
             choice.group.number if choice.group else None,
-            sa.path,
+            sa.proved_path or sa.path,
             sa.nat,
             flow.settings.phase_two.lifetime_seconds,
             flow.settings.phase_two.lifetime_kilobytes,

@@ -115,10 +115,10 @@ class Informational:
         answer: list[Payload] = []
         if gone:
             answer.append(Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone)))
-        moving = self.tunnels.v2.mobike.peer_moves(sa, chain, path)
+        moving = self.tunnels.v2.mobike.peer_moves(sa, number, chain, path)
         answer = [*answer, *(moving or ()), *self.tunnels.v2.mobike.echo(chain)]
         windows.respond(sa, Exchange.INFORMATIONAL, number, answer, path if sa.mobike else None)
-        if moving is not None:
+        if moving is not None and sa.moved_by == number:
             self.tunnels.v2.mobike.check(sa)
         for child in gone:
             core.counters["deletes_received"] += 1

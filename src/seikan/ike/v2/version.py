@@ -9,7 +9,7 @@ from seikan.ike.core import Core
 from seikan.ike.diagnosis import silent
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
-from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.sa import ChildSa, Flow, IkeSa, Tunnel
 from seikan.ike.settings import TunnelSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
@@ -116,8 +116,20 @@ class Ikev2:
         self.windows.drop(sa)
         self._forget(sa)
 
+    def last_words(self) -> None:
+        """Nothing is received any more: deletes that wait for a response go out all the same."""
+        for sa in self.core.ikev2_sas.values():
+            if sa.closing:
+                self.windows.last_words(sa)
+
     def renew(self, sa: Ikev2Sa) -> bool:
         return self.rekey.start(sa)
+
+    @staticmethod
+    def outdate(sa: IkeSa) -> None:
+        """Another one is to take its place, from the start and not by rekeying."""
+        if isinstance(sa, Ikev2Sa):
+            sa.expiring = sa.unrenewable = True
 
     def room(self, sa: Ikev2Sa) -> int:
         own = sum(row.role is Role.INITIATOR for row in sa.exchanges)
@@ -367,6 +379,9 @@ class Ikev2:
             return
         if header.response and not self.windows.waits_for(sa, header.message_id):
             core.counters["ikev2_unexpected_responses"] += 1
+            return
+        if not header.response and sa.state is State.R_WAIT_AUTH and header.message_id != 1 + sa.intermediates:
+            core.counters["unexpected_messages"] += 1  # of who has proved nothing, one message is put together
             return
         encrypted = find_encrypted(header, data)
         if encrypted is None:
