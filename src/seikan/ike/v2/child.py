@@ -228,8 +228,10 @@ class Child:
         sent = [payload for payload in chain.payloads if isinstance(payload, KeyExchange)]
         if choice.group is None:
             return None
-        if len(sent) != 1 or exchange.key_pair is None or sent[0].group != choice.group.number != exchange.group:
+        if len(sent) != 1 or exchange.key_pair is None:
             raise InvalidSyntax("perfect forward secrecy was agreed without its key exchange")
+        if not sent[0].group == choice.group.number == exchange.group:
+            raise InvalidSyntax("the responder used another group than it chose, or than was offered")
         return exchange.key_pair.shared(sent[0].data)
 
     def _refused(self, exchange: ChildExchange, error: Notification, chain: Chain) -> None:

@@ -362,7 +362,7 @@ class Init:
         if choice is None:
             core.counters["no_proposal_chosen"] += 1
             text = f"no ikev2 proposal in common with peer {path.remote}"
-            core.error(tunnel, "IKEV2_NO_PROPOSAL", text, explain_ike(proposals, payload), unproven=True)
+            core.error(tunnel, "IKEV2_NO_PROPOSAL", text, lambda: explain_ike(proposals, payload), unproven=True)
             raise AbandonExchange(text, Notify.NO_PROPOSAL_CHOSEN)
         if exchange.group != choice.group.number:
             core.counters["ikev2_invalid_ke"] += 1
