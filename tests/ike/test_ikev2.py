@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from seikan.crypto.key_exchange import available
-from seikan.ike.effects import Debug, Effect, KeyLog
+from seikan.ike.effects import Debug, Effect, KeyLog, Path
 from seikan.ike.engine import ClearTarget
 from seikan.ike.settings import EngineSettings
 from seikan.wire.constants import ENCRYPTIONS, GROUP_BY_NUMBER, HASHES, INTEGRITIES, Encryption, Group, Hash
 from seikan.wire.secret import Secret
 
 from .pair.ikev2 import CBC, GCM, PEER, ikev2_world, with_ikev2
-from .pair.world import REAL_KEY_PAIR, TUNNEL, World, with_tunnel
+from .pair.world import REAL_KEY_PAIR, TUNNEL, Network, World, with_tunnel
 
 
 def up(world: World, seconds: float = 10.0) -> World:
@@ -262,3 +262,22 @@ def test_what_goes_wrong_and_the_messages_have_debug_topics_of_their_own() -> No
     assert set(lines) == {"ikev2 error", "ikev2 packet"}
     assert any("differs from the peer's" in line for line in lines["ikev2 error"]), lines["ikev2 error"]
     assert any("received IKE_AUTH request id 1" in line for line in lines["ikev2 packet"])
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_router_that_stops_deletes_its_ike_sa_while_a_response_is_due(arrived: bool) -> None:
+    """`arrived`: the peer has had the request before, and its response meets nobody; or it has been lost."""
+    steady = Network(delay=(0.01, 0.01))
+    world = up(ikev2_world(40, steady, change=lambda base: with_ikev2(base, window=1)))
+    world.forward = lambda side, path, data: arrived or side is not world.a
+    world.a.engine.unknown_spi(Path(world.a.address, 500, world.b.address, 500), 0xABCDEF01, world.now)
+    world.a.drain()
+    assert count(world, "unknown_spi") == 1
+    world.forward = lambda side, path, data: True
+    world.a.engine.close(world.now)
+    world.a.drain()
+    world.a.crash()
+    world.run(0.1)
+    assert count(world, "deletes_received") == 1
+    assert not world.b.engine.status(world.now).ikev2_sas
+    assert not world.b.up

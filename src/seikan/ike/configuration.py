@@ -264,6 +264,7 @@ class Configuration:
         for tunnel in list(self.core.tunnels.values()):
             self.tear_down(tunnel, "shutdown")
             self.tunnels.rest(tunnel)
+        self.tunnels.v2.last_words()
 
     def _drop_strangers(self) -> None:
         for sa in [sa for sa in self.core.half_open if sa.tunnel.provisional]:

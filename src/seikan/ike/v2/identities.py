@@ -170,6 +170,16 @@ def find_key(
     return next((key for key in keys if key is not None), None)
 
 
+def has_other_key(profile: Ikev2ProfileSettings, identity: Identity, proved: Secret) -> bool:
+    """Whether the keyring has keys of just this name or address, and `proved` is none of them: then it is somebody
+    else who has the key of a wider network, or of another peer behind the same address.
+    """
+    if profile.remote_key is not None:
+        return False
+    keys = [row.remote_key for row in profile.index.just(identity) if row.remote_key is not None]
+    return bool(keys) and proved not in keys
+
+
 def map_fits(row: CertificateMap, certificate: CertificateNames) -> bool:
     """Whether a certificate has all that one sequence number of a map asks for."""
     return any(

@@ -73,6 +73,14 @@ class PeerIndex:
     def by_name(self, name: str) -> Iterable[Ikev2Peer]:
         return self._hosts.get(name, ())
 
+    def just(self, identity: Identity) -> Iterator[Ikev2Peer]:
+        """Those that are of this name or address and no other."""
+        yield from self.by_identity(identity)
+        if identity.address is not None:
+            yield from self._networks.get(_prefix(identity.address, identity.address.max_prefixlen), ())
+        elif identity.kind == IdentityType.FQDN:
+            yield from self.by_name(identity.name)
+
     def by_address(self, address: Address) -> Iterator[Ikev2Peer]:
         """With the longest prefix first; each once."""
         seen: set[int] = set()
