@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from seikan.crypto.key_exchange import available
-from seikan.ike.effects import Effect, KeyLog, Path
+from seikan.ike.effects import Debug, Effect, KeyLog, Path
 from seikan.ike.engine import ClearTarget
 from seikan.ike.settings import EngineSettings
 from seikan.wire.constants import ENCRYPTIONS, GROUP_BY_NUMBER, HASHES, INTEGRITIES, Encryption, Group, Hash
@@ -242,6 +242,26 @@ def test_every_cipher_and_prf(encryption: Encryption, algorithm: Hash) -> None:
     world.assert_converged()
     (sa,) = world.a.engine.status(world.now).ikev2_sas
     assert (sa.encryption, sa.prf) == (encryption, algorithm)
+
+
+def test_what_goes_wrong_and_the_messages_have_debug_topics_of_their_own() -> None:
+    other = replace(PEER, local_key=Secret(b"other"), remote_key=Secret(b"other"))
+    world = ikev2_world(35, change_b=lambda base: with_ikev2(base, peers=(other,)))
+    world.b.engine.debugging = frozenset(("ikev2 error", "ikev2 packet"))
+    lines: dict[str, list[str]] = {}
+    poll = world.b.engine.poll_effect
+
+    def kept() -> Effect | None:
+        effect = poll()
+        if isinstance(effect, Debug):
+            lines.setdefault(effect.topic, []).append(effect.text)
+        return effect
+
+    world.b.engine.poll_effect = kept  # type: ignore[method-assign]
+    up(world)
+    assert set(lines) == {"ikev2 error", "ikev2 packet"}
+    assert any("differs from the peer's" in line for line in lines["ikev2 error"]), lines["ikev2 error"]
+    assert any("received IKE_AUTH request id 1" in line for line in lines["ikev2 packet"])
 
 
 @pytest.mark.parametrize("arrived", [True, False])

@@ -239,6 +239,8 @@ class Core:
         if beside:
             self.log(4, mnemonic, line)
             return
+        if tunnel.version == 2:
+            self.debug("ikev2 error", "{}", line)
         repeated = trouble.text == text and trouble.mismatches == mismatches
         trouble.text, trouble.at, trouble.mismatches, trouble.vague = text, self.now, mismatches, vague
         trouble.diagnosis = diagnosis

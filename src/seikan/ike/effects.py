@@ -238,11 +238,15 @@ class Log:
     text: str
 
 
+# What happens, what went wrong, and the messages.
+IKEV2_TOPICS = ("ikev2", "ikev2 error", "ikev2 packet")
+
+
 @dataclass(frozen=True, slots=True)
 class Debug:
     """A line of `debug crypto isakmp`, `debug crypto ikev2` or `debug crypto ipsec`; never key material."""
 
-    topic: str  # "isakmp", "ikev2" or "ipsec"
+    topic: str  # "isakmp", "ipsec" or one of `IKEV2_TOPICS`
     text: str
 
 

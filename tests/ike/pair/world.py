@@ -18,6 +18,7 @@ from typing import Any
 from seikan.config.model import IsakmpPolicy, Keepalive, PreSharedKey, TransformSet
 from seikan.crypto.key_exchange import KeyPair, KeyPairFactory, generate_key_pair
 from seikan.ike.effects import (
+    IKEV2_TOPICS,
     AddFlow,
     Address,
     CheckRevocation,
@@ -178,7 +179,7 @@ class Side:
         self.alive = True
         self.engine = Engine(self.settings, self.world.random.randbytes, self.world.key_pair, self.wall_clock)
         if self.world.verbose:
-            self.engine.debugging = frozenset(("isakmp", "ikev2", "ipsec"))
+            self.engine.debugging = frozenset(("isakmp", "ipsec", *IKEV2_TOPICS))
 
     def _empty(self) -> None:
         self.plane = Plane()

@@ -238,7 +238,7 @@ class Child:
         """Sections 1.3, 2.25: what an error means for the pair, and for the one that was to be replaced."""
         sa, flow, core = exchange.ike_sa, exchange.flow, self.core
         name = notify_name(error.type)
-        core.debug("ikev2", "{}: peer refuses CREATE_CHILD_SA: {}", sa.label, name)
+        core.debug("ikev2 error", "{}: peer refuses CREATE_CHILD_SA: {}", sa.label, name)
         core.counters["ikev2_child_refused"] += 1
         rival, replaces = exchange.rival, exchange.replaces
         if error.type == Notify.INVALID_KE_PAYLOAD and self._other_group(exchange, error):
@@ -322,7 +322,7 @@ class Child:
             self._agree(exchange, chain, done)
         except (Refusal, InvalidSyntax) as failure:
             core.counters["ikev2_child_refused"] += 1
-            core.debug("ikev2", "{}: request for an IPsec SA refused: {}", sa.label, failure)
+            core.debug("ikev2 error", "{}: request for an IPsec SA refused: {}", sa.label, failure)
             self.discard(exchange)
             if isinstance(failure, Refusal):
                 raise

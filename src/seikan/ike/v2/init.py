@@ -203,7 +203,7 @@ class Init:
 
     def _transmit(self, sa: Ikev2Sa, path: Path, data: bytes) -> None:
         text = "{}: sending IKE_SA_INIT to {}:{}"
-        self.core.debug("ikev2", text, sa.label, path.remote, path.remote_port)
+        self.core.debug("ikev2 packet", text, sa.label, path.remote, path.remote_port)
         self.core.emit(Send(path, data))
         self.core.counters["messages_sent"] += 1
 
@@ -413,7 +413,7 @@ class Init:
             )  # what is forged with the address of a configured peer does not displace it
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
         name = exchange_name(header.exchange)
-        core.debug("ikev2", "{}: received {} from {}:{}", sa.label, name, path.remote, path.remote_port)
+        core.debug("ikev2 packet", "{}: received {} from {}:{}", sa.label, name, path.remote, path.remote_port)
 
     def _respond(self, sa: Ikev2Sa, data: bytes, exchange: Exchange, payloads: list[Payload]) -> None:
         answer = Header(sa.spi_i, sa.spi_r, 0, exchange, FLAG_RESPONSE, 0, 0)
@@ -494,7 +494,7 @@ class Init:
 
     def _half_open_expired(self, sa: Ikev2Sa) -> None:
         self.core.counters["half_open_expired"] += 1
-        self.core.debug("ikev2", "{}: peer {} did not go on", sa.label, sa.path.remote)
+        self.core.debug("ikev2 error", "{}: peer {} did not go on", sa.label, sa.path.remote)
         self.tunnels.drop(sa)
         self.tunnels.evaluate(sa.tunnel)
 

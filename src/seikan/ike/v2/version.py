@@ -274,14 +274,14 @@ class Ikev2:
             self._dispatch(header, data, path)
         except IntegrityError as error:
             core.counters["ikev2_dropped_integrity"] += 1
-            core.debug("ikev2", "IKEv2: message from {} dropped: {}", path.remote, error)
+            core.debug("ikev2 error", "IKEv2: message from {} dropped: {}", path.remote, error)
         except WireError as error:
             self._malformed(error, path)
 
     def _malformed(self, error: WireError, path: Path) -> None:
         name = type(error).__name__
         self.core.counters[f"dropped_{name}"] += 1
-        self.core.debug("ikev2", "IKEv2: message from {} dropped, {}: {}", path.remote, name, error)
+        self.core.debug("ikev2 error", "IKEv2: message from {} dropped, {}: {}", path.remote, name, error)
 
     def _other_version(self, data: bytes, path: Path) -> None:
         """Section 2.5: the answer to a higher major version has this side's own."""
@@ -401,7 +401,7 @@ class Ikev2:
                 return
             inner, plaintext, data = whole
         core.debug(
-            "ikev2",
+            "ikev2 packet",
             "{}: received {} {} id {} from {}:{}",
             *(
                 sa.label,
@@ -423,7 +423,7 @@ class Ikev2:
             check(header.exchange, True, chain.payloads)
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_responses"] += 1
-            self.core.debug("ikev2", "{}: response makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{}: response makes no sense: {}", sa.label, error)
             chain = Chain((Notification(Notify.INVALID_SYNTAX),), (b"",))
         if sa.established:
             self.tunnels.touch(sa, path)
@@ -459,7 +459,7 @@ class Ikev2:
             return
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_requests"] += 1
-            self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{}: request makes no sense: {}", sa.label, error)
             self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
             return
         if sa.established:
@@ -527,5 +527,5 @@ class Ikev2:
         except Refusal as refusal:
             done([refusal.payload])
         except WireError as error:
-            self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{}: request makes no sense: {}", sa.label, error)
             done([Notification(Notify.INVALID_SYNTAX)])
