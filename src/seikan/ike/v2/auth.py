@@ -216,7 +216,8 @@ class Auth:
         local, names = sa.path.local, None
         if sa.ticket is not None:
             return  # it says which profile
-        certificates = sent(chain)
+        signed = one(chain, Authentication).method != AuthMethod.SHARED_KEY
+        certificates = sent(chain) if signed else ()  # beside a shared key nobody verifies them
         if certificates:
             try:
                 names = names_of(certificates[0])
@@ -347,7 +348,7 @@ class Auth:
             self._refuse(sa, number, failure, path)
             return
         self.tunnels.admission.proven(sa)
-        sa.reached_at = path.remote
+        sa.reached_at = sa.path.remote  # where our answer went; the request may come from anywhere, or say so
 
         def admit() -> None:
             elsewhere = self.tunnels.v2.redirects.answer_proven(sa)

@@ -332,8 +332,12 @@ class Child:
         if notify is None:
             return None
         spi = int.from_bytes(notify.spi, "big")
-        found = next((row for row in sa.tunnel.children if row.outbound_spi == spi and row.ike_sa is sa), None)
-        if found is None:
+        found = next((row for row in sa.tunnel.children if row.outbound_spi == spi), None)
+        old = None if found is None else found.ike_sa
+        if isinstance(old, Ikev2Sa) and old is not sa and old.renewal is not None and old.renewal.rival is sa:
+            # The peer knows already which of two new IKE SAs has the pairs; this side has yet to get its answer.
+            raise Refusal(Notify.TEMPORARY_FAILURE, "the IKE SA is being rekeyed by both sides")
+        if found is None or old is not sa:
             raise Refusal(Notify.CHILD_SA_NOT_FOUND, "no such IPsec SA", b"", Protocol.ESP, notify.spi)
         if found.removed:
             raise Refusal(Notify.TEMPORARY_FAILURE, "that IPsec SA is being deleted")
@@ -449,12 +453,20 @@ class Child:
         self._answer(exchange, payloads)
         if child is None or child.removed:
             return
-        others = [row for row in child.flow.usable(child.selector) if row is not child and not row.stale]
-        if exchange.replaces is not None and exchange.replaces in others:
-            when = self.core.now + OUTBOUND_LATEST
-            self.core.timers.set(("outbound", child), when, lambda: self.tunnels.children.install_outbound(child))
+        sa, others = (
+            exchange.ike_sa,
+            [row for row in child.flow.children if row.outbound_requested and not row.removed and not row.stale],
+        )
+        # What came up while the peer was on its way to this one has not been lost by it.
+        if any(row.selector == child.selector and (row.ike_sa is sa or row.completed >= sa.created) for row in others):
+            self.send_later(child)
         else:
             self.tunnels.children.install_outbound(child)
+
+    def send_later(self, child: ChildSa) -> None:
+        """Send on a pair once the peer has it, which it shows by deleting the old one; or after a time."""
+        when = self.core.now + OUTBOUND_LATEST
+        self.core.timers.set(("outbound", child), when, lambda: self.tunnels.children.install_outbound(child))
 
     # -- both --------------------------------------------------------------------------------------------------------
 
@@ -494,7 +506,7 @@ class Child:
             int.from_bytes(choice.spi, "big"),
             replace(row, transport=transport),
             choice.group.number if choice.group else None,
-            sa.path,
+            sa.proved_path or sa.path,
             sa.nat,
             flow.settings.phase_two.lifetime_seconds,
             flow.settings.phase_two.lifetime_kilobytes,

@@ -262,7 +262,7 @@ class Rekey:
         for child in old.tunnel.children:
             if child.ike_sa is old:
                 child.ike_sa = new
-        doomed = list(old.doomed)
+        doomed = [*old.doomed, *old.telling]  # the old one may end before the peer has read what it is being told
         waiting = [] if old.closing else list(old.window.queue)
         if waiting:
             old.window.queue.clear()
@@ -271,6 +271,9 @@ class Rekey:
         self.core.debug("ikev2", "{}: has been rekeyed, it is {} now", old.label, new.label)
         self.tunnels.established(new, initial_contact=False)
         self.tunnels.v2.crash.renewed(new)
+        if old.proved_path is not None:
+            new.proved_path = old.proved_path
+            self.tunnels.v2.mobike.check(new)
         for spi in doomed:
             self.tunnels.v2.informational.delete_spi(new, spi)
 

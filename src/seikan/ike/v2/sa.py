@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from seikan.config.model_ikev2 import PostQuantumKey
 from seikan.crypto.ikev2_keys import IkeKeys
 from seikan.crypto.key_exchange import KeyPair
-from seikan.ike.effects import Address
+from seikan.ike.effects import Address, Path
 from seikan.ike.sa import ChildSa, Flow, IkeSa
 from seikan.ike.settings import Ikev2ProfileSettings
 from seikan.ike.states import Role
@@ -129,8 +129,11 @@ class Ikev2Sa(IkeSa):
     unrenewable: bool = False  # the peer does not rekey it
     mobike: bool = False  # both sides do RFC 4555
     mobile: bool = False  # this side made it, not counting rekeyings, and says where it goes
+    moved_by: int = -1  # the greatest message ID by which the peer has said where it is
+    proved_path: Path | None = None  # where it was before, as long as nobody has answered from where it says it is
     closing: bool = False  # this side deletes it and waits for the answer
     doomed: list[int] = field(default_factory=list)  # inbound SPIs of pairs that the peer has yet to be told of
+    telling: set[int] = field(default_factory=set)  # those that it is being told of and has not answered
     probing: bool = False  # dead peer detection has a request under way
     probe_since: float = 0.0
     begun_at: float = 0.0  # when the first of those it has replaced was established
