@@ -36,6 +36,7 @@ from seikan.ike.effects import (
     RemoveAccess,
     RemoveFlow,
     RemoveSa,
+    ReserveSpi,
     Send,
     SendKeepalive,
     TunnelDown,
@@ -128,6 +129,7 @@ class Packet:
 class Plane:
     """The SAs of one side; the last outbound SA of a flow that was added carries its traffic."""
 
+    reserved: set[int] = field(default_factory=set)
     inbound: dict[int, InstallSa] = field(default_factory=dict)
     outbound: dict[int, InstallSa] = field(default_factory=dict)
     used: dict[tuple[Direction, int], float] = field(default_factory=dict)  # by SPI, when it last carried a packet
@@ -209,6 +211,8 @@ class Side:
                     world.transmit(self, path, data)
                 case SendKeepalive(path):
                     world.transmit(self, path, b"\xff")
+                case ReserveSpi(spi):
+                    self.plane.reserved.add(spi)
                 case InstallSa():
                     self._install(effect)
                 case UpdateSa(_, direction, spi, path, udp):
@@ -287,6 +291,9 @@ class Side:
         keys = (bytes(sa.encryption_key), bytes(sa.integrity_key))
         assert keys not in self.keys, "keys are used twice"
         self.keys.add(keys)
+        if sa.direction is Direction.IN:
+            assert sa.spi in self.plane.reserved, "what comes before an SA would be lost"
+            self.plane.reserved.remove(sa.spi)
         self._home(sa)  # it is there
         if any((row.owner, row.flow) == (sa.owner, sa.flow) for row in self.plane.outbound.values()):
             self.succeeding.add(sa.spi)
