@@ -459,8 +459,12 @@ class Child:
             exchange.ike_sa,
             [row for row in child.flow.children if row.outbound_requested and not row.removed and not row.stale],
         )
+        rekeyed = exchange.replaces is not None and not exchange.replaces.removed
         # What came up while the peer was on its way to this one has not been lost by it.
-        if any(row.selector == child.selector and (row.ike_sa is sa or row.completed >= sa.created) for row in others):
+        if any(
+            row.selector == child.selector and (rekeyed or row.ike_sa is sa or row.completed >= sa.created)
+            for row in others
+        ):
             self.send_later(child)
         else:
             self.tunnels.children.install_outbound(child)
