@@ -56,6 +56,7 @@ class IkeSockets:
     def __init__(self, ike_port: int = IKE_PORT, nat_port: int = NAT_PORT) -> None:
         self._ports = ((ike_port, False), (nat_port, True))
         self._bound: dict[int, _Bound] = {}
+        self._senders: dict[tuple[int, int], _Bound] = {}  # by IP version and port
         self._reading: set[int] = set()
         self._handler: Handler | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,6 +106,7 @@ class IkeSockets:
             raise AdapterError(f"UDP port {port} cannot be opened: {error.strerror}") from None
         bound = _Bound(sock, sock.getsockname()[1], encapsulated)
         self._bound[sock.fileno()] = bound
+        self._senders[6 if family == socket.AF_INET6 else 4, bound.port] = bound
         self._start_reading(bound)
 
     def _start_reading(self, bound: _Bound) -> None:
@@ -154,21 +156,15 @@ class IkeSockets:
 
         False where the system refused; the reason is counted by name.
         """
-        bound = self._socket_for(local, local_port)
+        bound = self._senders.get((local.version, local_port))
         if bound is not None and bound.encapsulated:
             data = NON_ESP_MARKER + data
         return self._send(bound, data, local, remote, remote_port, "sent")
 
     def send_keepalive(self, local: Address, local_port: int, remote: Address, remote_port: int) -> bool:
         """Send one NAT keepalive (RFC 3948 section 4)."""
-        return self._send(self._socket_for(local, local_port), KEEPALIVE, local, remote, remote_port, "keepalive-sent")
-
-    def _socket_for(self, local: Address, port: int) -> _Bound | None:
-        family = socket.AF_INET6 if local.version == 6 else socket.AF_INET
-        for bound in self._bound.values():
-            if bound.port == port and bound.socket.family == family:
-                return bound
-        return None
+        bound = self._senders.get((local.version, local_port))
+        return self._send(bound, KEEPALIVE, local, remote, remote_port, "keepalive-sent")
 
     def _send(
         self, bound: _Bound | None, data: bytes, local: Address, remote: Address, remote_port: int, counter: str
@@ -205,6 +201,7 @@ class IkeSockets:
             self.stop_reading(fileno)
             bound.socket.close()
         self._bound.clear()
+        self._senders.clear()
 
 
 def _local_address(ancillary: list[tuple[int, int, bytes]]) -> Address | None:

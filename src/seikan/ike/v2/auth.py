@@ -403,7 +403,7 @@ class Auth:
         sa.forget_exchange()
         core.counters["ikev2_sas_established"] += 1
         core.log(5, "SA_UP", "SA UP", "IKEV2")
-        core.debug("ikev2", "{}: authenticated {} at {}", sa.label, sa.peer_identity, sa.path.remote)
+        core.debug("ikev2", "{.label}: authenticated {} at {}", sa, sa.peer_identity, sa.path.remote)
 
     @staticmethod
     def read_window(sa: Ikev2Sa, chain: Chain) -> None:

@@ -153,7 +153,7 @@ class Child:
         exchange.group = group
         exchange.nonces = (self.core.random(NONCE_OCTETS), b"")
         exchange.key_pair = self.core.key_pair(GROUP_BY_NUMBER[group]) if group else None
-        self.core.debug("ikev2", "{}: beginning CREATE_CHILD_SA exchange", sa.label)
+        self.core.debug("ikev2", "{.label}: beginning CREATE_CHILD_SA exchange", sa)
         return self._offer(exchange)
 
     def _offer(self, exchange: ChildExchange) -> list[Payload]:
@@ -244,7 +244,7 @@ class Child:
         """Sections 1.3, 2.25: what an error means for the pair, and for the one that was to be replaced."""
         sa, flow, core = exchange.ike_sa, exchange.flow, self.core
         name = notify_name(error.type)
-        core.debug("ikev2", "{}: peer refuses CREATE_CHILD_SA: {}", sa.label, name)
+        core.debug("ikev2", "{.label}: peer refuses CREATE_CHILD_SA: {}", sa, name)
         core.counters["ikev2_child_refused"] += 1
         rival, replaces = exchange.rival, exchange.replaces
         if error.type == Notify.INVALID_KE_PAYLOAD and self._other_group(exchange, error):
@@ -328,7 +328,7 @@ class Child:
             self._agree(exchange, chain, done)
         except (Refusal, InvalidSyntax) as failure:
             core.counters["ikev2_child_refused"] += 1
-            core.debug("ikev2", "{}: request for an IPsec SA refused: {}", sa.label, failure)
+            core.debug("ikev2", "{.label}: request for an IPsec SA refused: {}", sa, failure)
             self.discard(exchange)
             if isinstance(failure, Refusal):
                 raise

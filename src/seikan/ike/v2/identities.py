@@ -174,11 +174,11 @@ def find_peers(profile: Ikev2ProfileSettings, remote: Address, identity: Identit
     """The peers of the profile's keyring that fit: by identity, by address with the longest prefix first, by name."""
     if identity is not None:
         yield from (row for row in profile.peers if row.identity and same_identity(row.identity, identity))
-    lengths = [
-        (max(network.prefixlen for network in row.networks if _in(remote, network)), row)
-        for row in profile.peers
-        if any(_in(remote, network) for network in row.networks)
-    ]
+    lengths: list[tuple[int, Ikev2Peer]] = []
+    for row in profile.peers:
+        inside = [network.prefixlen for network in row.networks if _in(remote, network)]
+        if inside:
+            lengths.append((max(inside), row))
     yield from (row for _, row in sorted(lengths, key=lambda pair: -pair[0]))
     if identity is not None and identity.kind == IdentityType.FQDN:
         yield from (row for row in profile.peers if _lower(row.hostname) == identity.name)

@@ -20,7 +20,7 @@ from seikan.ike.limits import source
 from seikan.ike.sa import Tunnel
 from seikan.ike.settings import Ikev2ProfileSettings, Ikev2ProposalSettings
 from seikan.ike.states import Role
-from seikan.ike.v2.certificates import hash_algorithms, read_hash_algorithms, requested
+from seikan.ike.v2.certificates import HASH_ALGORITHMS, read_hash_algorithms, requested
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.keylog import keylog_line
 from seikan.ike.v2.messages import error_of, notifications, notified, notify_name, one
@@ -79,7 +79,7 @@ class Init:
             found.append(Notification(Notify.CHILDLESS_IKEV2_SUPPORTED))
             found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
         found += self.tunnels.v2.auth.ppk.announce(sa, self._profiles(sa))
-        found.append(hash_algorithms())
+        found.append(HASH_ALGORITHMS)
         found.append(VendorId(Vendor.SEIKAN.value))
         return found
 
@@ -118,8 +118,8 @@ class Init:
         sa.nat_remote = bool(sources) and not any(same(data, remote) for data in sources)
         sa.nat_local = bool(targets) and not any(same(data, local) for data in targets)
         if sources:
-            text = "{}: NAT detection: this side behind NAT {}, peer {}"
-            self.core.debug("ikev2", text, sa.label, sa.nat_local, sa.nat_remote)
+            text = "{.label}: NAT detection: this side behind NAT {}, peer {}"
+            self.core.debug("ikev2", text, sa, sa.nat_local, sa.nat_remote)
 
     def _derive(self, sa: Ikev2Sa, shared: Secret) -> None:
         choice = sa.choice
@@ -166,7 +166,7 @@ class Init:
         self.tunnels.add(sa)
         self._make_key_pair(sa, proposals[0].groups[0].number)
         sa.advance(Event.SEND_INIT)
-        core.debug("ikev2", "{}: beginning IKE_SA_INIT exchange with {}", sa.label, sa.path.remote)
+        core.debug("ikev2", "{.label}: beginning IKE_SA_INIT exchange with {}", sa, sa.path.remote)
         self._send_request(sa)
         return True
 
@@ -187,8 +187,8 @@ class Init:
         self._arm(sa)
 
     def _transmit(self, sa: Ikev2Sa, path: Path, data: bytes) -> None:
-        text = "{}: sending IKE_SA_INIT to {}:{}"
-        self.core.debug("ikev2", text, sa.label, path.remote, path.remote_port)
+        text = "{.label}: sending IKE_SA_INIT to {}:{}"
+        self.core.debug("ikev2", text, sa, path.remote, path.remote_port)
         self.core.emit(Send(path, data))
         self.core.counters["messages_sent"] += 1
 
@@ -336,7 +336,7 @@ class Init:
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
         self._derive(sa, shared)
         sa.advance(Event.RECEIVE_INIT)
-        core.debug("ikev2", "{}: received IKE_SA_INIT from {}:{}", sa.label, path.remote, path.remote_port)
+        core.debug("ikev2", "{.label}: received IKE_SA_INIT from {}:{}", sa, path.remote, path.remote_port)
         payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
         answer = Header(sa.spi_i, sa.spi_r, 0, Exchange.IKE_SA_INIT, FLAG_RESPONSE, 0, 0)
         sa.init_request = data
@@ -384,7 +384,7 @@ class Init:
 
     def _half_open_expired(self, sa: Ikev2Sa) -> None:
         self.core.counters["half_open_expired"] += 1
-        self.core.debug("ikev2", "{}: peer {} did not go on", sa.label, sa.path.remote)
+        self.core.debug("ikev2", "{.label}: peer {} did not go on", sa, sa.path.remote)
         self.tunnels.drop(sa)
         self.tunnels.evaluate(sa.tunnel)
 

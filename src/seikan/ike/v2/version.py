@@ -195,7 +195,7 @@ class Ikev2:
 
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
-        self.core.debug("ikev2", "{}: peer deletes the IKE SA", sa.label)
+        self.core.debug("ikev2", "{.label}: peer deletes the IKE SA", sa)
         self.core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
         self.tunnels.drop(sa, linger=True)
         self.tunnels.evaluate_soon(sa.tunnel)
@@ -350,9 +350,9 @@ class Ikev2:
             inner, plaintext, data = whole
         core.debug(
             "ikev2",
-            "{}: received {} {} id {} from {}:{}",
+            "{.label}: received {} {} id {} from {}:{}",
             *(
-                sa.label,
+                sa,
                 exchange_name(header.exchange),
                 "response" if header.response else "request",
                 header.message_id,
@@ -371,7 +371,7 @@ class Ikev2:
             check(header.exchange, True, chain.payloads)
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_responses"] += 1
-            self.core.debug("ikev2", "{}: response makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2", "{.label}: response makes no sense: {}", sa, error)
             chain = Chain((Notification(Notify.INVALID_SYNTAX),), (b"",))
         if sa.established:
             self.tunnels.touch(sa, path)
@@ -407,7 +407,7 @@ class Ikev2:
             return
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_requests"] += 1
-            self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2", "{.label}: request makes no sense: {}", sa, error)
             self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
             return
         if sa.established:
@@ -475,5 +475,5 @@ class Ikev2:
         except Refusal as refusal:
             done([refusal.payload])
         except WireError as error:
-            self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2", "{.label}: request makes no sense: {}", sa, error)
             done([Notification(Notify.INVALID_SYNTAX)])
