@@ -15,6 +15,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from seikan.system.errors import AdapterError
@@ -27,6 +28,7 @@ NAT_PORT = 4500
 NON_ESP_MARKER = b"\0\0\0\0"  # RFC 3948 section 2.2
 KEEPALIVE = b"\xff"  # RFC 3948 section 2.3
 
+_SO_RCVBUFFORCE = 33
 _IP_PKTINFO = 8
 _IP_MTU_DISCOVER = 10
 _IPV6_MTU_DISCOVER = 23
@@ -35,6 +37,7 @@ _IN_PKTINFO = struct.Struct("=i4s4s")  # interface, local address, header's dest
 _IN6_PKTINFO = struct.Struct("=16si")
 _ANCILLARY = 128
 _LARGEST = 65535
+_RECEIVE_BUFFER = 4 * 2**20  # octets: what a flood brings while the loop does something else, some tenths of a second
 _RECEIVE_BUDGET = 64  # datagrams per socket and turn of the loop, so that a flood leaves time for the rest
 
 
@@ -85,6 +88,7 @@ class IkeSockets:
                 return  # a kernel without IPv6 has no IPv6 peers
             raise AdapterError(f"UDP port {port} cannot be opened: {error.strerror}") from None
         try:
+            _enlarge(sock)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
@@ -148,8 +152,7 @@ class IkeSockets:
             data = data[len(NON_ESP_MARKER) :]
         self.counters["received"] += 1
         assert self._handler is not None
-        remote: Address = IPv6Address(source[0]) if ":" in source[0] else IPv4Address(source[0])
-        self._handler(data, local, bound.port, remote, source[1])
+        self._handler(data, local, bound.port, _address(source[0]), source[1])
 
     def send(self, data: bytes, local: Address, local_port: int, remote: Address, remote_port: int) -> bool:
         """Send one IKE message from `local`; the marker is added where `local_port` is the NAT port.
@@ -202,6 +205,19 @@ class IkeSockets:
             bound.socket.close()
         self._bound.clear()
         self._senders.clear()
+
+
+def _enlarge(sock: socket.socket) -> None:
+    """Room for a burst: beyond what the system lets everybody have, where this process may."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+
+
+@lru_cache(1024)
+def _address(text: str) -> Address:
+    return IPv6Address(text) if ":" in text else IPv4Address(text)
 
 
 def _local_address(ancillary: list[tuple[int, int, bytes]]) -> Address | None:

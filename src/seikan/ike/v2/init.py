@@ -5,14 +5,14 @@ Nothing of a request is kept before it has passed the cookie, where one is asked
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from seikan.crypto.ikev2_auth import nat_detection
 from seikan.crypto.ikev2_keys import derive_ike_keys
 from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.crypto.prf import same
-from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
+from seikan.ike.admission import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
 from seikan.ike.effects import Address, KeyLog, Path, Send
 from seikan.ike.errors import AbandonExchange
@@ -32,8 +32,9 @@ from seikan.wire.secret import Secret
 from seikan.wire.v2.constants import FLAG_INITIATOR, FLAG_RESPONSE, Exchange, Notify, TransformType
 from seikan.wire.v2.errors import InvalidSyntax
 from seikan.wire.v2.header import NO_SPI, Header
-from seikan.wire.v2.message import Chain, push_message
+from seikan.wire.v2.message import Chain, glance, pull_message, push_message
 from seikan.wire.v2.payloads import KeyExchange, Nonce, Notification, Payload, SaPayload, VendorId
+from seikan.wire.v2.rules import check
 from seikan.wire.vendor import Vendor
 
 if TYPE_CHECKING:
@@ -288,24 +289,88 @@ class Init:
 
     # -- responder ---------------------------------------------------------------------------------------------------
 
-    def respond(self, header: Header, chain: Chain, data: bytes, path: Path) -> None:
-        """A request. Raises `AbandonExchange` or a `WireError`, which are answered in clear."""
+    def respond(self, header: Header, data: bytes, path: Path) -> None:
+        """A request. Raises `AbandonExchange` or a `WireError`, which are answered in clear.
+
+        What anybody can send by the thousand is told apart before anything is read in full.
+        """
         core = self.core
         begun = core.ikev2_first.get((header.initiator_spi, path.remote))
         if begun is not None:
-            if data == begun.init_request and begun.retransmission.answers < MAX_ANSWERS:
-                core.counters["duplicates"] += 1
-                begun.retransmission.answers += 1
-                self._transmit(begun, path, begun.init_response)
-            else:
-                core.counters["unexpected_messages"] += 1
+            self._again(begun, data, path)
             return
+        configured = core.ends.get((path.local, path.remote))
+        if not self._worth_while(configured, path):
+            return
+        cookie, nonce = glance(header, data)
+        reached = bool(cookie) and self.cookies.valid(cookie, header.initiator_spi, nonce, path)
+        if reached:
+            core.counters["ikev2_cookies_accepted"] += 1
+        elif self._challenges(configured, path):
+            core.counters["ikev2_cookies_sent"] += 1
+            cookie = self.cookies.make(header.initiator_spi, nonce, path)
+            self.reply(header, path, Notification(Notify.COOKIE, cookie), limited=False)
+            return
+        chain, encrypted = pull_message(header, data)
+        if encrypted is not None:
+            core.counters["unexpected_messages"] += 1
+            return
+        check(header.exchange, False, chain.payloads)
+        tunnel = configured or self.tunnels.peers.provisional_ikev2(path)
+        self._begin(tunnel, header, chain, data, path, reached=reached)
+
+    def _again(self, begun: Ikev2Sa, data: bytes, path: Path) -> None:
+        """A request that has been answered."""
+        if data == begun.init_request and begun.retransmission.answers < MAX_ANSWERS:
+            self.core.counters["duplicates"] += 1
+            begun.retransmission.answers += 1
+            self._transmit(begun, path, begun.init_response)
+        else:
+            self.core.counters["unexpected_messages"] += 1
+
+    def _worth_while(self, configured: Tunnel | None, path: Path) -> bool:
+        """Whether there is anything here for a peer that comes by this path."""
+        core = self.core
+        if configured is None:
+            return self.tunnels.peers.takes_unknown_ikev2(path.local)
+        if configured.version != 2:
+            core.counters["ikev2_not_configured"] += 1
+            core.other_version(configured, 2)
+            return False
+        if not configured.able:
+            core.counters["tunnel_not_able"] += 1
+            return False
+        return True
+
+    def _challenges(self, configured: Tunnel | None, path: Path) -> bool:
+        """RFC 7296 section 2.6: whether who begins must show that it is where it says it is.
+
+        That is so from some number of half-open SAs on. It is so too before somebody else's place is taken, and for
+        each source that begins too often: forged requests must cost the real peer of that address nothing but the
+        detour, and those that are not challenged are few.
+        """
+        core, settings = self.core, self.core.settings
+        if len(core.half_open) >= min(settings.ikev2.cookie_challenge, settings.max_negotiating or MAX_HALF_OPEN):
+            return True
+        group, limit = self._group(configured, path)
+        if len(core.half_open_of.get(group, ())) >= limit:
+            return True
+        if not core.first_message_rate.allow(source(path.remote), core.now):
+            core.counters["first_messages_challenged"] += 1
+            return True
+        return False
+
+    @staticmethod
+    def _group(configured: Tunnel | None, path: Path) -> tuple[Hashable, int]:
+        """Whose half-open SAs count together, and how many there may be."""
+        if configured is None:
+            return source(path.remote), MAX_HALF_OPEN_OF_ADDRESS
+        return configured, MAX_HALF_OPEN_OF_PEER
+
+    def _begin(self, tunnel: Tunnel, header: Header, chain: Chain, data: bytes, path: Path, *, reached: bool) -> None:
+        """Agree and make keys; `reached`: the peer has shown that it is where it says it is."""
+        core = self.core
         exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
-        if not self._passes_cookie(header, chain, nonce, path):
-            return
-        tunnel = self._tunnel_for(path)
-        if tunnel is None:
-            return
         proposals = self.proposals(path.local)
         choice = choose_ike(proposals, payload)
         if choice is not None and choice.additional and not notified(chain, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED):
@@ -318,9 +383,9 @@ class Init:
         if exchange.group != choice.group.number:
             core.counters["ikev2_invalid_ke"] += 1
             group = Notification(Notify.INVALID_KE_PAYLOAD, choice.group.number.to_bytes(2, "big"))
-            self.reply(header, path, group)
+            self.reply(header, path, group, limited=not reached)
             return
-        if not self._admitted(tunnel, path) or self.tunnels.defer(tunnel, header.initiator_spi):
+        if not self._admitted(tunnel, path, reached=reached) or self.tunnels.defer(tunnel, header.initiator_spi):
             return
         try:
             public, shared = core.respond_key(choice.group, exchange.data)
@@ -333,6 +398,8 @@ class Init:
         sa.window.expected = 1
         self._read_capabilities(sa, header, chain, path)
         self.tunnels.add(sa)
+        if reached:
+            self.tunnels.admission.proven(sa)
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
         self._derive(sa, shared)
         sa.advance(Event.RECEIVE_INIT)
@@ -344,43 +411,12 @@ class Init:
         sa.init_response = push_message(answer, payloads)
         self._transmit(sa, path, sa.init_response)
 
-    def _passes_cookie(self, header: Header, chain: Chain, nonce: bytes, path: Path) -> bool:
-        """Section 2.6: from some number of half-open SAs on, whoever begins must be where it says it is."""
-        core = self.core
-        given = notified(chain, Notify.COOKIE)
-        if given is not None and self.cookies.valid(given.data, header.initiator_spi, nonce, path):
-            core.counters["ikev2_cookies_accepted"] += 1
-            return True
-        if len(core.half_open) >= core.settings.ikev2.cookie_challenge:
-            core.counters["ikev2_cookies_sent"] += 1
-            cookie = self.cookies.make(header.initiator_spi, nonce, path)
-            self.reply(header, path, Notification(Notify.COOKIE, cookie), limited=False)
-            return False
-        if not core.first_message_rate.allow(source(path.remote), core.now):
-            core.counters["first_messages_limited"] += 1
-            return False
-        return True
-
-    def _tunnel_for(self, path: Path) -> Tunnel | None:
-        """The configured peer's, or a provisional one where something is there for peers of any address."""
-        tunnel = self.core.ends.get((path.local, path.remote))
-        if tunnel is None:
-            return self.tunnels.peers.provisional_ikev2(path)
-        if tunnel.version != 2:
-            self.core.counters["ikev2_not_configured"] += 1
-            self.core.other_version(tunnel, 2)
-            return None
-        if not tunnel.able:
-            self.core.counters["tunnel_not_able"] += 1
-            return None
-        return tunnel
-
-    def _admitted(self, tunnel: Tunnel, path: Path) -> bool:
+    def _admitted(self, tunnel: Tunnel, path: Path, *, reached: bool) -> bool:
+        group, limit = self._group(None if tunnel.provisional else tunnel, path)
+        known = bool(tunnel.established())
         if tunnel.provisional:
             known = any(other.session for other in self.core.by_remote.get(path.remote, ()))
-            return self.tunnels.admission.admits(path, source(path.remote), MAX_HALF_OPEN_OF_ADDRESS, known=known)
-        known = bool(tunnel.established())
-        return self.tunnels.admission.admits(path, tunnel, MAX_HALF_OPEN_OF_PEER, known=known)
+        return self.tunnels.admission.admits(path, group, limit, known=known, reached=reached)
 
     def _half_open_expired(self, sa: Ikev2Sa) -> None:
         self.core.counters["half_open_expired"] += 1

@@ -301,12 +301,7 @@ class Ikev2:
             return
         known = (path.local, path.remote) in self.core.ends
         try:
-            chain, encrypted = pull_message(header, data)
-            if encrypted is not None:
-                self.core.counters["unexpected_messages"] += 1
-                return
-            check(header.exchange, False, chain.payloads)
-            self.init.respond(header, chain, data, path)
+            self.init.respond(header, data, path)
         except AbandonExchange as error:
             self.init.reply(header, path, Notification(int(error.notify)))
         except UnsupportedCriticalPayload as error:

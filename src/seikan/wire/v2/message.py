@@ -44,6 +44,7 @@ from seikan.wire.v2.bodies import (
     push_traffic_selectors,
 )
 from seikan.wire.v2.buffer import Buffer
+from seikan.wire.v2.constants import Notify
 from seikan.wire.v2.constants import Payload as Type
 from seikan.wire.v2.errors import InvalidSyntax, UnsupportedCriticalPayload
 from seikan.wire.v2.header import HEADER_OCTETS, Header, push_header
@@ -217,6 +218,27 @@ _PUSH: dict[type, Callable[[Any], tuple[int, bytes]]] = {
     ConfigurationPayload: lambda payload: (Type.CP, push_configuration(payload)),
     UnknownPayload: lambda payload: (payload.type, payload.data),
 }
+
+
+def glance(header: Header, data: bytes) -> tuple[bytes, bytes]:
+    """The cookie, empty where there is none, and the nonce of a request in clear, found without reading the rest.
+
+    A cookie is the first payload (RFC 7296 section 2.6). Raises `InvalidSyntax` where there is no nonce.
+    """
+    buffer = Buffer(data, HEADER_OCTETS)
+    kind, cookie = header.next_payload, b""
+    for number in range(MAX_PAYLOADS):
+        if kind == Type.NONE:
+            break
+        following, _critical, body = _pull_generic(buffer, kind)
+        if kind == Type.NONCE:
+            return cookie, body.pull_rest()
+        if kind == Type.NOTIFY and not number:
+            notification = pull_notification(body)
+            if notification.type == Notify.COOKIE:
+                cookie = notification.data
+        kind = following
+    raise InvalidSyntax("no nonce")
 
 
 def encode_payload(payload: Payload) -> tuple[int, bytes]:
