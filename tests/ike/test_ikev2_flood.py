@@ -33,7 +33,7 @@ def _flood(world: World, rate: int, seconds: float, source: Callable[[int], IPv4
     for number in range(1, int(rate * seconds) + 1):
         path = Path(B, 500, source(number), 500)
         data = init(0xF0_0000 + number, group=group)
-        world.at(world.now + number / rate, lambda path=path, data=data: deliver(world.b, data, path))  # type: ignore[misc]
+        world.at(world.now + number / rate, lambda path=path, data=data: deliver(world.b, data, path))  # type: ignore[misc, arg-type]
 
 
 def _peer(_number: int) -> IPv4Address:

@@ -62,6 +62,7 @@ class TunnelState:
     interface: Interface
     device: str
     parameters: TunnelParameters
+    follows: tuple[object, ...] | None = None  # what the parameters were worked out from, where that has not changed
     local: Address | None = None
     remote: Address | None = None
     link_mtu: int = settings.DEFAULT_LINK_MTU
@@ -566,15 +567,18 @@ class Tunnels:
         interface, tunnel = state.interface, state.tunnel
         if state.local is None or state.remote is None:
             return
+        sas, ends = state.sas, (state.local, state.remote)
+        follows: tuple[object, ...] = (self._verdicts, interface, ends, state.outer_mtu, sas.udp, sas.transport)
+        if follows == state.follows:
+            return
         fits = settings.inner_mtu(
             self._config,
             tunnel,
             state.outer_mtu,
             outer_ipv6=state.remote.version == 6,
-            udp=state.sas.udp,
-            transport=state.sas.transport,
+            udp=sas.udp,
+            transport=sas.transport,
         )
-        ends = (state.local, state.remote)
         if is_access(state.name):  # its SAs, which are there first, know the ends; other ends would cost them
             ends = (_anywhere(state.remote), _anywhere(state.remote))
         parameters = TunnelParameters(
@@ -590,8 +594,10 @@ class Tunnels:
             policies=self._policies(state),
         )
         self._change_device(state, parameters)
+        state.follows = follows
 
     def _change_device(self, state: TunnelState, parameters: TunnelParameters) -> None:
+        state.follows = None
         if parameters == state.parameters:
             return
         if self._plane is not None and state.made:

@@ -31,7 +31,7 @@ from seikan.ike.v2.authentication import (
 )
 from seikan.ike.v2.certificates import Certificates, names_of, requested, sent
 from seikan.ike.v2.child import Refusal
-from seikan.ike.v2.identities import encode, find_key, find_peers, find_profile, read_identity
+from seikan.ike.v2.identities import encode, find_key, find_peers, find_profile, key_among, read_identity
 from seikan.ike.v2.messages import error_of, notifications, notified, notify_name, one
 from seikan.ike.v2.ppk import Ppk, confirmed, no_ppk_auth, ppk_identity
 from seikan.ike.v2.sa import Ikev2Sa, Request
@@ -116,7 +116,10 @@ class Auth:
             return identity, certificates, self.certificates.prove(sa, profile, octets)
         session = sa.tunnel.session
         peer = sa.identity or (session.identity if session is not None else None)
-        key = find_key(profile, sa.path.remote, peer, "local")
+        if sa.fitting is None or sa.identity is None:
+            key = find_key(profile, sa.path.remote, peer, "local")
+        else:
+            key = key_among(profile, sa.fitting, "local")
         if profile.local_authentication != PRE_SHARED or key is None:
             raise AuthFailure(f"no pre-shared key for {sa.path.remote}", "no-key")
         sa.local_authentication = METHOD_BY_WORD[PRE_SHARED].shown
@@ -142,6 +145,7 @@ class Auth:
         sa.authorities_asked |= requested(chain)
         self._choose_profile(sa, chain)
         profile, proof = self._profile(sa), one(chain, Authentication)
+        sa.fitting = tuple(find_peers(profile, sa.path.remote, sa.identity))
         if not allowed(proof.method, profile.remote_authentications):
             asked = " or ".join(profile.remote_authentications) or "nothing"
             raise AuthFailure(
@@ -170,7 +174,7 @@ class Auth:
             self.certificates.revocation(sa, *trusted, go_on, refuse)
 
     def _check_key(self, sa: Ikev2Sa, profile: Ikev2ProfileSettings, octets: bytes, proof: Authentication) -> None:
-        key = find_key(profile, sa.path.remote, sa.identity, "remote")
+        key = key_among(profile, sa.fitting or ())
         if key is None or sa.keys is None:
             text = f"no pre-shared key for peer {sa.path.remote} with identity {sa.peer_identity}"
             raise AuthFailure(text, "no-key")
@@ -186,8 +190,7 @@ class Auth:
         """The keyring's peer that has the key; None where it was typed in the profile."""
         if profile.remote_key is not None:
             return None
-        rows = find_peers(profile, sa.path.remote, sa.identity)
-        return next((row.name for row in rows if row.remote_key == key), None)
+        return next((row.name for row in sa.fitting or () if row.remote_key == key), None)
 
     def _choose_profile(self, sa: Ikev2Sa, chain: Chain) -> None:
         """A configured peer must be one that its profile matches; of an unknown one the identity tells the profile.

@@ -543,7 +543,7 @@ class Child:
             self.core.next_child_id(),
             exchange.inbound_spi,
             int.from_bytes(choice.spi, "big"),
-            replace(row, transport=transport),
+            row if row.transport is transport else replace(row, transport=transport),
             choice.group.number if choice.group else None,
             sa.path,
             sa.nat,

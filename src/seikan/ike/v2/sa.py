@@ -105,6 +105,7 @@ class Ikev2Sa(IkeSa):
     window: Window = field(default_factory=Window)
     assemblies: dict[tuple[bool, int], Assembly] = field(default_factory=dict)  # by response and message ID
     profile: Ikev2ProfileSettings | None = None
+    fitting: tuple[Ikev2Peer, ...] | None = None  # of the keyring, for the identity that the peer says it has
     peer: Ikev2Peer | None = None  # of the keyring, whose key the peer has proved
     identity_body: bytes = b""  # this side's, as it was sent
     own_identity: str | None = None
@@ -171,7 +172,7 @@ class Ikev2Sa(IkeSa):
     def forget_exchange(self) -> None:
         """Drop what only IKE_SA_INIT and IKE_AUTH needed; the nonces stay as its rank."""
         self.key_pair = None
-        self.offered = None
+        self.offered = self.fitting = None
         self.init_request = self.init_response = self.cookie = self.identity_body = b""
 
 

@@ -6,7 +6,6 @@ response that refuses or asks again, which is one with an error or one of `_INST
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from seikan.wire.v2.constants import LAST_ERROR, Exchange, Notify
@@ -96,7 +95,11 @@ def check(exchange: int, response: bool, payloads: Sequence[Payload]) -> None:
     """Raise `InvalidSyntax` where a message of `exchange` (one of `Exchange`) may not have just these `payloads`."""
     rules = RULES[exchange, response]
     label = _LABELS[exchange, response]
-    counts = Counter([_name(payload) for payload in payloads if not isinstance(payload, _ANYWHERE)])
+    counts: dict[str, int] = {}
+    for payload in payloads:
+        if not isinstance(payload, _ANYWHERE):
+            name = _name(payload)
+            counts[name] = counts.get(name, 0) + 1
     for name, count in counts.items():
         least_most = rules.get(name)
         if least_most is None:
@@ -105,13 +108,14 @@ def check(exchange: int, response: bool, payloads: Sequence[Payload]) -> None:
             raise InvalidSyntax(f"{count} payloads {name} in an {label}")
     if not (response and any(_instead(payload) for payload in payloads)):
         for name, (least, _) in rules.items():
-            if counts[name] < least:
+            if counts.get(name, 0) < least:
                 raise InvalidSyntax(f"no {name} in an {label}")
-    if counts[_TSI] != counts[_TSR]:
+    selectors, offers = counts.get(_TSI), counts.get("SA")
+    if selectors != counts.get(_TSR):
         raise InvalidSyntax(f"one of {_TSI} and {_TSR} without the other in an {label}")
-    if counts[_TSI] and not counts["SA"]:
+    if selectors and not offers:
         raise InvalidSyntax(f"traffic selectors without SA in an {label}")
-    if exchange == Exchange.IKE_AUTH and counts["SA"] and not counts[_TSI]:
+    if exchange == Exchange.IKE_AUTH and offers and not selectors:
         raise InvalidSyntax(f"SA without traffic selectors in an {label}")
     for payload in payloads:
         if isinstance(payload, SaPayload):
