@@ -207,6 +207,14 @@ def test_a_flat_file_and_a_pasted_one_mean_the_same() -> None:
     assert parse(deeper).config == parse(WRITTEN).config
 
 
+def test_lines_of_a_keyring_stay_out_of_its_peers() -> None:
+    config = parse("crypto ikev2 keyring K\n pre-shared-key x\n peer B\n").config
+    written = render(config)
+    assert "crypto ikev2 keyring K\n pre-shared-key x\n peer B\n !\n" in written
+    assert parse(written).config == config
+    assert parse(written).config.ikev2.keyrings["K"].peers["B"].local_key is None
+
+
 def test_modes_lead_in_and_out() -> None:
     config, context = opened(("crypto ikev2 keyring K", "peer A"))
     assert context.mode == "config-ikev2-keyring-peer"
@@ -309,6 +317,7 @@ def test_no_and_defaults_in_a_profile(lines: tuple[str, ...], left: Ikev2Profile
     [
         (("no crypto ikev2 profile X",), "crypto ikev2 profile X is not configured"),
         (("no crypto ikev2 keyring X",), "crypto ikev2 keyring X is not configured"),
+        (("no crypto ikev2 policy",), "name it, as in no crypto ikev2 policy default"),
         (("no crypto ikev2 proposal X",), "crypto ikev2 proposal X is not configured"),
         (("crypto ikev2 keyring K", " no peer X"), "peer X is not configured"),
         (("crypto ikev2 keyring K", " peer A", " pre-shared-key 6 QUJD"), "encrypted keys"),
@@ -409,6 +418,7 @@ def test_smart_defaults() -> None:
     ]
     again = type_lines(without, ("default crypto ikev2 proposal default", "default crypto ikev2 policy default"))
     assert again == config
+    assert type_lines(without, ("default crypto ikev2 proposal", "default crypto ikev2 policy")) == config
     changed = _typed("crypto ikev2 proposal default", " encryption aes-gcm-256", " no integrity")
     held = proposal(changed.ikev2, "default")
     assert held is not None
@@ -509,16 +519,34 @@ def test_a_tunnel_between_ipv6_addresses_has_no_problem(mode: str) -> None:
         ("crypto isakmp policy 1\n group 24\n", False),
         ("crypto isakmp key 6 QUJD address 0.0.0.0\n", False),
         ("crypto ipsec profile P\n set pfs group24\n", True),
+        ("crypto pki trustpoint CA\n revocation-check frob\n", True),
+        ("crypto ca certificate chain CA\n certificate ca 01\n  30\n  3G\n  quit\n", True),
+        ("crypto pki certificate map MAP 10\n subject-name like x\n", True),
+        ("crypto pki trustpoint OTHER\n revocation-check frob\n", False),
+        ("crypto pki certificate map OTHER 10\n subject-name like x\n", False),
     ],
 )
 def test_what_was_misread_about_ikev2_fails_closed_and_nothing_else(lines: str, closed: bool) -> None:
     text = (
         f"{_TUNNEL} tunnel mode ipsec ipv6\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n"
         " set ikev2-profile F\ncrypto ikev2 keyring K\n peer A\ncrypto ikev2 profile F\n keyring local K\n"
-        f"{_ENOUGH}"
+        f"{_ENOUGH} pki trustpoint CA\n match certificate MAP\n"
+        "crypto pki trustpoint CA\ncrypto pki certificate map MAP 10\n"
     )
     config = parse(text + lines).config
     problems = tunnel_problems(config, "Tunnel0")
     assert bool(problems) == closed
     assert all("not understood" in problem for problem in problems)
     assert tunnel_problems(parse(render(config)).config, "Tunnel0") == problems
+
+
+def test_a_misread_trustpoint_concerns_who_names_none() -> None:
+    text = (
+        f"{_TUNNEL} tunnel mode ipsec ipv6\n tunnel protection ipsec profile P\ncrypto ipsec profile P\n"
+        " set ikev2-profile F\ncrypto pki trustpoint CA\n revocation-check frob\ncrypto ikev2 profile F\n"
+        " match identity remote any\n authentication local pre-share key x\n authentication remote rsa-sig\n"
+    )
+    (problem,) = tunnel_problems(parse(text).config, "Tunnel0")
+    assert "revocation-check frob" in problem
+    other = text + "crypto pki trustpoint OTHER\ncrypto ikev2 profile F\n pki trustpoint OTHER verify\n"
+    assert tunnel_problems(parse(other).config, "Tunnel0") == ()

@@ -171,6 +171,8 @@ def test_a_misread_line_keeps_its_tunnel_down(lines: str, named: str) -> None:
         "crypto map M 10 ipsec-isakmp\n set peer 10.1.12.1\n",
         "crypto ikev2 keyring K\n peer A\n  adress 10.1.12.1\n",
         "crypto ikev2 policy P\n match adress 10.1.12.1\n",
+        "crypto key param rsa label X modulus 1024\n",
+        "crypto pki trustpoint T\n revocation-check frob\n",
         "interface Tunnel7\n tunnel vrf RED\n",
         "router bgp 65000\n neighbor 10.1.12.1 remote-as 1\n",
     ],

@@ -130,6 +130,15 @@ def test_a_certificate_without_an_end_takes_nothing_with_it() -> None:
     assert parsed.config.pki.chains["CA"].certificates == ()
 
 
+def test_a_certificate_that_was_not_understood_is_closed_and_can_be_removed() -> None:
+    config = parse("crypto pki certificate chain CA\n certificate 01\n certificate 02\n 30 82\n quit\n quit\n").config
+    written = render(config)
+    assert " certificate 01\n  quit\n quit\n" in written
+    assert parse(written).config == config
+    _, context = opened(("crypto pki certificate chain CA",), config)
+    assert "certificate 01" not in render(apply_line(config, context, "no certificate 01").config)
+
+
 def test_no_and_a_second_certificate_of_the_same_name() -> None:
     config = parse(WRITTEN).config
     chain = "crypto pki certificate chain SELF"
@@ -222,3 +231,10 @@ def test_a_certificate_is_typed() -> None:
     refused = session.feed("quit")
     assert isinstance(refused, Reply)
     assert "octets of the certificate are missing" in refused.lines[0]
+
+
+def test_the_certificates_of_a_trustpoint_go_with_it() -> None:
+    chain = "crypto pki certificate chain {name}\n certificate ca 01\n  3000\n  quit\n"
+    text = "".join(f"crypto pki trustpoint {name}\n" + chain.replace("{name}", name) for name in ("A", "B"))
+    left = parse(text + "no crypto pki trustpoint A\n").config.pki
+    assert (list(left.trustpoints), list(left.chains)) == (["B"], ["B"])

@@ -225,3 +225,25 @@ def test_what_a_new_object_needs_is_said_when_it_is_made() -> None:
         assert any(said in text for text in apply_line(Config(), ModeContext(), line).warnings), line
         config, _ = opened((line,))
         assert apply_line(config, ModeContext(), line).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("crypto ipsec profile P\n set pfs group31\n", "IKEv1 has no group31"),
+        ("crypto ipsec transform-set T esp-chacha20-poly1305\n", "IKEv1 has no esp-chacha20-poly1305"),
+        (
+            "crypto ipsec transform-set C esp-chacha20-poly1305\ncrypto ipsec profile P\n set transform-set C T\n",
+            None,
+        ),
+    ],
+)
+def test_what_ikev1_does_not_have_keeps_its_tunnels_down(line: str, problem: str | None) -> None:
+    assert tunnel_problems(parse(BASE + line).config, "Tunnel0") == ()
+    of_ikev1 = parse((BASE + line).replace(" set ikev2-profile F\n", "")).config
+    assert [problem in text for text in tunnel_problems(of_ikev1, "Tunnel0") if problem] == ([True] if problem else [])
+    entry = "crypto map M 10 ipsec-isakmp\n set peer 198.51.100.2\n match address A\n set pfs group31\n"
+    entry += "ip access-list extended A\n permit ip host 10.1.0.1 host 10.2.0.1\n"
+    (lack,) = entry_problems(parse(BASE + entry).config, "M", 10)
+    assert "IKEv1 has no group31" in lack
+    assert entry_problems(parse(BASE + entry + "crypto map M 10\n set ikev2-profile F\n").config, "M", 10) == ()

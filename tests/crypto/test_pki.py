@@ -41,10 +41,10 @@ def issue(authority: Authority, common: str, key: Key, *, crl: str | None = None
     return authority.issue(common, own=key, names=[x509.DNSName(common)], extensions=extensions)
 
 
-def pkcs12_file(authority: Authority, key: Key, der: bytes) -> bytes:
+def pkcs12_file(authority: Authority, key: Key, der: bytes, password: Secret = PASSWORD) -> bytes:
     own = x509.load_der_x509_certificate(der)
     return pkcs12.serialize_key_and_certificates(
-        b"r1", key, own, [authority.certificate], BestAvailableEncryption(bytes(PASSWORD))
+        b"r1", key, own, [authority.certificate], BestAvailableEncryption(bytes(password))
     )
 
 

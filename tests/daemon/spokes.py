@@ -167,7 +167,7 @@ class Ground:
     def devices(self) -> set[str]:
         return set(re.findall(r"^\d+: (Vi\d+):", self.hub.host.ip("link"), re.M))
 
-    def joined(self, *names: str, limit: float = 30.0) -> None:
+    def joined(self, *names: str, limit: float = 60.0) -> None:
         """Wait until the hub is FULL with these spokes."""
         ids = {self.spokes[name].loopback for name in names}
         until(lambda: ids <= set(self.full()), limit, what=self.explain)

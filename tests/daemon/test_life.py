@@ -98,7 +98,7 @@ def test_after_kill_9_the_tunnel_comes_back_and_a_stop_leaves_nothing(sites: Sit
     before = system_state(sites.r1)
     if moment == "established":
         sites.start()
-        until(lambda: sites.r1.host.answers("3.3.3.3", "1.1.1.1"), 30, what=sites.r1.log)
+        until(lambda: sites.r1.host.answers("3.3.3.3", "1.1.1.1"), 60, what=sites.r1.log)
     else:
         sites.r3.start()
         sites.r1.start()
@@ -106,9 +106,9 @@ def test_after_kill_9_the_tunnel_comes_back_and_a_stop_leaves_nothing(sites: Sit
     began = time.monotonic()
     sites.r1.start()
     started = time.monotonic()
-    until(sites.r1.carrier, 30, what=lambda: sites.r1.reason() + sites.r1.log())
+    until(sites.r1.carrier, 60, what=lambda: sites.r1.reason() + sites.r1.log())
     up = time.monotonic()
-    until(lambda: sites.r1.host.answers("3.3.3.3", "1.1.1.1"), 40, what=sites.r1.log)
+    until(lambda: sites.r1.host.answers("3.3.3.3", "1.1.1.1"), 60, what=sites.r1.log)
     print(
         f"kill -9 while {moment}: ready after {started - began:.2f} s, tunnel up after {up - began:.2f} s, "
         f"OSPF routes carry packets after {time.monotonic() - began:.2f} s"
@@ -191,7 +191,7 @@ def test_killed_again_and_again_while_it_starts(sites: Sites) -> None:
     daemon.wait()
     began = time.monotonic()
     sites.r1.start()
-    until(lambda: sites.r1.tunnel_up() and sites.r3.tunnel_up(), 40, what=lambda: sites.r1.reason() + log.read_text())
+    until(lambda: sites.r1.tunnel_up() and sites.r3.tunnel_up(), 60, what=lambda: sites.r1.reason() + log.read_text())
     print(f"killed while it started: tunnel up after {time.monotonic() - began:.2f} s")
     assert sites.r1.stop() == 0
     assert system_state(sites.r1) == before

@@ -15,7 +15,7 @@ def test_a_route_to_the_destination_through_the_tunnel(sites: Sites, tmp_path: P
     sites.r1.configure(CRYPTO, TUNNEL, OSPF)
     sites.r3.configure(CRYPTO, TUNNEL, OSPF)
     sites.start()
-    until(lambda: sites.r3.host.answers("1.1.1.1", "3.3.3.3"), 30, what=sites.r3.log)
+    until(lambda: sites.r3.host.answers("1.1.1.1", "3.3.3.3"), 60, what=sites.r3.log)
     # everything that enters the tunnel on R3 and is itself meant for a peer of R3's
     log = tmp_path / "capture"
     capture = sites.r3.host.start(
@@ -32,7 +32,7 @@ def test_a_route_to_the_destination_through_the_tunnel(sites: Sites, tmp_path: P
     assert "recursive routing" in sites.r3.reason()
     # the cause goes: the tunnel comes back at the end of its hold, and stays
     type_lines(sites.r1, "conf t", "router ospf 1", "no network 10.1.12.0 0.0.0.255 area 0", "end")
-    until(lambda: sites.r3.tunnel_up() and sites.r1.tunnel_up(), 40, what=sites.r3.log)
+    until(lambda: sites.r3.tunnel_up() and sites.r1.tunnel_up(), 60, what=sites.r3.log)
     until(lambda: sites.r3.host.answers("1.1.1.1", "3.3.3.3"), 20, what=sites.r3.log)
     assert held() == 1
     stop(capture)

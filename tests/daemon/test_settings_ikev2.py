@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from seikan.config.model import Config, Ipsec, IpsecProfile, Tunnel, TunnelMode
+from seikan.config.model import Config, Ipsec, IpsecProfile, Isakmp, IsakmpPolicy, Tunnel, TunnelMode
 from seikan.config.model_ikev2 import (
     CertificateChain,
     ChainCertificate,
@@ -24,13 +24,15 @@ from seikan.config.model_ikev2 import (
     Pki,
     Trustpoint,
 )
-from seikan.daemon.settings import Protected, overlays, sessions
-from seikan.daemon.settings_ikev2 import Held, ikev2_settings, profile_obstacle
+from seikan.config.validate import ikev2_profile_problems
+from seikan.daemon.settings import Negotiable, Protected, engine_settings, overlays, sessions
+from seikan.daemon.settings_ikev2 import Held, ikev2_settings
 from seikan.ike.settings import FlowSettings, PhaseTwo
 from seikan.wire.constants import GROUP_BY_NUMBER, Group
 from seikan.wire.secret import Secret
 from seikan.wire.selector import ANY_IPV4, ANY_IPV6
 
+POLICY = IsakmpPolicy(1, "aes-cbc-128", None, "pre-share", 14)
 HERE, THERE = IPv4Address("192.0.2.1"), IPv4Address("198.51.100.1")
 PROPOSAL = Ikev2Proposal("P", ("des", "aes-cbc-256"), ("md5", "hmac-sha256-128"), (), (1, 14, 19))
 PEER = Ikev2Peer("there", local_key=Secret(b"k"), remote_key=Secret(b"k"))
@@ -104,18 +106,17 @@ def told_groups(proposal: Ikev2Proposal) -> tuple[Group, ...]:
         ({"identities": ()}, "match identity remote"),
         ({"local_authentication": None}, "authentication local"),
         ({"remote_authentications": ()}, "authentication remote"),
-        ({"keyring": "NONE"}, "crypto ikev2 keyring NONE"),
-        ({"sign_trustpoint": "NONE"}, "crypto pki trustpoint NONE"),
+        ({"keyring": "NONE"}, "keyring NONE"),
+        ({"sign_trustpoint": "NONE"}, "trustpoint NONE"),
         ({"certificate_maps": ("NONE",)}, "certificate map NONE"),
         ({"shutdown": True}, "shut down"),
     ],
 )
 def test_a_profile_with_a_problem_is_left_out_and_says_so(lacking: dict[str, Any], wanted: str) -> None:
     whole = Config(ikev2=ikev2(profiles=MappingProxyType({"ROAD": PROFILE})))
-    assert profile_obstacle(whole, "ROAD") is None
     assert [profile.name for profile in ikev2_settings(whole, Held()).profiles] == ["ROAD"]
     broken = Config(ikev2=ikev2(profiles=MappingProxyType({"ROAD": replace(PROFILE, **lacking)})))
-    assert wanted in (profile_obstacle(broken, "ROAD") or "")
+    assert wanted in "\n".join(ikev2_profile_problems(broken, "ROAD"))
     assert ikev2_settings(broken, Held()).profiles == ()
 
 
@@ -171,6 +172,17 @@ def test_ikev1_and_ikev2_between_the_same_ends_are_sessions_of_their_own() -> No
     ]
     maps = [protected("eth0", None, "eth0"), protected("eth0", "ROAD", "eth0")]
     assert len({session.name for session in sessions(Config(), maps)}) == 2
+
+
+def test_ikev2_goes_on_where_isakmp_is_turned_off() -> None:
+    wanted = Negotiable(sessions(Config(), [protected("Tunnel0", "ROAD"), protected("Tunnel2", None)]))
+    off = Config(isakmp=Isakmp(enabled=False, policies={1: POLICY}), ikev2=ikev2(profiles={"ROAD": PROFILE}))
+    told = engine_settings(off, wanted, lambda name: None)
+    assert ([tunnel.name for tunnel in told.tunnels], told.policies, told.enabled) == (["Tunnel0"], (), True)
+    only_ikev1 = Negotiable(sessions(Config(), [protected("Tunnel2", None)]))
+    assert not engine_settings(off, only_ikev1, lambda name: None).enabled
+    on = replace(off, isakmp=replace(off.isakmp, enabled=True))
+    assert len(engine_settings(on, wanted, lambda name: None).tunnels) == 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from tests.config.samples import ACCEPTANCE
 from tests.config.test_crypto_map import WRITTEN
+from tests.config.test_ikev2 import WRITTEN as IKEV2
+from tests.config.test_pki import WRITTEN as PKI
 from tests.config.test_validate import BASE
+from tests.config.test_validate_ikev2 import BASE as IKEV2_TUNNEL
 from tests.fuzz.runner import run
 
 from seikan.config.modes import MODES
@@ -20,7 +23,13 @@ from seikan.config.session import TABLE
 from seikan.config.validate import map_problems, tunnel_problems, validate
 
 #: A configuration of each kind, and as it is typed.
-SEEDS = tuple(text.encode() for text in (BASE, WRITTEN, ACCEPTANCE, "interface vt1\n" + WRITTEN.replace("\n ", "\n")))
+SEEDS = tuple(
+    text.encode()
+    for text in (
+        *(BASE, WRITTEN, ACCEPTANCE, "interface vt1\n" + WRITTEN.replace("\n ", "\n")),
+        *(IKEV2, PKI, IKEV2_TUNNEL, PKI + IKEV2_TUNNEL.replace("\n ", "\n")),
+    )
+)
 
 
 def once(data: bytes) -> None:

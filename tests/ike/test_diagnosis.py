@@ -9,6 +9,7 @@ import pytest
 
 from seikan.config.model import IsakmpPolicy, TransformSet
 from seikan.config.model_ikev2 import Ikev2Match
+from seikan.config.parse import parse
 from seikan.ike import policy, transforms
 from seikan.ike.advice import Facts
 from seikan.ike.diagnosis import KIND_OF_MNEMONIC, KINDS, diagnose, silent
@@ -298,3 +299,41 @@ def test_what_silence_means(
 ) -> None:
     found = silent(init_answered=answered, floated=floated, octets=octets, fragments=fragments, largest_passed=passed)
     assert found == kind
+
+
+# What a person puts in for the words in angle brackets.
+_FILLED = {
+    "<key>": "s3cret",
+    "<profile>": "P1",
+    "<keyring>": "K1",
+    "<trustpoint>": "TP",
+    "<trustpoint of the right authority>": "TP",
+    "<address>": "192.0.2.77",
+    "<method of the peer>": "rsa-sig",
+    "<id>": "branch",
+    "<list of the outside interface>": "OUTSIDE",
+}
+# Lines that are typed at the router and are no part of a configuration.
+_TYPED = ("crypto pki enroll ", "crypto pki authenticate ", "show ", "debug ")
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize(
+    "facts",
+    [
+        FACTS,
+        V1,
+        replace(FACTS, own=True),
+        replace(FACTS, selectors=(ANY_IPV4,)),
+        Facts("peer", ip_address("2001:db8::1"), ip_address("2001:db8::2")),
+    ],
+    ids=["IKEv2", "IKEv1", "own", "route-based", "IPv6"],
+)
+def test_this_router_takes_every_line_that_it_advises(kind: str, facts: Facts) -> None:
+    advice = about(kind, facts).advice if facts.remote.version == 4 else diagnose(kind, facts, 1.0, "SEEN").advice
+    for dialect in ("ios", "ios-peer"):
+        text = "\n".join(line for line in advice.get(dialect, ()) if not line.startswith(_TYPED))
+        for placeholder, word in _FILLED.items():
+            text = text.replace(placeholder, word)
+        assert "<" not in text
+        assert [str(problem) for problem in parse(f"{text}\nend\n").problems] == []

@@ -11,6 +11,7 @@ from seikan.ike.effects import Path
 from seikan.wire.secret import Secret
 from seikan.wire.selector import Selector
 
+from .pair import hub
 from .pair.hub import DOMAIN, HUB, WAN, lines
 from .pair.ikev2_hub import Ikev2Hub, hub_settings, map_settings, named
 from .pair.world import with_tunnel
@@ -74,6 +75,53 @@ def test_a_nat_that_rebinds_moves_the_spoke_and_keeps_its_interface() -> None:
     world.assert_exactly([spoke])
     assert world.access_of(spoke) == name
     assert [row.name for row in world.hub.moves]
+
+
+def test_a_spoke_that_moves_takes_its_security_associations_along() -> None:
+    """MOBIKE (RFC 4555): the same IKE SA and pair at another address, and the same interface."""
+    world = Ikev2Hub(11)
+    spoke = world.joins("198.51.100.1", identity=f"a.{DOMAIN}")
+    world.connect(spoke)
+    name, pairs = world.access_of(spoke), set(spoke.plane.inbound)
+    assert world.hub.engine.status(world.now).ikev2_sas[0].mobike
+    world.traffic(0.1, world.now + 20.0)
+    world.run(5.0)
+    spoke.readdress(IPv4Address("198.51.100.77"))
+    world.run(15.0)
+    world.assert_exactly([spoke])
+    assert set(spoke.plane.inbound) == pairs
+    assert world.access_of(spoke) == name
+    assert world.hub.access[name].path.remote == IPv4Address("198.51.100.77")
+    assert {sa.path.remote for sa in world.hub.plane.sas()} == {IPv4Address("198.51.100.77")}
+    assert spoke.downs == world.hub.downs == 0
+    assert world.counted("mobike_peer_moved") == 1
+
+
+def test_a_spoke_that_moves_behind_a_nat_is_encapsulated_from_then_on() -> None:
+    world = Ikev2Hub(12)
+    spoke = world.joins("198.51.100.1", identity=f"a.{DOMAIN}")
+    world.connect(spoke)
+    assert not any(sa.udp_encapsulation for sa in world.hub.plane.sas())
+    spoke.nat = world.nat("203.0.113.1")
+    spoke.readdress(IPv4Address("192.168.1.9"))
+    world.run(15.0)
+    world.assert_exactly([spoke])
+    assert all(sa.udp_encapsulation for sa in (*world.hub.plane.sas(), *spoke.plane.sas()))
+    assert world.hub.access[world.access_of(spoke)].path.remote == IPv4Address("203.0.113.1")
+    assert spoke.downs == 0
+
+
+def test_without_mobike_a_spoke_that_moves_begins_anew() -> None:
+    world = Ikev2Hub(13, configured=hub_settings(mobike=False))
+    spoke = world.joins("198.51.100.1", identity=f"a.{DOMAIN}")
+    world.connect(spoke)
+    name, pairs = world.access_of(spoke), set(spoke.plane.inbound)
+    spoke.readdress(IPv4Address("198.51.100.77"))
+    spoke.initiate()
+    world.run(40.0)
+    world.assert_exactly([spoke])
+    assert set(spoke.plane.inbound) != pairs
+    assert world.access_of(spoke) == name
 
 
 def test_a_restarted_spoke_has_its_interface_again() -> None:
@@ -140,6 +188,29 @@ def test_a_dynamic_map_takes_what_its_list_permits() -> None:
     assert len(world.hub.plane.inbound) == len(world.hub.plane.outbound) == 1
     spoke.engine.suspend(WAN, "administratively down", world.now)
     spoke.drain()
+    world.run(60.0)
+    world.assert_empty()
+
+
+def test_one_hub_has_spokes_of_both_versions() -> None:
+    """Also the same identity by one version and then by the other: each version has sessions of its own."""
+    old = hub.hub_settings()
+    both = replace(old, ikev2=hub_settings().ikev2)
+    world = Ikev2Hub(14, configured=both)
+    first, second = world.spoke("198.51.100.1"), world.joins("198.51.100.2")
+    world.connect(first, second)
+    world.assert_exactly([first, second])
+    rows = world.sessions()
+    assert rows[world.access_of(first)].isakmp_profile == "SPOKES"
+    assert rows[world.access_of(second)].ikev2_profile == "P"
+    first.leave()
+    world.run(20.0)
+    world.spokes.remove(first)
+    renewed = world.joins("198.51.100.1")
+    world.connect(renewed)
+    world.assert_exactly([second, renewed])
+    for spoke in (second, renewed):
+        spoke.leave()
     world.run(60.0)
     world.assert_empty()
 

@@ -8,15 +8,23 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 from cryptography.x509.oid import NameOID
 
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PASSWORD = "interop"
+"""Of the PKCS#12 files."""
 _VALID = timedelta(days=30)
 
 
 def issue(directory: Path, kind: str, *names: str) -> Path:
-    """Write ca.pem, and NAME.pem, NAME.key (PKCS#8) and NAME.p12 without a password; the certificate is for NAME.test.
+    """Write ca.pem, and NAME.pem, NAME.key (PKCS#8) and NAME.p12 with PASSWORD; the certificate is for NAME.test.
 
     `kind` is "rsa" (2048 bits) or "ecdsa" (P-256), of the authority too.
     """
@@ -45,7 +53,9 @@ def issue(directory: Path, kind: str, *names: str) -> Path:
         (directory / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
         (directory / f"{name}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         (directory / f"{name}.p12").write_bytes(
-            pkcs12.serialize_key_and_certificates(name.encode(), key, certificate, [authority], NoEncryption())
+            pkcs12.serialize_key_and_certificates(
+                name.encode(), key, certificate, [authority], BestAvailableEncryption(PASSWORD.encode())
+            )
         )
     return directory
 

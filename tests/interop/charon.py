@@ -50,6 +50,13 @@ charon {{
 """
 
 
+def daemon_settings(directory: str, kernel: str, threads: int = 16, log_level: int = 1) -> str:
+    """A strongswan.conf; `directory` takes the log and the socket for commands, `kernel` names the plugins for ESP."""
+    return _SETTINGS.format(
+        plugins=_PLUGINS.format(kernel=kernel), directory=directory, level=log_level, threads=threads
+    )
+
+
 def program() -> Path | None:
     """Where charon is installed."""
     return next((path for path in PROGRAMS if path.exists()), None)
@@ -71,10 +78,7 @@ class Charon:
         """Start it and return once it takes commands."""
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = self.directory / "strongswan.conf"
-        plugins = _PLUGINS.format(kernel=self.kernel)
-        settings.write_text(
-            _SETTINGS.format(plugins=plugins, directory=self.directory, level=self.log_level, threads=self.threads)
-        )
+        settings.write_text(daemon_settings(str(self.directory), self.kernel, self.threads, self.log_level))
         (self.directory / "vici").unlink(missing_ok=True)
         # Its pid file has a fixed place below /run, so each has a /run of its own.
         self._process = self.site.host.start(

@@ -6,6 +6,7 @@ Only the peers are emulated. Seikan, the NAT and the test run outside and give c
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 import shlex
 import socket
@@ -81,6 +82,16 @@ class GuestHost(Host):
     def background(self, command: str, log: str) -> None:
         """Start a daemon whose output goes to `log`, a path in the machine."""
         self.shell(f"setsid {command} >>{log} 2>&1 </dev/null &")
+
+    def inbound_spis(self, address: str) -> frozenset[int]:
+        """Of the kernel's SAs towards an address of this namespace."""
+        states = self.run("ip", "xfrm", "state")
+        found = re.findall(rf"dst {re.escape(address)}\n\s*proto esp spi 0x([0-9a-f]+)", states)
+        return frozenset(int(spi, 16) for spi in found)
+
+    def inside(self, path: Path) -> str:
+        """What a path in `share` is called here."""
+        return f"{SHARE}/{path.relative_to(self.share)}"
 
     def _answer(self, limit: float) -> str:
         self._line.settimeout(limit)

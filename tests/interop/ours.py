@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.interop.certificates import PASSWORD
 from tests.interop.connection import Connection
 
 _TRANSFORM = {"cbc": "esp-aes 256 esp-sha256-hmac", "gcm": "esp-gcm 256", "sha1": "esp-aes 256 esp-sha-hmac"}
@@ -54,6 +55,10 @@ crypto ikev2 keyring SITE
   address {peer}
   pre-shared-key {secret}
 """
+_TRUSTPOINT = """\
+crypto pki trustpoint SITE
+ revocation-check none
+"""
 _ALGORITHMS = {
     "cbc": " encryption aes-cbc-256\n integrity sha256",
     "gcm": " encryption aes-gcm-256\n prf sha256",
@@ -82,6 +87,11 @@ def configuration(connection: Connection) -> str:
     return f"hostname {connection.ours.host.name}\n{ike}{tunnel}"
 
 
+def import_credentials(connection: Connection) -> str:
+    """The command that gives Seikan its certificate and key."""
+    return f"crypto pki import SITE pkcs12 {connection.credentials}/seikan.p12 password {PASSWORD}"
+
+
 def _ike_v1(connection: Connection) -> str:
     return _IKE_V1.format(
         group=connection.group,
@@ -97,7 +107,7 @@ def _ike_v2(connection: Connection) -> str:
     return _IKE_V2.format(
         algorithms=_ALGORITHMS[connection.cipher],
         group=connection.group,
-        keyring=_KEYRING.format(peer=connection.theirs_seen, secret=connection.secret) if by_key else "!",
+        keyring=_KEYRING.format(peer=connection.theirs_seen, secret=connection.secret) if by_key else _TRUSTPOINT,
         their_kind=kind,
         their_identity=f"{connection.their_identity} 255.255.255.255" if by_key else connection.their_identity,
         our_kind=kind,

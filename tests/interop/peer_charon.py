@@ -36,7 +36,7 @@ class StrongSwan:
                 "load-cert", {"type": "X509", "flag": "CA", "data": (connection.credentials / "ca.pem").read_text()}
             )
             vici.request("load-key", {"type": connection.authentication, "data": key})
-        vici.request("load-conn", {CONNECTION: _connection(connection)})
+        vici.request("load-conn", {CONNECTION: load_connection(connection)})
         if connection.authentication == "psk":
             owners = [connection.our_identity, connection.their_identity]
             vici.request("load-shared", {"type": "ike", "data": connection.secret, "owners": owners})
@@ -84,7 +84,7 @@ class StrongSwan:
         return self._site().log()
 
 
-def _connection(connection: Connection) -> dict[str, Value]:
+def load_connection(connection: Connection) -> dict[str, Value]:
     """What load-conn takes."""
     if connection.version == 2 and connection.cipher == "gcm":
         ike = f"aes256gcm16-prfsha256-{_GROUPS[connection.group]}"

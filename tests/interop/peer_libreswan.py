@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conftest import find_tool, lacking
+from tests.interop.certificates import PASSWORD
 from tests.interop.connection import Connection, PeerStatus
-from tests.interop.guest import SHARE, Guest
+from tests.interop.guest import Guest
 from tests.interop.network import run
 from tests.interop.packages import unpacked
 
@@ -57,15 +58,12 @@ class Libreswan:
     directory: Path
     _connection: Connection | None = field(default=None, repr=False)
 
-    def _inside(self, path: Path) -> str:
-        return f"{SHARE}/{path.relative_to(self.guest.host.share)}"
-
     def start(self, connection: Connection) -> None:
         package = unpacked(PACKAGE)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._connection = connection
         _write(connection, self.directory)
-        place = self._inside(self.directory)
+        place = self.guest.host.inside(self.directory)
         self.guest.host.shell(
             f"set -e; mkdir -p {_PLACE}/ipsec.d; ln -sfn {package}{_PROGRAMS} {_PROGRAMS};"
             f"cp -r {place}/nss {place}/ipsec.conf {place}/ipsec.secrets {_PLACE};"
@@ -107,13 +105,10 @@ class Libreswan:
         self.guest.host.shell(self._whack(f"--terminate --name {_NAME}"))
 
     def status(self) -> PeerStatus:
-        states = self.guest.host.shell(f"{self._whack('--showstates')}; ip xfrm state")
-        ike = re.findall(r"#(\d+): .* STATE_(?:V2_ESTABLISHED_IKE_SA|MAIN_[IR][34])", states)
         assert self._connection is not None
-        inbound = re.findall(
-            rf"dst {re.escape(self._connection.theirs.address)}\n\s*proto esp spi 0x([0-9a-f]+)", states
-        )
-        return PeerStatus(frozenset(ike), frozenset(int(spi, 16) for spi in inbound))
+        states = self.guest.host.shell(self._whack("--showstates"))
+        ike = re.findall(r"#(\d+): .* STATE_(?:V2_ESTABLISHED_IKE_SA|MAIN_[IR][34])", states)
+        return PeerStatus(frozenset(ike), self.guest.host.inbound_spis(self._connection.theirs.address))
 
     def stop(self) -> None:
         self._end(self._whack("--shutdown") + " || true")
@@ -174,7 +169,7 @@ def _write(connection: Connection, directory: Path) -> None:
             "-i",
             str(connection.credentials / "ca.pem"),
         )
-        run(_tool("pk12util"), "-i", str(connection.credentials / "peer.p12"), "-d", f"sql:{database}", "-W", "")
+        run(_tool("pk12util"), "-i", str(connection.credentials / "peer.p12"), "-d", f"sql:{database}", "-W", PASSWORD)
 
 
 def _tool(name: str) -> str:

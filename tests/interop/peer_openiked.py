@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.interop.connection import IKE_SECONDS, Connection, PeerStatus
-from tests.interop.guest import SHARE, Guest
+from tests.interop.guest import Guest
 from tests.interop.packages import unpacked
 
 PACKAGE = "openiked"
@@ -37,14 +37,11 @@ class OpenIked:
     directory: Path
     _connection: Connection | None = field(default=None, repr=False)
 
-    def _inside(self, path: Path) -> str:
-        return f"{SHARE}/{path.relative_to(self.guest.host.share)}"
-
     def start(self, connection: Connection) -> None:
         """Ready to answer; what it initiates it begins when it is told to, by `initiate`."""
         self._connection = connection
         self.directory.mkdir(parents=True, exist_ok=True)
-        host, place = self.guest.host, self._inside(self.directory)
+        host, place = self.guest.host, self.guest.host.inside(self.directory)
         for mode in ("passive", "active"):
             (self.directory / f"{mode}.conf").write_text(_configuration(connection, mode))
         host.shell(
@@ -78,7 +75,7 @@ class OpenIked:
         return self.guest.host.shell(f"{unpacked(PACKAGE)}/usr/sbin/ikectl {arguments}")
 
     def initiate(self) -> None:
-        place = self._inside(self.directory)
+        place = self.guest.host.inside(self.directory)
         self.guest.host.shell(f"cp {place}/active.conf {_CONFIG}; chmod 600 {_CONFIG}")
         self._control("reload")
 
@@ -95,12 +92,9 @@ class OpenIked:
     def status(self) -> PeerStatus:
         """IKE SAs by their initiator's SPI, and the SPIs of the kernel's inbound SAs."""
         assert self._connection is not None
-        shown = self.guest.host.shell(f"{unpacked(PACKAGE)}/usr/sbin/ikectl show sa; ip xfrm state")
+        shown = self._control("show sa")
         ike = re.findall(r"^iked_sas: .*? rspi (0x[0-9a-f]+) .*ESTABLISHED", shown, re.MULTILINE)
-        inbound = re.findall(
-            rf"dst {re.escape(self._connection.theirs.address)}\n\s*proto esp spi 0x([0-9a-f]+)", shown
-        )
-        return PeerStatus(frozenset(ike), frozenset(int(spi, 16) for spi in inbound))
+        return PeerStatus(frozenset(ike), self.guest.host.inbound_spis(self._connection.theirs.address))
 
     def stop(self) -> None:
         self._end("TERM")

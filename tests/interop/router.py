@@ -138,6 +138,9 @@ class Seikan:
         assert self._daemon is not None
         return self._daemon.pid
 
+    def runs(self) -> bool:
+        return self._daemon is not None and self._daemon.poll() is None
+
     def kill(self) -> None:
         """kill -9, as a crash would."""
         assert self._daemon is not None

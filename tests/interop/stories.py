@@ -114,6 +114,9 @@ STORIES = (
         *(LIBRESWAN, 1, False, "psk", Nat.NONE, "cbc", 19),
         (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, Step.DELETE_BY_PEER, _END),
     ),
+    Story(
+        *(STRONGSWAN_KERNEL, 1, True, "psk", Nat.NONE, "gcm", 14), (_TRAFFIC, *_THEIR_REKEYS, Step.DELETE_BY_PEER, _END)
+    ),
     # IKEv2.
     Story(
         *(STRONGSWAN, 2, True, "psk", Nat.NONE, "cbc", 14),
@@ -125,12 +128,27 @@ STORIES = (
     ),
     Story(*(STRONGSWAN, 2, True, "psk", Nat.SEIKAN, "gcm", 19), (_TRAFFIC, *_OUR_REKEYS, Step.DELETE_BY_PEER, _END)),
     Story(*(STRONGSWAN, 2, False, "psk", Nat.PEER, "cbc", 19), (_TRAFFIC, *_THEIR_REKEYS, Step.CHILD_BY_SEIKAN, _END)),
+    Story(*(STRONGSWAN, 2, True, "rsa", Nat.NONE, "gcm", 31), (_TRAFFIC, *_THEIR_REKEYS, Step.DELETE_BY_PEER, _END)),
+    Story(*(STRONGSWAN, 2, False, "rsa", Nat.PEER, "gcm", 14), (_TRAFFIC, Step.RESTART, Step.CHILD_BY_SEIKAN, _END)),
+    Story(*(STRONGSWAN, 2, True, "ecdsa", Nat.SEIKAN, "cbc", 31), (_TRAFFIC, Step.RESTART, *_THEIR_REKEYS, _END)),
+    Story(*(STRONGSWAN, 2, False, "ecdsa", Nat.NONE, "gcm", 19), (_TRAFFIC, *_THEIR_REKEYS, Step.DELETE_BY_PEER, _END)),
+    Story(
+        *(STRONGSWAN_KERNEL, 2, False, "psk", Nat.PEER, "cbc", 31),
+        (_TRAFFIC, *_THEIR_REKEYS, Step.CHILD_BY_SEIKAN, _END),
+    ),
+    Story(
+        *(STRONGSWAN_KERNEL, 2, True, "psk", Nat.NONE, "gcm", 19), (_TRAFFIC, Step.RESTART, Step.DELETE_BY_PEER, _END)
+    ),
     Story(*(LIBRESWAN, 2, True, "psk", Nat.NONE, "gcm", 31), (_TRAFFIC, *_OUR_REKEYS, Step.RESTART, _END)),
     Story(
         *(LIBRESWAN, 2, False, "psk", Nat.NONE, "cbc", 14),
         (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, Step.DELETE_BY_PEER, _END),
     ),
     Story(*(LIBRESWAN, 2, True, "psk", Nat.SEIKAN, "cbc", 19), (_TRAFFIC, *_THEIR_REKEYS, Step.CUT, _END)),
+    Story(*(LIBRESWAN, 2, False, "rsa", Nat.NONE, "gcm", 19), (_TRAFFIC, *_THEIR_REKEYS, Step.DELETE_BY_PEER, _END)),
+    Story(*(LIBRESWAN, 2, True, "ecdsa", Nat.NONE, "cbc", 19), (_TRAFFIC, *_THEIR_REKEYS, _END)),
+    Story(*(OPENIKED, 2, True, "ecdsa", Nat.NONE, "sha1", 14), (_TRAFFIC, Step.RESTART, _END)),
+    Story(*(OPENIKED, 2, False, "rsa", Nat.NONE, "sha1", 31), (_TRAFFIC, Step.DELETE_BY_PEER, _END)),
     Story(*(OPENIKED, 2, True, "psk", Nat.NONE, "sha1", 31), (_TRAFFIC, *_OUR_REKEYS, Step.RESTART, _END)),
     Story(
         *(OPENIKED, 2, False, "psk", Nat.NONE, "sha1", 14),

@@ -13,15 +13,20 @@ import pytest
 from tests.interop.connection import Peer
 from tests.interop.guest import Guest, machine
 from tests.interop.network import network
+from tests.interop.peer_charon_kernel import StrongSwanKernel
 from tests.interop.peer_libreswan import Libreswan
 from tests.interop.peer_openiked import OpenIked
 from tests.interop.places import tell, with_guest
-from tests.interop.stories import LIBRESWAN, OPENIKED, PeerKind, Story, of
+from tests.interop.stories import LIBRESWAN, OPENIKED, STRONGSWAN_KERNEL, PeerKind, Story, of
 from tests.interop.telling import Tellings, side_by_side
 
 pytestmark = [pytest.mark.netns, pytest.mark.interop, pytest.mark.timeout(900)]
 
-_PEERS: dict[PeerKind, Callable[[Guest, Path], Peer]] = {LIBRESWAN: Libreswan, OPENIKED: OpenIked}
+_PEERS: dict[PeerKind, Callable[[Guest, Path], Peer]] = {
+    STRONGSWAN_KERNEL: StrongSwanKernel,
+    LIBRESWAN: Libreswan,
+    OPENIKED: OpenIked,
+}
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.conftest import find_tool, lacking
 from tests.lab.labs import execute, failed_claims, lab_command, left_of
 
 from seikan.lab import daemons, proof
@@ -22,11 +24,12 @@ from seikan.lab.wait import wait_until
 
 pytestmark = pytest.mark.netns
 LAB_SECONDS = 240
+PROGRAMS = ("ip", "tcpdump", "ping", "ospfd", "zebra")
 
 
 @pytest.fixture(autouse=True)
 def _programs(tool: Callable[[str], str]) -> None:
-    for program in ("ip", "tcpdump", "ping", "ospfd", "zebra"):
+    for program in PROGRAMS:
         tool(program)
 
 
@@ -49,19 +52,37 @@ def test_two_labs_at_once_prove_themselves_and_leave_nothing(names: Callable[[],
         assert left_of(name) == []
 
 
-def test_a_lab_stays_survives_a_killed_daemon_and_is_taken_down(
-    names: Callable[[], str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    name = names()
-    up = lab_command("up", "vti", "--name", name)
-    output, _ = up.communicate(timeout=LAB_SECONDS)
-    assert up.returncode == 0, output
-    assert f"lab cli R1 --name {name}" in output
-    assert f"lab down --name {name}" in output
-    lab = Lab.load(name)
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Lab]:
+    """A lab that stays after its demonstration, for the tests that change it, and is then taken down."""
+    for program in PROGRAMS:
+        if find_tool(program) is None:
+            lacking(f"{program} is not installed: make test installs it")
+    name = f"t{secrets.token_hex(3)}"
+    try:
+        up = lab_command("up", "vti", "--name", name)
+        output, _ = up.communicate(timeout=LAB_SECONDS)
+        assert up.returncode == 0, output
+        assert f"lab cli R1 --name {name}" in output
+        assert f"lab down --name {name}" in output
+        lab = Lab.load(name)
+        assert lab.owner is None, output
+        yield lab
+        down = lab_command("down", "--name", name)
+        output, _ = down.communicate(timeout=60)
+        assert down.returncode == 0, output
+        assert left_of(name) == []
+    finally:
+        if left_of(name):
+            Lab.load(name).take_down()
+
+
+def test_a_lab_stays_and_survives_a_killed_daemon(standing: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    lab = standing
     assert "QM_IDLE" in execute(lab, "R3", "show crypto isakmp sa")
-    unquoted, _ = lab_command("exec", "R3", "show", "crypto", "isakmp", "sa", "--name", name).communicate(timeout=60)
-    assert "QM_IDLE" in unquoted
+    unquoted = lab_command("exec", "R3", "show", "crypto", "isakmp", "sa", "--name", lab.id)
+    output, _ = unquoted.communicate(timeout=60)
+    assert "QM_IDLE" in output
     for router in ("R3", "R1"):
         execute(lab, router, "write memory")
         daemon = daemon_of(lab, router)
@@ -75,19 +96,12 @@ def test_a_lab_stays_survives_a_killed_daemon_and_is_taken_down(
             print(f"\n{router}: killed, restarted, and traffic crosses again after {took:.1f} s")
         one_pair(lab)
         assert restarted.poll() is None
-    down = lab_command("down", "--name", name)
-    output, _ = down.communicate(timeout=60)
-    assert down.returncode == 0, output
-    assert left_of(name) == []
 
 
-def test_a_route_to_the_tunnels_own_destination_is_noticed_and_the_tunnel_recovers(names: Callable[[], str]) -> None:
+def test_a_route_to_the_tunnels_own_destination_is_noticed_and_the_tunnel_recovers(standing: Lab) -> None:
     """R1 announces the network of its own WAN address through the tunnel, which then would carry itself."""
-    name = names()
-    up = lab_command("up", "vti", "--name", name)
-    output, _ = up.communicate(timeout=LAB_SECONDS)
-    lab = Lab.load(name)
-    assert lab.owner is None, output
+    lab = standing
+    assert wait_until(lambda: crossing(lab), 30, 0.5)
     terminals = {router: login(router, router, daemons.run_directory(lab)) for router in ("R1", "R3")}
     console = Console(terminals, lambda router, line: None)
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from seikan.config.model import Address, Config, CryptoMap, CryptoMapEntry, Interface, StoredLine
+from seikan.config.model_ikev2 import Ikev2Profile
 from seikan.config.problem import without_secrets
 
 DEFAULT_SET = "default"
@@ -114,15 +115,22 @@ def _ikev2_names(config: Config, names: Iterable[str | None]) -> _Ikev2Names | N
     if not used:
         return None
     profiles = [config.ikev2.profiles[name] for name in used if name in config.ikev2.profiles]
-    signing = (held.sign_trustpoint for held in profiles)
+    named = {name for held in profiles for name in (held.sign_trustpoint, *held.verify_trustpoints) if name is not None}
+    if any(_tries_all(held) for held in profiles):
+        named |= set(config.pki.trustpoints)
     return _Ikev2Names(
         used,
         frozenset(held.keyring for held in profiles if held.keyring is not None),
-        frozenset(
-            name for name in (*signing, *(n for held in profiles for n in held.verify_trustpoints)) if name is not None
-        ),
+        frozenset(named),
         frozenset(name for held in profiles for name in held.certificate_maps),
     )
+
+
+def _tries_all(profile: Ikev2Profile) -> bool:
+    """Whether a profile takes any trustpoint, for this router's certificate or for the peer's: it names none."""
+    signs = profile.local_authentication not in (None, "pre-share")
+    verifies = any(method != "pre-share" for method in profile.remote_authentications)
+    return (signs and profile.sign_trustpoint is None) or (verifies and not profile.verify_trustpoints)
 
 
 def map_entries(config: Config, crypto_map: CryptoMap) -> tuple[CryptoMapEntry, ...]:
@@ -185,11 +193,7 @@ _UNRELATED = (
     ("crypto", "isakmp", "client"),
     ("crypto", "pki"),
     ("crypto", "ca"),
-    ("crypto", "key", "generate"),
-    ("crypto", "key", "import"),
-    ("crypto", "key", "export"),
-    ("crypto", "key", "zeroize"),
-    ("crypto", "key", "pubkey-chain"),
+    ("crypto", "key"),
     ("crypto", "gdoi"),
     ("crypto", "gkm"),
     ("crypto", "vpn"),

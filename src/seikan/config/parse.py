@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from seikan.config.commands.pki import begins_certificate, certificate_block
+from seikan.config.commands.pki import begins_certificate, certificate_block, closed
 from seikan.config.commands.system import split_delimiter
 from seikan.config.grammar import Kind, LineError
 from seikan.config.handlers import ConfigError
@@ -156,6 +156,8 @@ class _Reader:
         opened = _opened(text)
         if opened is not None and opened[0] not in opened[1]:
             return  # written again, a banner without an end would take the lines behind it
+        if begins_certificate(text):
+            text = closed(text)  # for the same reason
         path = self._context.path
         self._unknown.append((indent, text))
         self._store(StoredLine(path, text, unknown=True))

@@ -103,12 +103,9 @@ def _section(
     yield section.header(key, target)
     path = (*outside, section.title(key))
     kept = _kept(config, section.mode, path)
-    for command in _rows(section.mode):
-        if isinstance(command.handler, Section):
-            for inner in command.handler.keys(target):
-                yield from (f" {line}" for line in _section(config, command.handler, inner, target, path))
-                yield f" {_SEPARATOR}"
-        elif isinstance(command.handler, Setting):
+    rows = _rows(section.mode)
+    for command in rows:
+        if isinstance(command.handler, Setting):
             for line in (*command.handler.render(target), *kept.get(command, ())):
                 yield f" {line}"
         elif isinstance(command.handler, Stored):
@@ -117,6 +114,11 @@ def _section(
     for line in kept.get(None, ()):
         yield f" {line}"
         yield from _below(config, (*path, line), "  ")
+    # Sections within this one come last, so that no other line is taken for one of theirs.
+    for command in (row for row in rows if isinstance(row.handler, Section)):
+        for inner in command.handler.keys(target):
+            yield from (f" {line}" for line in _section(config, command.handler, inner, target, path))
+            yield f" {_SEPARATOR}"
 
 
 def _below(config: Config, path: tuple[str, ...], indent: str) -> Iterator[str]:

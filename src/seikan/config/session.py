@@ -285,8 +285,13 @@ def _forget(config: Config, context: ModeContext, text: str) -> Config | None:
         gone = [
             line
             for line in config.stored
-            if line.unknown and line.path == path and " ".join(line.text.split()) in (wanted, f"no {wanted}")
+            if line.unknown and line.path == path and _first_words(line.text) in (wanted, f"no {wanted}")
         ]
         if gone:
             return replace(config, stored=_without(config, gone, None))
     return None
+
+
+def _first_words(text: str) -> str:
+    """The line, of several the first, with single spaces."""
+    return " ".join(text.partition("\n")[0].split())

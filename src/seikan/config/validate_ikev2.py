@@ -321,16 +321,30 @@ def _phase_two(config: Config) -> Found:
             if user.isakmp_profile is not None:
                 yield title, f"{title}: isakmp-profile is not used: with ikev2-profile IKEv2 alone is negotiated"
             continue
-        group = GROUP_BY_NUMBER.get(user.pfs_group or 0)
-        if group is not None and not group.ike_v1:
-            yield title, f"{title}: IKEv1 has no group{group.number}: type set ikev2-profile, or another group"
-        for name in user.transform_sets:
-            held = config.ipsec.transform_sets.get(name)
-            if held is not None and held.encryption is not None and held.encryption.esp is None:
-                word = held.encryption.ios_transform
-                yield title, f"{title}: IKEv1 has no {word} (transform set {name}): type set ikev2-profile"
+        yield from ((title, f"{title}: {text}") for text in (*_group_of_ikev2(user), *_sets_of_ikev2(config, user)))
         if isinstance(user, IpsecProfile) and user.mixed_mode:
             yield title, f"{title}: mixed-mode needs IKEv2: type set ikev2-profile"
+
+
+def unknown_to_ikev1(config: Config, user: IpsecProfile | CryptoMapEntry) -> tuple[str, ...]:
+    """Why IKEv1, without an IKEv2 profile, has nothing to offer for it."""
+    if user.ikev2_profile is not None:
+        return ()
+    sets = tuple(_sets_of_ikev2(config, user))
+    return (*_group_of_ikev2(user), *(sets if len(sets) == len(user.transform_sets) else ()))
+
+
+def _group_of_ikev2(user: IpsecProfile | CryptoMapEntry) -> Iterator[str]:
+    group = GROUP_BY_NUMBER.get(user.pfs_group or 0)
+    if group is not None and not group.ike_v1:
+        yield f"IKEv1 has no group{group.number}: type set ikev2-profile, or another group"
+
+
+def _sets_of_ikev2(config: Config, user: IpsecProfile | CryptoMapEntry) -> Iterator[str]:
+    for name in user.transform_sets:
+        held = config.ipsec.transform_sets.get(name)
+        if held is not None and held.encryption is not None and held.encryption.esp is None:
+            yield f"IKEv1 has no {held.encryption.ios_transform} (transform set {name}): type set ikev2-profile"
 
 
 def _known_peers(config: Config) -> Iterator[tuple[str, str, Ikev2Profile, Address]]:

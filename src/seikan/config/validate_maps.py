@@ -24,7 +24,7 @@ from seikan.config.references import (
     unknown_profile,
     unknown_sets,
 )
-from seikan.config.validate_ikev2 import ikev2_profile_lacks
+from seikan.config.validate_ikev2 import ikev2_profile_lacks, unknown_to_ikev1
 from seikan.config.validate_tunnels import source_address
 from seikan.wire.selector import Selector, overlap
 
@@ -130,6 +130,7 @@ def _unusable(config: Config, entry: CryptoMapEntry) -> Iterator[str]:
     unknown = unknown_sets(config, entry)
     if entry.transform_sets and len(unknown) == len(entry.transform_sets):
         yield from (no_set(name) for name in unknown)
+    yield from unknown_to_ikev1(config, entry)
     if unknown_profile(config, entry.isakmp_profile):
         yield no_isakmp_profile(entry.isakmp_profile)
     if unknown_ikev2_profile(config, entry.ikev2_profile):

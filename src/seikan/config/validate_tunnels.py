@@ -22,7 +22,7 @@ from seikan.config.references import (
     unknown_profile,
     unknown_sets,
 )
-from seikan.config.validate_ikev2 import ikev2_profile_lacks
+from seikan.config.validate_ikev2 import ikev2_profile_lacks, unknown_to_ikev1
 from seikan.wire.constants import esp_plaintext_mtu
 
 _NAMED = 3  # how many tunnels a warning names
@@ -133,6 +133,7 @@ def _without_offer(config: Config, profile: IpsecProfile) -> Iterator[str]:
     if profile.ikev2_profile is not None:
         for text in ikev2_profile_lacks(config, profile.ikev2_profile):
             yield f"ikev2 profile {profile.ikev2_profile}: {text}"
+    yield from (f"{about}: {text}" for text in unknown_to_ikev1(config, profile))
     isakmp_profile = config.isakmp.profiles.get(profile.isakmp_profile or "")
     if isakmp_profile is not None:
         keyrings = list(unknown_keyrings(config, isakmp_profile))

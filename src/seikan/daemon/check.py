@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from seikan.cli.exec import PRIVILEGED_TABLE
@@ -51,7 +52,7 @@ def check_pair(one: Path, other: Path, *, strict: bool) -> int:
             print(f"{path}: {_summary(problems, len(fatal), strict=strict)}")
             return 2
         files.append((str(path), text, parsed))
-    prediction = predict(files[0], files[1])
+    prediction = predict(files[0], files[1], datetime.now(UTC))
     labels = (files[0][0], files[1][0])
     names = (files[0][2].config.hostname, files[1][2].config.hostname)
     for line in report(prediction, labels, names if names[0] != names[1] else labels):

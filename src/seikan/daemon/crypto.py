@@ -155,7 +155,7 @@ class CryptoDriver:
         owners = {flow.owner for tunnel in settings.tunnels for flow in tunnel.flows}
         owners |= {row.owner for row in settings.dynamic_maps}
         self._owner_of = {**{self._hooks.bundle_of(owner): owner for owner in owners}, **accesses}
-        wanted = _negotiates(settings)
+        wanted = settings.enabled and bool(settings.tunnels or settings.templates or settings.dynamic_maps)
         if wanted:
             self._listen()
         self.engine.configure(settings, self._clock())
@@ -181,16 +181,27 @@ class CryptoDriver:
         self.pump()
 
     def clear_ikev2(self, chosen: Chosen, tunnel_id: int | None) -> None:
-        """`clear crypto ikev2 sa`: IKEv2 SAs with everything below them; what this side may begin comes anew."""
-        now = self._clock()
-        status = self.engine.status(now)
+        """`clear crypto ikev2 sa`: IKEv2 SAs with everything below them; what this side may begin comes anew, and at
+        first beside them, as `clear` does it.
+        """
+        status = self.engine.status(self._clock())
         for tunnel in status.tunnels:
             sas = [sa for sa in status.ikev2_sas if sa.tunnel == tunnel.name]
             meant = tunnel_id is None or any(sa.tunnel_id == tunnel_id for sa in sas)
             if tunnel.ikev2_profile is not None and meant and chosen.has(tunnel):
-                for owner in {flow.owner for flow in tunnel.flows}:
-                    self.engine.clear(ClearTarget.SESSION, now, owner=owner)
+                self._replace({flow.owner for flow in tunnel.flows})
         self.pump()
+
+    def _replace(self, owners: set[str]) -> None:
+        """New IKEv2 SAs of these owners; the old ones go at the latest after `CARRIER_HOLD`."""
+        for owner in owners:
+            for conn_id in self.engine.replace(owner, self._clock()):
+                asyncio.get_running_loop().call_later(CARRIER_HOLD, self._finish_replacing, owner, conn_id)
+
+    def _finish_replacing(self, owner: str, conn_id: int) -> None:
+        if not self._closing:
+            self.engine.clear(ClearTarget.ISAKMP, self._clock(), conn_id=conn_id, owner=owner)
+            self.pump()
 
     def clear(self, target: ClearTarget, chosen: Chosen) -> None:
         """`clear crypto sa|session`: replace the SAs.
@@ -213,6 +224,9 @@ class CryptoDriver:
             if tunnel.dynamic or not inbound:
                 for owner in owners:
                     self.engine.clear(target, now, owner=owner)
+                continue
+            if target is ClearTarget.SESSION and tunnel.ikev2_profile is not None:
+                self._replace(owners)
                 continue
             if target is ClearTarget.SESSION:
                 for owner in owners:
@@ -544,15 +558,6 @@ class CryptoDriver:
 
     def _count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1
-
-
-def _negotiates(settings: EngineSettings) -> bool:
-    """Whether anything needs the ports. `no crypto isakmp enable` is about IKEv1."""
-    anybody = bool(settings.templates or settings.dynamic_maps)
-    if settings.enabled:
-        return anybody or bool(settings.tunnels)
-    ikev2 = any(tunnel.ikev2_profile is not None for tunnel in settings.tunnels)
-    return ikev2 or (anybody and bool(settings.ikev2.profiles))
 
 
 def _inbound(tunnel: TunnelStatus) -> dict[tuple[str, int], frozenset[int]]:

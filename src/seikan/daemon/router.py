@@ -86,6 +86,7 @@ class Router:
         self.state = StateDirectory(config_path)
         self.pki = PkiStore(self.state)
         self.revocation = Revocation(self.pki.crls)
+        self._ticket: Secret | None = None
         self.running = Config()
         self.effective = Config()  # what runs: `running` with what the router adds itself
         self.revision = 0
@@ -458,11 +459,12 @@ class Router:
         return Held(self.addresses_of, self.pki.key, self.pki.certificate_file, self.pki.crls)
 
     def _ticket_key(self) -> Secret | None:
-        try:
-            return self.state.secret(TICKET_KEY, TICKET_KEY_OCTETS)
-        except AdapterError as error:
-            self._problem("state", f"sessions cannot be resumed after a restart: {error}")
-            return None
+        if self._ticket is None:
+            try:
+                self._ticket = self.state.secret(TICKET_KEY, TICKET_KEY_OCTETS)
+            except AdapterError as error:
+                self._problem("state", f"sessions cannot be resumed after a restart: {error}")
+        return self._ticket
 
     def settings_changed(self) -> None:
         """Keys or revocation lists, which are in no configuration, are others now."""

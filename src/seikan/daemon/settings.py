@@ -203,9 +203,22 @@ def engine_settings(
     the router has beside its configuration.
     """
     isakmp = config.isakmp
+    whole = _engine_settings(config, wanted, address_of, held or Held())
+    if isakmp.enabled:
+        return whole
+    # `no crypto isakmp enable` is about IKEv1: nothing of it is left to negotiate.
+    tunnels = tuple(tunnel for tunnel in wanted.tunnels if tunnel.ikev2_profile is not None)
+    anybody = bool(config.ikev2.profiles) and bool(wanted.templates or wanted.dynamic_maps)
+    return replace(whole, enabled=bool(tunnels) or anybody, policies=(), profiles=(), tunnels=tunnels)
+
+
+def _engine_settings(
+    config: Config, wanted: Negotiable, address_of: Callable[[str], Address | None], held: Held
+) -> EngineSettings:
+    isakmp = config.isakmp
     return EngineSettings(
         hostname=config.full_name,
-        enabled=isakmp.enabled,
+        enabled=True,
         policies=usable_policies(config),
         keys=isakmp.keys,
         keyrings=tuple(_resolved(keyring, address_of) for keyring in config.keyrings.values()),
@@ -223,7 +236,7 @@ def engine_settings(
         invalid_spi_recovery=isakmp.invalid_spi_recovery,
         identity=isakmp.identity,
         session_status=config.logging.session_status,
-        ikev2=ikev2_settings(config, held or Held()),
+        ikev2=ikev2_settings(config, held),
     )
 
 

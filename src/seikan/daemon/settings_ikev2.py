@@ -138,19 +138,10 @@ def _additional(numbers: Iterable[int]) -> tuple[Group | None, ...]:
 # --- profiles ---------------------------------------------------------------------------------------------------------
 
 
-def profile_obstacle(config: Config, name: str) -> str | None:
-    """Why an IKEv2 profile cannot be used by anybody, one line; None where it can."""
-    about = f"IKEv2 profile {name}"
-    if name not in config.ikev2.profiles:
-        return f"{about} does not exist (crypto ikev2 profile {name})"
-    problems = ikev2_profile_problems(config, name)
-    return f"{about}: {problems[0]}" if problems else None
-
-
 def profiles(config: Config, held: Held) -> Iterator[Ikev2ProfileSettings]:
     """Those that can be used, by the order of the configuration; not those of interfaces without an address."""
     for profile in config.ikev2.profiles.values():
-        if profile_obstacle(config, profile.name) is not None:
+        if ikev2_profile_problems(config, profile.name):
             continue
         locals_ = tuple(_locals(profile, held))
         if profile.match_local and not locals_:

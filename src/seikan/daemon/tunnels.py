@@ -581,6 +581,9 @@ class Tunnels:
         )
         if is_access(state.name):  # its SAs, which are there first, know the ends; other ends would cost them
             ends = (_anywhere(state.remote), _anywhere(state.remote))
+        elif tunnel.mode.ipsec and state.sas.up and state.remote == state.parameters.destination:
+            # Pairs that came along to another address of this side (MOBIKE) know it themselves.
+            ends = (state.parameters.source, state.remote)
         parameters = TunnelParameters(
             device=state.device,
             mode=settings.plane_mode(tunnel.mode),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from seikan.config.model import Config
 from seikan.config.validate import tunnel_problems
 from seikan.daemon import settings
-from seikan.daemon.settings_ikev2 import policies, profile_obstacle
+from seikan.daemon.settings_ikev2 import policies
 
 NO_POLICY = "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
 NO_IKEV2_POLICY = "no crypto ikev2 policy has a proposal that may be negotiated"
@@ -38,7 +38,4 @@ class Verdicts:
         profile = self._config.ipsec.profiles.get(name)
         if profile is None or profile.ikev2_profile is None:
             return None if settings.usable_policies(self._config) else NO_POLICY
-        obstacle = profile_obstacle(self._config, profile.ikev2_profile)
-        if obstacle is not None:
-            return obstacle
         return None if policies(self._config) else NO_IKEV2_POLICY

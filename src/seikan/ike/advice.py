@@ -72,6 +72,7 @@ class Facts:
     selectors: tuple[Selector, ...] = ()
     profile: str | None = None
     keyring: str | None = None
+    peer: str | None = None  # what the keyring calls it
     matches: tuple[Ikev2Match, ...] = ()
     identity: Identity | None = None  # what the peer says it is
     own_identity: str | None = None
@@ -425,21 +426,24 @@ def keys(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
             ("secrets {", "  ike-<name> {", f"    id = {facts.local}", f'    secret = "{KEY}"', "  }", "}"),
         )
 
-    def ring(name: str, peer: Address) -> list[str]:
-        lines = [f"crypto ikev2 keyring {name}", f" peer {PEER}", f"  address {_address_words(peer)}"]
+    def ring(name: str, peer: str | None, address: Address) -> list[str]:
+        lines = [f"crypto ikev2 keyring {name}", f" peer {peer or PEER}"]
+        # One that is there has its addresses.
+        lines += [] if peer is not None else [f"  address {_address_words(address)}"]
         return [*lines, f"  pre-shared-key {KEY}"]
 
     identity = facts.own_identity or str(facts.local)
     return advice(
-        ring(facts.keyring or PEER, facts.remote),
-        ring("<keyring>", facts.local),
+        ring(facts.keyring or PEER, facts.peer, facts.remote),
+        ring("<keyring>", None, facts.local),
         ("secrets {", "  ike-<name> {", f"    id = {identity}", f'    secret = "{KEY}"', "  }", "}"),
     )
 
 
 def post_quantum_key(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     """RFC 8784."""
-    here = [f"crypto ikev2 keyring {facts.keyring or PEER}", f" peer {PEER}", f"  ppk manual id <id> key {KEY}"]
+    peer = facts.peer or PEER
+    here = [f"crypto ikev2 keyring {facts.keyring or PEER}", f" peer {peer}", f"  ppk manual id <id> key {KEY}"]
     there = ["crypto ikev2 keyring <keyring>", f" peer {PEER}", f"  ppk manual id <id> key {KEY}"]
     secret = ("secrets {", "  ppk-<name> {", "    id = <id>", f'    secret = "{KEY}"', "  }", "}")
     return advice(here, there, (*connection("ppk_id = <id>"), *secret))

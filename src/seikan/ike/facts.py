@@ -5,6 +5,7 @@ from __future__ import annotations
 from seikan.ike.advice import Facts
 from seikan.ike.sa import Flow, Tunnel
 from seikan.ike.settings import EngineSettings, Ikev2ProfileSettings
+from seikan.ike.v2.identities import find_peers
 from seikan.ike.v2.proposals import proposals_for
 
 
@@ -35,6 +36,7 @@ def facts_of(settings: EngineSettings, whose: Tunnel | Flow) -> Facts:
         selectors=(flow.settings.selector, *flow.settings.more) if flow is not None else (),
         profile=row.ikev2_profile or row.isakmp_profile or None,
         keyring=profile.keyring if profile is not None else None,
+        peer=next((one.name for one in find_peers(profile, row.remote, None)), None) if profile is not None else None,
         matches=profile.identities if profile is not None else (),
         own_identity=_own_identity(settings, profile, tunnel) if profile is not None else None,
         remote_methods=profile.remote_authentications if profile is not None else (),

@@ -93,6 +93,8 @@ class Flows:
     def _ends(child: ChildSa) -> bool:
         """Whether a pair needs another in its place: with IKEv2 also where its IKE SA is about to lose its own."""
         sa = child.ike_sa
+        if sa is not None and child.stale and child.selector != child.flow.settings.selector:
+            return False  # the peer has narrowed it, and asks for it again where it still wants that
         if child.expiring or child.stale or sa is None:
             return child.expiring or child.stale
         best = best_ike_sa(child.tunnel.established())

@@ -84,8 +84,8 @@ def _ikev2_sa(core: Core, sa: Ikev2Sa, now: float) -> Ikev2SaStatus:
         sa.nat_local,
         sa.nat_remote,
         sa.fragmentation,
-        False,
-        False,
+        sa.mobike,
+        sa.ticket is not None,
         tuple(
             (child.inbound_spi, child.outbound_spi)
             for child in sa.tunnel.children

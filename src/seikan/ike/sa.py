@@ -6,6 +6,7 @@ while, never the other way round. An owner is what flows are for: an interface, 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -295,9 +296,13 @@ class Tunnel:
     attempts: int = 0
     need_since: float | None = None
     deferred: set[bytes] = field(default_factory=set)
+    ticket: object = None  # IKEv2: what its next IKE SA can begin with (`v2.resume.Ticket`)
     heard: tuple[Path, float] | None = None  # where ESP on a lost SA last came from through a NAT, and when
     peer_behind_nat: bool | None = None  # as the last phase 1 SA found it
     trouble: Trouble = field(default_factory=Trouble)
+    gateway: Address | None = None  # where its peer has sent this side (RFC 5685), and who that was
+    redirected_by: Address | None = None
+    redirections: deque[float] = field(default_factory=deque)  # when that was followed
 
     @property
     def name(self) -> str:
@@ -317,7 +322,7 @@ class Tunnel:
         """Where this side begins an IKE SA: at port 500, or where the peer is behind a NAT."""
         if self.session is not None:
             return self.session.path
-        path = Path(self.settings.local, IKE_PORT, self.settings.remote, IKE_PORT)
+        path = Path(self.settings.local, IKE_PORT, self.gateway or self.settings.remote, IKE_PORT)
         for child in self.usable():
             path = child.path if child.udp_encapsulation else path
         return path

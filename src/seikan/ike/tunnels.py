@@ -285,6 +285,7 @@ class Tunnels:
         """Dead peer detection had no answer: everything with the peer goes, and a new beginning is tried at once."""
         core, tunnel = self.core, sa.tunnel
         reason = f"peer {sa.path.remote} does not answer dead peer detection"
+        tunnel.gateway = tunnel.redirected_by = None
         core.counters["dpd_dead"] += 1
         if self._all_gone(tunnel, reason):
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.settings import TunnelSettings
 from seikan.wire.selector import Selector
 
 
@@ -53,6 +54,12 @@ class Version(Protocol):
     def child_in_use(self, child: ChildSa) -> None:
         """Both directions of a pair are installed."""
 
+    def can_follow(self, tunnel: Tunnel, row: TunnelSettings) -> bool:
+        """Whether what a tunnel has can go along to another address of this side, as `row` has it."""
+
+    def follow(self, tunnel: Tunnel) -> None:
+        """It has another address of this side now."""
+
     def turn_away(self, sa: Any) -> None:
         """An authenticated peer gets nothing here: its IKE SA goes."""
 
@@ -61,6 +68,10 @@ class Version(Protocol):
 
     def watch(self, sa: Any) -> None:
         """Arm dead peer detection as it is configured."""
+
+    def told(self, child: ChildSa) -> bool:
+        """Whether the peer knows that a pair has gone, or will not learn it any more."""
+        return True
 
     def unknown_spi(self, sa: Any, spi: int) -> None:
         """Tell the peer that ESP came for an SA that is not here."""

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from tests.cli.show.example import STATUS, render
 from tests.cli.show.hub import HUB
+from tests.cli.show.test_ikev2 import SA as IKEV2_SA
+from tests.cli.show.test_ikev2 import TUNNEL as IKEV2_TUNNEL
+from tests.cli.show.test_ikev2 import status as ikev2_status
 
 from seikan.cli.running import derived_config_interface
 
@@ -513,3 +516,71 @@ def test_a_derived_configuration_has_the_frame_of_real_ones() -> None:
     for label in ("Building configuration...\n\nDerived configuration : ", " bytes\n!\ninterface ", "\nend"):
         assert label in ours
         assert label in theirs
+
+
+IKEV2_AGREEMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "show crypto ikev2 sa detailed": (
+        "ShowCryptoIkev2Sa*",
+        (
+            "Tunnel-id Local                 Remote                fvrf/ivrf            Status ",
+            "      Encr: AES-CBC, keysize: 256, PRF: SHA512, Hash: SHA512, DH Grp:21, Auth sign: PSK, Auth verify: ",
+            "      PQC Key Exchange: ML-KEM-1024",
+            "      Life/Active Time: 86400/219 sec",
+            "      CE id: 0, Session-id: 3",
+            "      Local spi: 4CF87E32B25302C0       Remote spi: 96254131FD306002",
+            "      Status Description: Negotiation done",
+            "      Local next msg id: ",
+            "Remote next msg id: 3",
+            "      Local window:      5              Remote window:      5",
+            "      DPD configured for ",
+            " seconds, retry ",
+            "      Quantum-safe Encryption using PQC: ML-KEM-1024",
+            "      Extended Authentication not configured.",
+            "      Cisco Trust Security SGT is disabled",
+            "      Initiator of SA : No",
+        ),
+    ),
+    "show crypto ikev2 session": (
+        "ShowCryptoIkev2Session__*",
+        (
+            "IPv4 Crypto IKEv2 Session ",
+            "Session-id:3, Status:UP-ACTIVE, IKE count:1, CHILD count:1",
+            "ESP spi in/out: 0x",
+        ),
+    ),
+    "show crypto ikev2 proposal HYBRID": (
+        "ShowCryptoIkev2Proposal__*",
+        (
+            " IKEv2 proposal: ",
+            "     Encryption : AES-",
+            "     Integrity  : SHA",
+            "     PRF        : SHA",
+            "DH_GROUP_2048_MODP/Group 14",
+        ),
+    ),
+    "show crypto ikev2 stats": (
+        "ShowCryptoIkev2Stats__*",
+        (
+            "                          Crypto IKEv2 SA Statistics",
+            "Total incoming IKEv2 SA Count:    ",
+            "        active:        ",
+        ),
+    ),
+    "show crypto ikev2 diagnose error": (
+        "ShowCryptoIkev2DiagnoseError__*",
+        ("Exit Path Table - status: enable, current entry ",),
+    ),
+    "show crypto session detail": (
+        "ShowCryptoSessionDetail__*",
+        ("  IKEv2 SA: local ", "/500 Active", "Profile: ", "          Capabilities:", " connid:", " lifetime:23:"),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", IKEV2_AGREEMENTS)
+def test_labels_of_ikev2_are_those_of_real_outputs(command: str) -> None:
+    pattern, labels = IKEV2_AGREEMENTS[command]
+    of = ikev2_status(IKEV2_SA, tunnels=(IKEV2_TUNNEL,))
+    ours, theirs = "\n".join(render(command, of)), real((f"{GENIE}/iosxe__{pattern}output.txt",))
+    assert [label for label in labels if label not in ours] == []
+    assert [label for label in labels if label not in theirs] == []

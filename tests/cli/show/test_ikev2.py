@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from types import MappingProxyType
 
@@ -313,7 +313,8 @@ def test_a_session_that_is_down_says_what_would_be_right() -> None:
 
 def test_a_peer_is_explained_by_any_of_its_names() -> None:
     down = replace(TUNNEL, protocol_up=False, last_error="no proposal chosen", diagnosis=DIAGNOSIS, session="DOWN")
-    of = status(tunnels=(down,), diagnoses=(DIAGNOSIS,))
+    again = replace(DIAGNOSIS, at=DIAGNOSIS.at + timedelta(seconds=7))
+    of = status(tunnels=(down,), diagnoses=(again, DIAGNOSIS))
     for name in ("10.1.12.1", "Tunnel0", "tunnel 0"):
         text = shown(f"explain {name}", of)
         assert text.startswith("Tunnel0, IKEv2 with 10.1.12.1: DOWN\nWhy it is down: no proposal chosen")

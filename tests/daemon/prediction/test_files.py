@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from seikan.daemon.prediction.predict import predict
 from seikan.daemon.prediction.report import report
 from seikan.daemon.prediction.verdict import Check, Prediction, Result
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 CRYPTO = """\
@@ -92,7 +94,7 @@ def text(side: int, *parts: str) -> str:
 
 
 def predicted(one: str, other: str) -> Prediction:
-    return predict(("a.ios", one, parse(one, "a.ios")), ("b.ios", other, parse(other, "b.ios")))
+    return predict(("a.ios", one, parse(one, "a.ios")), ("b.ios", other, parse(other, "b.ios")), NOW)
 
 
 def check_of(prediction: Prediction, name: str) -> Check:
@@ -466,6 +468,13 @@ def test_nothing_between_them() -> None:
     assert prediction.remarks == ("nothing in either file leads to an address of the other",)
 
 
+def test_a_name_as_destination_is_not_looked_up() -> None:
+    one = text(0, VTI).replace("tunnel destination 10.1.23.3", "tunnel destination r3.example.com")
+    prediction = predicted(one, text(1, VTI))
+    assert not prediction.up
+    assert "a.ios: Tunnel0 leads to r3.example.com, and names are not looked up here" in prediction.remarks
+
+
 def test_a_private_address_and_a_public_one() -> None:
     one, other = text(0, VTI), text(1, VTI)
     for old, new in (("10.1.23.3", "8.8.8.3"), ("10.1.23.2", "8.8.8.2")):
@@ -487,7 +496,7 @@ def example_pairs() -> list[tuple[Path, Path]]:
 @pytest.mark.parametrize("pair", example_pairs(), ids=lambda pair: "-".join(path.parent.name for path in pair))
 def test_the_examples_come_up(pair: tuple[Path, Path]) -> None:
     one, other = (path.read_text() for path in pair)
-    prediction = predict((str(pair[0]), one, parse(one)), (str(pair[1]), other, parse(other)))
+    prediction = predict((str(pair[0]), one, parse(one)), (str(pair[1]), other, parse(other)), NOW)
     assert prediction.up, failing(prediction) or prediction.remarks
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from cryptography.x509 import DNSName
+from tests.crypto.authority import DAY, NOW, Authority
 from tests.daemon.prediction.test_files import AROUND, OSPF, VALUES, VTI, check_of, failing, predicted
 
 from seikan.daemon.prediction.verdict import Result
@@ -96,7 +100,8 @@ WRONG = [
     Wrong(
         "method",
         " authentication remote pre-share",
-        " authentication remote rsa-sig",
+        " authentication remote rsa-sig\n pki trustpoint CA verify\n"
+        "crypto pki trustpoint CA\n revocation-check none\ncrypto ikev2 profile V2",
         "ikev2 authentication of the other end",
         ("remote rsa-sig", "local pre-share"),
     ),
@@ -165,3 +170,79 @@ def test_a_spoke_and_its_hub_by_ikev2() -> None:
     wrong = hub.replace("match identity remote address 10.1.12.1", "match identity remote address 10.9.9.9")
     check = check_of(predicted(spoke, wrong), "identity")
     assert (check.result, check.ends[1].value) == (Result.FAILS, "profile V2 matches 10.9.9.9/32")
+
+
+# --- certificates ----------------------------------------------------------------------------------
+
+
+def hexadecimal(der: bytes) -> str:
+    """As IOS writes octets: eight groups of four in a line."""
+    rows = (der[start : start + 32].hex(" ", -4).upper() for start in range(0, len(der), 32))
+    return "".join(f"  {row}\n" for row in rows)
+
+
+def certified(side: int, authority: Authority, certificate: bytes) -> str:
+    """A file whose router proves itself by certificate and trusts `authority`."""
+    blocks = "".join(
+        f" certificate {kind}01\n{hexadecimal(der)}  quit\n"
+        for kind, der in (("ca ", authority.der), ("", certificate))
+    )
+    pki = f"crypto pki trustpoint CA\n revocation-check none\ncrypto pki certificate chain CA\n{blocks}"
+    own = text(side, VTI).replace("pre-share\n", "ecdsa-sig\n").replace(" keyring local KEYS", " pki trustpoint CA")
+    named = own.replace(
+        f"match identity remote address {VALUES[side]['peer']} 255.255.255.255",
+        "match identity remote fqdn domain example.com",
+    )
+    return pki + named.replace(" pki trustpoint CA", f" pki trustpoint CA\n identity local fqdn r{side}.example.com")
+
+
+def issued(authority: Authority, side: int, **options: Any) -> bytes:
+    return authority.issue(f"r{side}.example.com", names=[DNSName(f"r{side}.example.com")], **options)
+
+
+def test_certificates_of_one_authority_are_trusted() -> None:
+    authority = Authority("CA")
+    prediction = predicted(*(certified(side, authority, issued(authority, side)) for side in (0, 1)))
+    assert prediction.up, failing(prediction)
+    check = check_of(prediction, "certificate")
+    assert check.result is Result.OK
+    assert "CN=r0.example.com" in check.ends[0].value
+    assert "trusts" in check.ends[1].value
+
+
+def test_a_certificate_of_another_authority() -> None:
+    one, other = Authority("CA"), Authority("Other CA")
+    prediction = predicted(certified(0, one, issued(one, 0)), certified(1, other, issued(other, 1)))
+    check = check_of(prediction, "certificate")
+    assert check.result is Result.FAILS
+    assert "issuer" in check.text
+    assert "CN=r0.example.com" in check.ends[0].value
+    assert "Other CA" in check.ends[1].value
+
+
+def test_a_certificate_that_has_expired() -> None:
+    authority = Authority("CA")
+    old = issued(authority, 0, start=NOW - 20 * DAY, end=NOW - 10 * DAY)
+    prediction = predicted(certified(0, authority, old), certified(1, authority, issued(authority, 1)))
+    check = check_of(prediction, "certificate")
+    assert check.result is Result.FAILS
+    assert "expired" in check.text
+
+
+def test_a_certificate_of_somebody_else() -> None:
+    authority = Authority("CA")
+    prediction = predicted(certified(0, authority, issued(authority, 7)), certified(1, authority, issued(authority, 1)))
+    check = check_of(prediction, "certificate")
+    assert (check.result, check.text) == (
+        Result.FAILS,
+        "it says that it is r0.example.com, and its certificate does not",
+    )
+
+
+def test_a_certificate_that_is_in_no_file_is_not_judged() -> None:
+    authority = Authority("CA")
+    whole = certified(0, authority, issued(authority, 0))
+    without = re.sub(r" certificate 01\n(  [0-9A-F ]+\n)+  quit", " certificate 01 nvram:R1.cer", whole)
+    assert "nvram" in without
+    prediction = predicted(without, certified(1, authority, issued(authority, 1)))
+    assert check_of(prediction, "certificate").result is Result.UNKNOWN

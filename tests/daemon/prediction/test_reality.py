@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from tests.daemon.prediction.test_files import failing, predicted
+from tests.daemon.prediction.test_files_ikev2 import IKEV2
 from tests.daemon.routers import CRYPTO, OSPF, TUNNEL, Router, Sites, two_routers, type_lines, until
 
 from seikan.daemon.prediction.verdict import Prediction
@@ -73,3 +75,20 @@ def test_another_key_keeps_the_tunnel_down(sites: Sites) -> None:
     type_lines(sites.r1, "clear crypto session")
     until(lambda: "pre-shared key" in sites.r3.reason() or "pre-shared key" in sites.r1.reason(), 40)
     assert not sites.r1.tunnel_up()
+
+
+def test_ikev2_and_another_proposal(tmp_path: Path) -> None:
+    with two_routers(tmp_path) as found:
+        for router in (found.r1, found.r3):
+            router.configure(IKEV2, TUNNEL)
+        found.start()
+        try:
+            assert of_running(found).up
+            type_lines(found.r1, "configure terminal", "crypto ikev2 proposal PROPOSAL", "no group", "group 20", "end")
+            assert failing(of_running(found)) == ["ikev2 group"]
+            type_lines(found.r1, "clear crypto session")
+            until(lambda: "proposal" in found.r1.reason() + found.r3.reason(), 40, what=found.r1.log)
+            assert not found.r1.tunnel_up()
+        finally:
+            for router in (found.r1, found.r3):
+                router.stop()

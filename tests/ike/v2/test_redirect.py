@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from ipaddress import ip_address
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seikan.ike.effects import Address
-from seikan.ike.v2.redirect import LOOP_DETECT_PERIOD, Followed, Redirect, read_redirect, redirect, redirected_from
+from seikan.ike.v2.redirect import LOOP_DETECT_PERIOD, Redirect, follow, read_redirect, redirect, redirected_from
 from seikan.wire.v2.constants import Notify
 
 
@@ -35,7 +36,7 @@ def test_nothing_that_a_peer_sends_breaks_it(data: bytes) -> None:
 
 
 def test_redirections_in_circles_end() -> None:
-    followed = Followed()
-    assert [followed.follow(3, now) for now in (0.0, 1.0, 2.0, 3.0)] == [True, True, True, False]
-    assert followed.follow(3, LOOP_DETECT_PERIOD)
-    assert not followed.follow(3, LOOP_DETECT_PERIOD + 0.5)
+    times: deque[float] = deque()
+    assert [follow(times, 3, now) for now in (0.0, 1.0, 2.0, 3.0)] == [True, True, True, False]
+    assert follow(times, 3, LOOP_DETECT_PERIOD)
+    assert not follow(times, 3, LOOP_DETECT_PERIOD + 0.5)

@@ -94,6 +94,13 @@ def _source(status: Status, interface: InterfaceStatus, tunnel: Tunnel) -> str:
     return address_text(tunnel.source if tunnel.source is not None else address, "UNKNOWN")
 
 
+def _transport(tunnel: Tunnel) -> str:
+    if tunnel.mode is TunnelMode.IPSEC_DUAL_OVERLAY:
+        over_ipv6 = tunnel.destination is not None and tunnel.destination.version == 6
+        return f"IPSEC/{'IPv6' if over_ipv6 else 'IP'} dual-overlay"
+    return _TRANSPORT[tunnel.mode]
+
+
 def _tunnel(status: Status, interface: InterfaceStatus, tunnel: Tunnel) -> Iterator[str]:
     if interface.hardware == TEMPLATE:
         yield "  Tunnel linestate evaluation down - a template carries no traffic, its Virtual-Access interfaces do"
@@ -104,7 +111,7 @@ def _tunnel(status: Status, interface: InterfaceStatus, tunnel: Tunnel) -> Itera
         yield f"  Tunnel linestate evaluation down{reason}"
     destination = f", destination {address_text(tunnel.destination)}" if tunnel.destination is not None else ""
     yield f"  Tunnel source {_source(status, interface, tunnel)}{destination}"
-    yield f"  Tunnel protocol/transport {_TRANSPORT[tunnel.mode]}"
+    yield f"  Tunnel protocol/transport {_transport(tunnel)}"
     if not tunnel.mode.ipsec:
         key = "disabled" if tunnel.key is None else f"0x{tunnel.key:X}"
         yield f"    Key {key}, sequencing disabled"

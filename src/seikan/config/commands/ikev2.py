@@ -171,14 +171,20 @@ def _switchable(section: Section, flag: str, words: str, smart: Any) -> Section:
         return change(config, flag, True), DEFAULT
 
     def removed(config: Config, match: Match) -> Any:
+        if "name" not in match.args:
+            raise ConfigError(f"name it, as in no {words} {DEFAULT}")
         if match.args["name"] != DEFAULT:
             return section.remove(config, match)
         return change(reset(config, match), flag, False)
 
     def reset(config: Config, match: Match) -> Any:
-        if match.args["name"] != DEFAULT or section.get(config, DEFAULT) is not None:
-            config = section.remove(config, match)
-        return change(config, flag, True) if match.args["name"] == DEFAULT else config
+        """Without a name the default one is meant."""
+        name = match.args.get("name", DEFAULT)
+        if name != DEFAULT:
+            return section.remove(config, match)
+        if section.get(config, DEFAULT) is not None:
+            config = section.remove(config, replace(match, args={**match.args, "name": DEFAULT}))
+        return change(config, flag, True)
 
     def lines(config: Config) -> Iterable[str]:
         return () if getattr(config.ikev2, flag.removeprefix("ikev2.")) else (f"no {words} {DEFAULT}",)
@@ -210,7 +216,7 @@ _PROPOSAL: tuple[Command, ...] = (
             DEFAULT_PROPOSAL,
         ),
         negatable=True,
-        no="crypto ikev2 proposal <name:word>",
+        no="crypto ikev2 proposal [<name:word>]",
     ),
     _row(ENCRYPTION, "Set encryption algorithm(s) for proposal"),
     _row(INTEGRITY, "Set integrity hash algorithm(s) for proposal"),
@@ -284,7 +290,7 @@ _POLICY: tuple[Command, ...] = (
             DEFAULT_POLICY,
         ),
         negatable=True,
-        no="crypto ikev2 policy <name:word>",
+        no="crypto ikev2 policy [<name:word>]",
     ),
     match_fvrf(IKEV2_POLICY, "fvrf"),
     Command(

@@ -226,6 +226,11 @@ def begins_certificate(line: str) -> bool:
     return _BEGINS.match(line) is not None
 
 
+def closed(text: str) -> str:
+    """A certificate's lines with their end."""
+    return f"{text}\n  {END}"
+
+
 def certificate_block(first: str, lines: Iterable[str]) -> tuple[str, int] | None:
     """The whole certificate that `first` begins as one text, and how many of the following `lines` it took.
 
@@ -235,7 +240,7 @@ def certificate_block(first: str, lines: Iterable[str]) -> tuple[str, int] | Non
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if text.lower() == END:
-            return "\n".join((*taken, f"  {END}")), number
+            return closed("\n".join(taken)), number
         if number > MAXIMUM_LINES or any(len(word) > 2 * _OCTETS_IN_GROUP for word in text.split()):
             return None
         taken.append(f"  {text}")
@@ -412,11 +417,23 @@ def _section(syntax: str, help: dict[str, str], handler: Section, no: str | None
     return Command(CONFIG, syntax, {**_PKI, **help}, handler, negatable=True, no=no or syntax)
 
 
+def _with_its_certificates(section: Section) -> Section:
+    """`no crypto pki trustpoint` takes the certificates along, as in IOS."""
+
+    def remove(config: Config, match: Match) -> Config:
+        left = cast(Config, section.remove(config, match))
+        chains = without_item(left.pki.chains, cast(str, match.args["name"]))
+        return replace(left, pki=replace(left.pki, chains=chains))
+
+    return replace(section, remove=remove)
+
+
+_TRUSTPOINTS = _with_its_certificates(named(TRUSTPOINT, "crypto pki trustpoint", "pki.trustpoints", Trustpoint))
 _SECTIONS = (
     _section(
         "crypto pki trustpoint <name:word>",
         {"trustpoint": "Define a CA trustpoint", **_NAME},
-        named(TRUSTPOINT, "crypto pki trustpoint", "pki.trustpoints", Trustpoint),
+        _TRUSTPOINTS,
     ),
     _section(
         "crypto pki certificate chain <name:word>",

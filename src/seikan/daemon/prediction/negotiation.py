@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from seikan.daemon.prediction.ikev1 import IsakmpExchange
 from seikan.daemon.prediction.ikev2 import Ikev2Exchange, flows_of
@@ -14,6 +15,8 @@ from seikan.ike.v2.proposals import usable_sets
 
 Exchange = IsakmpExchange | Ikev2Exchange
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def version_of(settings: EngineSettings, local: Address, remote: Address) -> int | None:
     """Of IKE, by which a side negotiates with a peer that it names; None where it names none."""
@@ -21,12 +24,17 @@ def version_of(settings: EngineSettings, local: Address, remote: Address) -> int
     return rows[0] if rows else None
 
 
-def negotiate(here: EngineSettings, there: EngineSettings, local: Address, remote: Address) -> Negotiation:
-    """What comes of it when both sides begin all that they would begin, traffic for every flow being there."""
+def negotiate(
+    here: EngineSettings, there: EngineSettings, local: Address, remote: Address, now: datetime = _EPOCH
+) -> Negotiation:
+    """What comes of it when both sides begin all that they would begin, traffic for every flow being there.
+
+    `now` is the time by which certificates are judged.
+    """
     versions = (version_of(here, local, remote), version_of(there, remote, local))
     exchanges = [
-        _exchange(versions[0] or versions[1], here, there, local, remote),
-        _exchange(versions[1] or versions[0], there, here, remote, local),
+        _exchange(versions[0] or versions[1], here, there, local, remote, now),
+        _exchange(versions[1] or versions[0], there, here, remote, local, now),
     ]
     flows = [flows_of(exchange.tunnel) for exchange in exchanges]
     begins = [any(flow.initiate for flow in own) for own in flows]
@@ -54,10 +62,16 @@ def negotiate(here: EngineSettings, there: EngineSettings, local: Address, remot
 
 
 def _exchange(
-    version: int | None, initiator: EngineSettings, responder: EngineSettings, local: Address, remote: Address
+    version: int | None,
+    initiator: EngineSettings,
+    responder: EngineSettings,
+    local: Address,
+    remote: Address,
+    now: datetime,
 ) -> Exchange:
-    kind = Ikev2Exchange if version == 2 else IsakmpExchange
-    return kind(initiator, responder, local, remote)
+    if version == 2:
+        return Ikev2Exchange(initiator, responder, local, remote, now)
+    return IsakmpExchange(initiator, responder, local, remote)
 
 
 def _versions_differ(words: Sequence[str]) -> Phase1:

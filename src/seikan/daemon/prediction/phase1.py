@@ -51,7 +51,17 @@ def _stage_checks(pair: Pair, name: str, phases: tuple[Phase1 | None, Phase1 | N
     found: list[tuple[int, Stage]] = []
     for side, phase in enumerate(phases):
         found += [(side, stage) for stage in phase.stages if stage.name == name] if phase is not None else []
+    for text in dict.fromkeys(stage.text for _, stage in found if stage.unknown):
+        yield Check(name, Result.UNKNOWN, text=text)
+    found = [(side, stage) for side, stage in found if not stage.unknown]
     failed = [(side, stage) for side, stage in found if stage.failed]
+    if not found:
+        return
+    if name == "certificate" and not failed:
+        for side, stage in found[:2]:
+            for row in stage.mismatches:
+                yield Check(name, Result.OK, _turn(side, End(row.local), End(row.remote)))
+        return
     if not failed:
         yield Check(name, Result.OK, _agreed(pair, name, found[0][1]))
         return
@@ -112,6 +122,9 @@ def _failed(pair: Pair, stage: Stage, side: int, phase: Phase1 | None) -> Iterat
             if not site.settings.enabled
         )
         yield Check("isakmp", Result.FAILS, (on[0], on[1]), advice=advice, both=True)
+    elif stage.mismatches:
+        for row in stage.mismatches:
+            yield Check(row.attribute, Result.FAILS, _turn(side, End(row.local), End(row.remote)))
     else:
         yield Check(stage.name, Result.FAILS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import islice, product
 
 from seikan.config.model import Config
@@ -28,14 +29,14 @@ class _Found:
     points: tuple[list[Point], list[Point]] = field(default_factory=lambda: ([], []))
 
 
-def predict(one: tuple[str, str, Parsed], other: tuple[str, str, Parsed]) -> Prediction:
-    """Of two files, each as its label, its text and what was read from it."""
+def predict(one: tuple[str, str, Parsed], other: tuple[str, str, Parsed], now: datetime) -> Prediction:
+    """Of two files, each as its label, its text and what was read from it; `now` judges certificates."""
     files = (one, other)
     sources = tuple(Source(text, parsed.places) for _, text, parsed in files)
     sites = tuple(make(label, parsed.config, source) for (label, _, parsed), source in zip(files, sources, strict=True))
     both = (sites[0], sites[1])
     guesses = [_guesses(both, side) for side in (0, 1)]
-    tried = [_predict(both, assumed) for assumed in islice(product(*guesses), _MOST_GUESSES)]
+    tried = [_predict(both, assumed, now) for assumed in islice(product(*guesses), _MOST_GUESSES)]
     return min(tried, key=_failing)
 
 
@@ -51,7 +52,7 @@ def _failing(prediction: Prediction) -> tuple[bool, int]:
     return not prediction.links, failing
 
 
-def _predict(files: tuple[Site, Site], assumed: tuple[dict[str, Address], ...]) -> Prediction:
+def _predict(files: tuple[Site, Site], assumed: tuple[dict[str, Address], ...], now: datetime) -> Prediction:
     sites = [
         make(site.label, site.config, site.source, known) if known else site
         for site, known in zip(files, assumed, strict=True)
@@ -64,7 +65,7 @@ def _predict(files: tuple[Site, Site], assumed: tuple[dict[str, Address], ...]) 
     ]
     links: list[Link] = []
     for addresses, found in _ends(both).items():
-        negotiation = negotiate(both[0].settings, both[1].settings, *addresses)
+        negotiation = negotiate(both[0].settings, both[1].settings, *addresses, now)
         pair = Pair(both, addresses, (tuple(found.points[0]), tuple(found.points[1])), negotiation)
         links += _links(pair)
     remarks += _elsewhere(both)
@@ -104,6 +105,12 @@ def _elsewhere(sites: tuple[Site, Site]) -> Iterator[str]:
         for point in site.points:
             if point.remote is not None and point.remote not in other.addresses:
                 yield f"{site.label}: {point.name} leads to {point.remote}, which is no address of {other.label}"
+            elif point.remote is None:
+                held = point.interface.tunnel
+                name = held.destination_name if held is not None else None
+                yield f"{site.label}: {point.name} " + (
+                    f"leads to {name}, and names are not looked up here" if name else "has no tunnel destination"
+                )
             elif point.local is None:
                 yield f"{site.label}: {point.name}: its own address is not in the file"
 

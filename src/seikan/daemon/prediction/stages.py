@@ -35,10 +35,11 @@ class Stage:
     judge: int | None = None
     profile: str | None = None
     identity: Identity | None = None
+    unknown: bool = False  # `text` says what the files do not tell
 
     @property
     def failed(self) -> bool:
-        return bool(self.text)
+        return bool(self.text) and not self.unknown
 
 
 @dataclass(frozen=True, slots=True)

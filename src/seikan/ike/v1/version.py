@@ -10,6 +10,7 @@ from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.limits import RateLimit, source
 from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.settings import TunnelSettings
 from seikan.ike.states import Event, Role, State
 from seikan.ike.v1.aggressive import AggressiveMode
 from seikan.ike.v1.informational import Informational
@@ -102,6 +103,12 @@ class Isakmp:
     def child_in_use(self, child: ChildSa) -> None:
         """What it replaces goes when it has lost for a while (`Children.settle`)."""
 
+    def can_follow(self, tunnel: Tunnel, row: TunnelSettings) -> bool:
+        return False
+
+    def follow(self, tunnel: Tunnel) -> None:
+        """Nothing of IKEv1 moves."""
+
     def turn_away(self, sa: IsakmpSa) -> None:
         self.tunnels.drop(sa)
 
@@ -110,6 +117,9 @@ class Isakmp:
 
     def watch(self, sa: IsakmpSa) -> None:
         self.informational.schedule_dpd(sa)
+
+    def told(self, child: ChildSa) -> bool:
+        return True
 
     def unknown_spi(self, sa: IsakmpSa, spi: int) -> None:
         self.informational.notify(sa, NotifyType.INVALID_SPI, spi)

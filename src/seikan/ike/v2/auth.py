@@ -45,6 +45,7 @@ from seikan.wire.v2.payloads import Authentication, Identification, Notification
 
 if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
+    from seikan.ike.v2.resume import Ticket
 
 
 def identity_text(payload: Identification) -> str:
@@ -111,6 +112,9 @@ class Auth:
             raise AuthFailure(str(error), "no-certificate", own=True) from error
         identity = Identification(sa.initiator, kind, data)
         sa.own_identity = identity_text(identity)
+        if sa.ticket is not None:
+            sa.local_authentication = METHOD_BY_WORD[profile.local_authentication or PRE_SHARED].shown
+            return identity, [], self.tunnels.v2.resumption.own_proof(sa)
         octets = self._octets(sa, keys, identity.body, of_initiator=sa.initiator)
         if signs:
             return identity, certificates, self.certificates.prove(sa, profile, octets)
@@ -146,6 +150,9 @@ class Auth:
         self._choose_profile(sa, chain)
         profile, proof = self._profile(sa), one(chain, Authentication)
         sa.fitting = tuple(find_peers(profile, sa.path.remote, sa.identity))
+        if sa.ticket is not None:
+            self._check_ticket(sa, profile, sa.ticket, chain.body_of(identity), proof)
+            return None
         if not allowed(proof.method, profile.remote_authentications):
             asked = " or ".join(profile.remote_authentications) or "nothing"
             raise AuthFailure(
@@ -164,6 +171,18 @@ class Auth:
         trusted = self.certificates.check(sa, profile, identity, chain, proof, octets)
         self.tunnels.peers.proved(sa, profile, Secret(), None)
         return trusted
+
+    def _check_ticket(
+        self, sa: Ikev2Sa, profile: Ikev2ProfileSettings, ticket: Ticket, id_body: bytes, proof: Authentication
+    ) -> None:
+        """The peer goes on where it was (RFC 5723): it is who it was, and has the keys."""
+        if not self.tunnels.v2.resumption.holds(sa, id_body, proof):
+            self.core.counters["authentication_failed"] += 1
+            raise AuthFailure(f"peer {sa.path.remote} does not prove that the session was its own", "wrong-key")
+        sa.remote_authentication = ticket.authentication
+        key = key_among(profile, sa.fitting or ()) if ticket.check else None
+        self.tunnels.peers.proved(sa, profile, key or Secret(), self._peer_of(sa, profile, key) if key else None)
+        self.core.counters["ikev2_resumed"] += 1
 
     def _revocation(
         self, sa: Ikev2Sa, trusted: Trusted | None, go_on: Callable[[], None], refuse: Callable[[AuthFailure], None]
@@ -198,7 +217,10 @@ class Auth:
         What a certificate says counts here before it is verified, by what the profile trusts.
         """
         local, names = sa.path.local, None
-        certificates = sent(chain)
+        if sa.ticket is not None:
+            return  # it says which profile
+        signed = one(chain, Authentication).method != AuthMethod.SHARED_KEY
+        certificates = sent(chain) if signed else ()  # beside a shared key nobody verifies them
         if certificates:
             try:
                 names = names_of(certificates[0])
@@ -230,8 +252,9 @@ class Auth:
     def request(self, sa: Ikev2Sa) -> None:
         """IKE_SA_INIT is over: prove who this side is, and ask for the pair that is lacking most."""
         try:
-            post_quantum = self.ppk.offered(sa)
-            identity, certificates, proof = self._own(sa, self.ppk.request_keys(sa))
+            post_quantum = None if sa.ticket is not None else self.ppk.offered(sa)
+            keys = sa.keys if sa.ticket is not None else self.ppk.request_keys(sa)
+            identity, certificates, proof = self._own(sa, keys)
             beside = [] if post_quantum is None else [ppk_identity(post_quantum)]
             if post_quantum is not None and not post_quantum.required:
                 beside.append(no_ppk_auth(self._own(sa, sa.keys)[2].data))
@@ -242,7 +265,8 @@ class Auth:
         wanted = self.certificates.request_of([self._profile(sa)])
         payloads: list[Payload] = [identity, *certificates, *wanted, *self._contact(sa), proof, *beside]
         payloads += self.tunnels.v2.child.first_request(sa)
-        payloads += self.announcements(sa)
+        payloads += [*self.announcements(sa), *self.tunnels.v2.mobike.announcement(sa)]
+        payloads += self.tunnels.v2.resumption.request(sa)
         self.tunnels.v2.windows.request(
             sa, Request(Exchange.IKE_AUTH, lambda: payloads, lambda chain: self._answered(sa, chain))
         )
@@ -264,6 +288,7 @@ class Auth:
 
     def _answered(self, sa: Ikev2Sa, chain: Chain) -> None:
         error = error_of(chain)
+        elsewhere = notified(chain, Notify.REDIRECT)
         if not any(isinstance(payload, Authentication) for payload in chain.payloads):
             name = notify_name(error.type) if error is not None else "no AUTH"
             self._rejected(sa, name)
@@ -275,6 +300,9 @@ class Auth:
             return
 
         def admit() -> None:
+            if elsewhere is not None and self.tunnels.v2.redirects.go(sa, elsewhere.data, b""):
+                self.tunnels.v2.redirects.leave(sa)
+                return
             self.tunnels.peers.admit(
                 sa, sa.path, lambda: self._admitted(sa, chain), lambda text: self._identity_refused(sa, text)
             )
@@ -302,6 +330,7 @@ class Auth:
         self.tunnels.v2.fail(sa, text)
 
     def _admitted(self, sa: Ikev2Sa, chain: Chain) -> None:
+        self.tunnels.v2.resumption.read(sa, chain)
         self._finish(sa, chain, Event.RECEIVE_AUTH_RESPONSE)
         exchange = sa.first_child
         sa.first_child = None
@@ -322,9 +351,13 @@ class Auth:
             self._refuse(sa, number, failure, path)
             return
         self.tunnels.admission.proven(sa)
-        sa.reached_at = path.remote
+        sa.reached_at = sa.path.remote  # where our answer went; the request may come from anywhere, or say so
 
         def admit() -> None:
+            elsewhere = self.tunnels.v2.redirects.answer_proven(sa)
+            if elsewhere is not None:
+                self._send_elsewhere(sa, number, path, own, elsewhere)
+                return
             self.tunnels.peers.admit(
                 sa,
                 path,
@@ -356,6 +389,21 @@ class Auth:
         if not tunnel.provisional:
             self.tunnels.back_off(tunnel)
 
+    def _send_elsewhere(
+        self,
+        sa: Ikev2Sa,
+        number: int,
+        path: Path,
+        own: tuple[Identification, list[Payload], Authentication],
+        elsewhere: Notification,
+    ) -> None:
+        """The peer is proved, and has to go to another gateway: it gets no pair here (RFC 5685 section 6)."""
+        identity, certificates, proof = own
+        sa.path = path
+        answer = [identity, *certificates, proof, *([confirmed()] if sa.ppk_used else []), elsewhere]
+        self.tunnels.v2.windows.respond(sa, Exchange.IKE_AUTH, number, answer)
+        self.tunnels.drop(sa, linger=True)
+
     def _make_first(
         self,
         sa: Ikev2Sa,
@@ -370,7 +418,9 @@ class Auth:
         def done(child: Sequence[Payload]) -> None:
             identity, certificates, proof = own
             beside = [confirmed()] if sa.ppk_used else []
-            self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *self.announcements(sa)])
+            more = [*self.announcements(sa), *self.tunnels.v2.mobike.announcement(sa, chain)]
+            more += self.tunnels.v2.resumption.answer(sa, chain)
+            self._answer(sa, number, chain, [identity, *certificates, proof, *beside, *child, *more])
 
         if not any(isinstance(payload, SaPayload) for payload in chain.payloads):
             done([])
@@ -396,6 +446,7 @@ class Auth:
         sa.advance(event)
         sa.tunnel.peer_behind_nat = sa.nat_remote
         self.read_window(sa, chain)
+        self.tunnels.v2.mobike.read(sa, chain)
         self.tunnels.v2.crash.read(sa, chain)
         sa.conn_id = core.next_conn_id()
         sa.established_at = sa.begun_at = core.now

@@ -9,7 +9,7 @@ from seikan.config.model_ikev2 import Ikev2Dpd
 from seikan.ike.core import Core
 from seikan.ike.effects import Path, Usage
 from seikan.ike.sa import ChildSa
-from seikan.ike.v2.messages import notify_name
+from seikan.ike.v2.messages import notified, notify_name
 from seikan.ike.v2.sa import Ikev2Sa, Request
 from seikan.wire.v2.constants import LAST_ERROR, Exchange, Notify, Protocol
 from seikan.wire.v2.message import Chain
@@ -43,28 +43,37 @@ class Informational:
         waiting = bool(sa.doomed)
         sa.doomed.append(spi)
         if not waiting:
+            told: set[int] = set()
             request = Request(
                 Exchange.INFORMATIONAL,
-                lambda: self._deletes(sa),
-                lambda chain: self._deleted_too(sa, chain),
+                lambda: self._deletes(sa, told),
+                lambda chain: self._deleted_too(sa, told),
                 sa.doomed.clear,
             )
             self.tunnels.v2.windows.request(sa, request)
 
     @staticmethod
-    def _deletes(sa: Ikev2Sa) -> list[Payload] | None:
-        spis = tuple(spi.to_bytes(4, "big") for spi in sa.doomed)
+    def _deletes(sa: Ikev2Sa, told: set[int]) -> list[Payload] | None:
+        spis = list(sa.doomed)
         sa.doomed.clear()
-        return [Delete(Protocol.ESP, spis)] if spis else None
+        told.update(spis)
+        sa.telling.update(spis)
+        return [Delete(Protocol.ESP, tuple(spi.to_bytes(4, "big") for spi in spis))] if spis else None
 
-    def _deleted_too(self, sa: Ikev2Sa, chain: Chain) -> None:
+    def _deleted_too(self, sa: Ikev2Sa, told: set[int]) -> None:
         """The peer names the other direction of the same pairs; they are gone here already."""
+        sa.telling -= told
         self._alive(sa)
 
     def say_no(self, sa: Ikev2Sa, kind: Notify) -> None:
         """Only the peer takes the IKE SA for complete: it hears what was wrong with its proof (section 2.21.2)."""
         sa.closing = True
         self._last(sa, [Notification(kind)])
+
+    def leave(self, sa: Ikev2Sa) -> None:
+        """This side has proved itself and goes to another gateway instead (RFC 5685 section 6)."""
+        sa.closing = True
+        self._last(sa, [Delete(Protocol.IKE)])
 
     def delete_ike(self, sa: Ikev2Sa) -> None:
         """The IKE SA goes, and its pairs with it. What waits is not sent any more."""
@@ -103,13 +112,23 @@ class Informational:
             self.tunnels.v2.peer_deleted(sa)
             return
         gone = [child for payload in deletes for child in self._named(sa, payload)]
-        answer = [Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone))] if gone else []
-        windows.respond(sa, Exchange.INFORMATIONAL, number, answer)
+        answer: list[Payload] = []
+        if gone:
+            answer.append(Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone)))
+        moving = self.tunnels.v2.mobike.peer_moves(sa, number, chain, path)
+        answer = [*answer, *(moving or ()), *self.tunnels.v2.mobike.echo(chain)]
+        windows.respond(sa, Exchange.INFORMATIONAL, number, answer, path if sa.mobike else None)
+        if moving is not None and sa.moved_by == number:
+            self.tunnels.v2.mobike.check(sa)
         for child in gone:
             core.counters["deletes_received"] += 1
             core.debug("ikev2", "{.label}: peer deletes pair {}", sa, child.conn_id)
             self.tunnels.children.peer_deleted(child)
         self.tunnels.v2.crash.read(sa, chain)
+        elsewhere = notified(chain, Notify.REDIRECT)
+        if elsewhere is not None and self.tunnels.v2.redirects.go(sa, elsewhere.data, b""):
+            self.tunnels.v2.redirects.leave(sa)
+            return
         for payload in chain.payloads:
             if isinstance(payload, Notification):
                 self._notified(sa, payload)
@@ -134,6 +153,7 @@ class Informational:
             for child in sa.tunnel.children:
                 if child.outbound_spi == spi and child.ike_sa is sa and child.outbound_installed and not child.removed:
                     self.core.counters["invalid_spi_received"] += 1
+                    self.tunnels.children.promote(child)
                     self.tunnels.children.delete_pair(child, "the peer does not have the IPsec SA")
                     self.tunnels.evaluate_flow_soon(child.flow)
         elif payload.type == Notify.AUTHENTICATION_FAILED:

@@ -22,9 +22,11 @@ from seikan.ike.settings import Ikev2ProfileSettings, Ikev2ProposalSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.certificates import HASH_ALGORITHMS, read_hash_algorithms, requested
 from seikan.ike.v2.cookies import Cookies
+from seikan.ike.v2.envelope import exchange_name
 from seikan.ike.v2.keylog import keylog_line
 from seikan.ike.v2.messages import error_of, notifications, notified, notify_name, one
 from seikan.ike.v2.proposals import choose_ike, explain_ike, ike_offer, own_ike_offer, proposals_for, was_offered
+from seikan.ike.v2.redirect import read_sender
 from seikan.ike.v2.sa import Ikev2Sa
 from seikan.ike.v2.states import Event, State
 from seikan.wire.constants import GROUP_BY_NUMBER
@@ -39,11 +41,13 @@ from seikan.wire.vendor import Vendor
 
 if TYPE_CHECKING:
     from seikan.ike.tunnels import Tunnels
+    from seikan.ike.v2.resume import Ticket
 
 NONCE_OCTETS = 32
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for IKE_AUTH
 MAX_ASKED_AGAIN = 6  # COOKIE and INVALID_KE_PAYLOAD of one exchange
 TRIES_UNTIL_TOLD = 3
+RESUME_TRIES = 2  # of a ticket, before all begins from the start
 _KIND_OF_REFUSAL: dict[int, str] = {
     Notify.INVALID_KE_PAYLOAD: "invalid-ke",
     Notify.INVALID_MAJOR_VERSION: "version",
@@ -78,7 +82,9 @@ class Init:
             found.append(Notification(Notify.IKEV2_FRAGMENTATION_SUPPORTED))
         if not sa.initiator:
             found.append(Notification(Notify.CHILDLESS_IKEV2_SUPPORTED))
-            found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
+            if sa.ticket is None:
+                found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
+        found += self.tunnels.v2.redirects.announce(sa)
         found += self.tunnels.v2.auth.ppk.announce(sa, self._profiles(sa))
         found.append(HASH_ALGORITHMS)
         found.append(VendorId(Vendor.SEIKAN.value))
@@ -104,6 +110,7 @@ class Init:
         hashes = next((payload.data for payload in found if payload.type == Notify.SIGNATURE_HASH_ALGORITHMS), b"")
         sa.peer_hashes = read_hash_algorithms(hashes)
         sa.authorities_asked = requested(chain)
+        read_sender(sa, chain)
         sa.peer_uses_ppk = Notify.USE_PPK in kinds
         sa.childless = Notify.CHILDLESS_IKEV2_SUPPORTED in kinds
         sa.peer_ranks = any(
@@ -165,7 +172,9 @@ class Init:
         sa.nonces = (core.random(NONCE_OCTETS), b"")
         sa.window.next_id = 1
         self.tunnels.add(sa)
-        self._make_key_pair(sa, proposals[0].groups[0].number)
+        sa.ticket = self.tunnels.v2.resumption.take(tunnel, profile)
+        if sa.ticket is None:
+            self._make_key_pair(sa, proposals[0].groups[0].number)
         sa.advance(Event.SEND_INIT)
         core.debug("ikev2", "{.label}: beginning IKE_SA_INIT exchange with {}", sa, sa.path.remote)
         self._send_request(sa)
@@ -176,12 +185,18 @@ class Init:
         sa.key_pair = self.core.key_pair(GROUP_BY_NUMBER[group])
 
     def _send_request(self, sa: Ikev2Sa) -> None:
-        if sa.offered is None or sa.key_pair is None:
-            raise InvalidSyntax("nothing to offer")
         payloads: list[Payload] = [Notification(Notify.COOKIE, sa.cookie)] if sa.cookie else []
-        payloads += [sa.offered, KeyExchange(sa.group_offered, sa.key_pair.public), Nonce(sa.nonces[0])]
-        payloads += [*self._capabilities(sa), *intermediate_supported(sa.offered)]
-        header = Header(sa.spi_i, NO_SPI, 0, Exchange.IKE_SA_INIT, FLAG_INITIATOR, 0, 0)
+        exchange = Exchange.IKE_SA_INIT
+        if sa.ticket is not None:
+            exchange = Exchange.IKE_SESSION_RESUME
+            payloads += [Nonce(sa.nonces[0]), Notification(Notify.TICKET_OPAQUE, sa.ticket.opaque)]
+            payloads += self._capabilities(sa)
+        elif sa.offered is None or sa.key_pair is None:
+            raise InvalidSyntax("nothing to offer")
+        else:
+            payloads += [sa.offered, KeyExchange(sa.group_offered, sa.key_pair.public), Nonce(sa.nonces[0])]
+            payloads += [*self._capabilities(sa), *intermediate_supported(sa.offered)]
+        header = Header(sa.spi_i, NO_SPI, 0, exchange, FLAG_INITIATOR, 0, 0)
         sa.init_request = push_message(header, payloads)
         sa.retransmission.tries = 0
         self._transmit(sa, sa.way(self.core.now), sa.init_request)
@@ -200,6 +215,9 @@ class Init:
         """The retransmission timer: again, or give up after `MAX_TRIES`."""
         state = sa.retransmission
         text = f"peer {sa.path.remote} does not answer (IKE_SA_INIT)"
+        if sa.ticket is not None and state.tries >= RESUME_TRIES:
+            self._without_ticket(sa)
+            return
         if state.tries >= MAX_TRIES:
             self.tunnels.failed(sa.tunnel, text)
             self.tunnels.v2.fail(sa, text, waited=True)
@@ -218,14 +236,48 @@ class Init:
             self.core.counters["ikev2_unexpected_responses"] += 1
             return
         cookie, error = notified(chain, Notify.COOKIE), error_of(chain)
+        elsewhere = notified(chain, Notify.REDIRECT)
         if cookie is not None and 1 <= len(cookie.data) <= 64:
             self._ask_again(sa, path, cookie=cookie.data)
+        elif sa.ticket is not None and (error is not None or notified(chain, Notify.TICKET_NACK) is not None):
+            self._without_ticket(sa)
+        elif elsewhere is not None:
+            if self.tunnels.v2.redirects.go(sa, elsewhere.data, sa.nonces[0]):
+                self.tunnels.drop(sa)
+                self.tunnels.evaluate(sa.tunnel)
         elif error is not None and error.type == Notify.INVALID_KE_PAYLOAD:
             self._other_group(sa, error, path)
         elif error is not None:
             self._refused(sa, error)
+        elif sa.ticket is not None:
+            self._resumed(sa, header, chain, data, path, sa.ticket)
         else:
             self._accepted(sa, header, chain, data, path)
+
+    def _without_ticket(self, sa: Ikev2Sa) -> None:
+        """The responder does not take the ticket, or does not know the exchange: all from the start, at once."""
+        self.core.counters["ikev2_resumptions_refused"] += 1
+        tunnel = sa.tunnel
+        self.core.timers.cancel(("retry", tunnel))
+        self.tunnels.drop(sa)
+        self.tunnels.evaluate(tunnel)
+
+    def _resumed(self, sa: Ikev2Sa, header: Header, chain: Chain, data: bytes, path: Path, ticket: Ticket) -> None:
+        if header.responder_spi == NO_SPI:
+            raise InvalidSyntax("the responder's SPI is zero")
+        sa.choice, sa.spi_r, sa.nonces = ticket.choice, header.responder_spi, (sa.nonces[0], one(chain, Nonce).data)
+        sa.init_response = data
+        sa.answered_from(path)
+        self._read_capabilities(sa, header, chain, sa.path)
+        sa.keys = self.tunnels.v2.resumption.keys(sa, ticket)
+        self._answered_well(sa)
+        self.tunnels.v2.auth.request(sa)
+
+    def _answered_well(self, sa: Ikev2Sa) -> None:
+        sa.advance(Event.RECEIVE_INIT_RESPONSE)
+        self.core.timers.cancel(("retransmit", sa))
+        if sa.nat:
+            sa.path = sa.floated()
 
     def _ask_again(self, sa: Ikev2Sa, path: Path, *, cookie: bytes | None = None, group: int | None = None) -> None:
         """RFC 7296 section 2.6.1: what was asked for before stays in the next request."""
@@ -281,35 +333,24 @@ class Init:
         sa.answered_from(path)
         self._read_capabilities(sa, header, chain, sa.path)
         self._derive(sa, shared)
-        sa.advance(Event.RECEIVE_INIT_RESPONSE)
-        self.core.timers.cancel(("retransmit", sa))
-        if sa.nat:
-            sa.path = sa.floated()
+        self._answered_well(sa)
         self.tunnels.v2.intermediate.go_on(sa)
 
     # -- responder ---------------------------------------------------------------------------------------------------
 
     def respond(self, header: Header, data: bytes, path: Path) -> None:
-        """A request. Raises `AbandonExchange` or a `WireError`, which are answered in clear.
-
-        What anybody can send by the thousand is told apart before anything is read in full.
+        """A request of IKE_SA_INIT or IKE_SESSION_RESUME. Raises `AbandonExchange` or a `WireError`, which are answered
+        in clear. What anybody can send by the thousand is told apart before anything is read in full.
         """
         core = self.core
-        begun = core.ikev2_first.get((header.initiator_spi, path.remote))
-        if begun is not None:
-            self._again(begun, data, path)
+        if self._repeated(header, data, path):
             return
         configured = core.ends.get((path.local, path.remote))
         if not self._worth_while(configured, path):
             return
         cookie, nonce = glance(header, data)
         reached = bool(cookie) and self.cookies.valid(cookie, header.initiator_spi, nonce, path)
-        if reached:
-            core.counters["ikev2_cookies_accepted"] += 1
-        elif self._challenges(configured, path):
-            core.counters["ikev2_cookies_sent"] += 1
-            cookie = self.cookies.make(header.initiator_spi, nonce, path)
-            self.reply(header, path, Notification(Notify.COOKIE, cookie), limited=False)
+        if not self._passes(configured, header, nonce, path, reached=reached):
             return
         chain, encrypted = pull_message(header, data)
         if encrypted is not None:
@@ -317,16 +358,22 @@ class Init:
             return
         check(header.exchange, False, chain.payloads)
         tunnel = configured or self.tunnels.peers.provisional_ikev2(path)
-        self._begin(tunnel, header, chain, data, path, reached=reached)
+        begin = self._begin if header.exchange == Exchange.IKE_SA_INIT else self._resume
+        begin(tunnel, header, chain, data, path, reached=reached)
 
-    def _again(self, begun: Ikev2Sa, data: bytes, path: Path) -> None:
-        """A request that has been answered."""
+    def _repeated(self, header: Header, data: bytes, path: Path) -> bool:
+        """Whether the peer has begun this exchange before: the same request gets the same answer."""
+        core = self.core
+        begun = core.ikev2_first.get((header.initiator_spi, path.remote))
+        if begun is None:
+            return False
         if data == begun.init_request and begun.retransmission.answers < MAX_ANSWERS:
-            self.core.counters["duplicates"] += 1
+            core.counters["duplicates"] += 1
             begun.retransmission.answers += 1
             self._transmit(begun, path, begun.init_response)
         else:
-            self.core.counters["unexpected_messages"] += 1
+            core.counters["unexpected_messages"] += 1
+        return True
 
     def _worth_while(self, configured: Tunnel | None, path: Path) -> bool:
         """Whether there is anything here for a peer that comes by this path."""
@@ -342,23 +389,33 @@ class Init:
             return False
         return True
 
-    def _challenges(self, configured: Tunnel | None, path: Path) -> bool:
-        """RFC 7296 section 2.6: whether who begins must show that it is where it says it is.
+    def _passes(self, configured: Tunnel | None, header: Header, nonce: bytes, path: Path, *, reached: bool) -> bool:
+        """Section 2.6: who has `reached` us with a cookie goes on; of the others some may be asked for one."""
+        core, peer = self.core, source(path.remote)
+        if reached:
+            core.counters["ikev2_cookies_accepted"] += 1
+            if core.proven_message_rate.allow(peer, core.now):
+                return True
+            core.counters["first_messages_limited"] += 1
+            return False
+        if not self._challenges(configured, path):
+            if core.first_message_rate.allow(peer, core.now):
+                return True
+            core.counters["first_messages_limited"] += 1
+        core.counters["ikev2_cookies_sent"] += 1
+        made = self.cookies.make(header.initiator_spi, nonce, path)
+        self.reply(header, path, Notification(Notify.COOKIE, made), limited=False)
+        return False
 
-        That is so from some number of half-open SAs on. It is so too before somebody else's place is taken, and for
-        each source that begins too often: forged requests must cost the real peer of that address nothing but the
-        detour, and those that are not challenged are few.
+    def _challenges(self, configured: Tunnel | None, path: Path) -> bool:
+        """Whether whoever begins must be where it says it is: from some number of half-open SAs on, and before it takes
+        somebody else's place. Else forged requests would keep out whose address they have.
         """
         core, settings = self.core, self.core.settings
         if len(core.half_open) >= min(settings.ikev2.cookie_challenge, settings.max_negotiating or MAX_HALF_OPEN):
             return True
         group, limit = self._group(configured, path)
-        if len(core.half_open_of.get(group, ())) >= limit:
-            return True
-        if not core.first_message_rate.allow(source(path.remote), core.now):
-            core.counters["first_messages_challenged"] += 1
-            return True
-        return False
+        return len(core.half_open_of.get(group, ())) >= limit
 
     @staticmethod
     def _group(configured: Tunnel | None, path: Path) -> tuple[Hashable, int]:
@@ -371,6 +428,12 @@ class Init:
         """Agree and make keys; `reached`: the peer has shown that it is where it says it is."""
         core = self.core
         exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
+        profile = core.ikev2_profile_of(tunnel)
+        candidates = self.tunnels.peers.ikev2_candidates(path.local) if profile is None else [profile]
+        elsewhere = self.tunnels.v2.redirects.answer(chain, nonce, path, candidates)
+        if elsewhere is not None:
+            self.reply(header, path, elsewhere)
+            return
         proposals = self.proposals(path.local)
         choice = choose_ike(proposals, payload)
         if choice is not None and choice.additional and not notified(chain, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED):
@@ -383,7 +446,7 @@ class Init:
         if exchange.group != choice.group.number:
             core.counters["ikev2_invalid_ke"] += 1
             group = Notification(Notify.INVALID_KE_PAYLOAD, choice.group.number.to_bytes(2, "big"))
-            self.reply(header, path, group, limited=not reached)
+            self.reply(header, path, group, limited=False)  # shorter than the request, and it cannot go on without
             return
         if not self._admitted(tunnel, path, reached=reached) or self.tunnels.defer(tunnel, header.initiator_spi):
             return
@@ -391,25 +454,53 @@ class Init:
             public, shared = core.respond_key(choice.group, exchange.data)
         except InvalidPublicValue as error:
             raise InvalidSyntax(str(error)) from error
-        profile = core.ikev2_profile_of(tunnel)
         sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=profile)
+        sa.choice = choice
+        self._begin_responder(sa, header, chain, nonce, path, reached=reached)
+        self._derive(sa, shared)
+        sa.advance(Event.RECEIVE_INIT)
+        payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
+        payloads += intermediate_supported(choice.answer())
+        self._respond(sa, data, Exchange.IKE_SA_INIT, payloads)
+
+    def _begin_responder(
+        self, sa: Ikev2Sa, header: Header, chain: Chain, nonce: bytes, path: Path, *, reached: bool
+    ) -> None:
+        core = self.core
         sa.spi_i, sa.spi_r = header.initiator_spi, core.new_ikev2_spi()
-        sa.choice, sa.nonces = choice, (nonce, core.random(NONCE_OCTETS))
+        sa.nonces = (nonce, core.random(NONCE_OCTETS))
         sa.window.expected = 1
         self._read_capabilities(sa, header, chain, path)
         self.tunnels.add(sa)
-        if reached:
+        if reached and not sa.tunnel.provisional:
+            # What is forged with the address of a configured peer does not displace it.
             self.tunnels.admission.proven(sa)
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
-        self._derive(sa, shared)
-        sa.advance(Event.RECEIVE_INIT)
-        core.debug("ikev2", "{.label}: received IKE_SA_INIT from {}:{}", sa, path.remote, path.remote_port)
-        payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
-        answer = Header(sa.spi_i, sa.spi_r, 0, Exchange.IKE_SA_INIT, FLAG_RESPONSE, 0, 0)
+        name = exchange_name(header.exchange)
+        core.debug("ikev2", "{.label}: received {} from {}:{}", sa, name, path.remote, path.remote_port)
+
+    def _respond(self, sa: Ikev2Sa, data: bytes, exchange: Exchange, payloads: list[Payload]) -> None:
+        answer = Header(sa.spi_i, sa.spi_r, 0, exchange, FLAG_RESPONSE, 0, 0)
         sa.init_request = data
-        payloads += [*self._capabilities(sa), *intermediate_supported(choice.answer())]
-        sa.init_response = push_message(answer, payloads)
-        self._transmit(sa, path, sa.init_response)
+        sa.init_response = push_message(answer, [*payloads, *self._capabilities(sa)])
+        self._transmit(sa, sa.path, sa.init_response)
+
+    def _resume(self, tunnel: Tunnel, header: Header, chain: Chain, data: bytes, path: Path, *, reached: bool) -> None:
+        """IKE_SESSION_RESUME (RFC 5723 section 4.3.2): nothing is kept unless the ticket is good."""
+        core, nonce = self.core, one(chain, Nonce).data
+        ticket = self.tunnels.v2.resumption.recognize(chain, tunnel, path.local, path.remote)
+        if ticket is None:
+            self.reply(header, path, Notification(Notify.TICKET_NACK))
+            return
+        if not self._admitted(tunnel, path, reached=reached) or self.tunnels.defer(tunnel, header.initiator_spi):
+            return
+        sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=core.ikev2_profiles[ticket.profile])
+        sa.choice, sa.ticket = ticket.choice, ticket
+        self._begin_responder(sa, header, chain, nonce, path, reached=reached)
+        sa.keys = self.tunnels.v2.resumption.keys(sa, ticket)
+        self.log_keys(sa)
+        sa.advance(Event.RECEIVE_INIT)
+        self._respond(sa, data, Exchange.IKE_SESSION_RESUME, [Nonce(sa.nonces[1])])
 
     def _admitted(self, tunnel: Tunnel, path: Path, *, reached: bool) -> bool:
         group, limit = self._group(None if tunnel.provisional else tunnel, path)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from seikan.config.model_ikev2 import Ikev2Peer, PostQuantumKey
 from seikan.crypto.ikev2_keys import IkeKeys
 from seikan.crypto.key_exchange import KeyPair
-from seikan.ike.effects import Address
+from seikan.ike.effects import Address, Path
 from seikan.ike.sa import ChildSa, Flow, IkeSa
 from seikan.ike.settings import Ikev2ProfileSettings
 from seikan.ike.states import Role
@@ -25,6 +26,9 @@ from seikan.wire.v2.constants import Exchange
 from seikan.wire.v2.header import NO_SPI
 from seikan.wire.v2.message import Chain
 from seikan.wire.v2.payloads import Payload, SaPayload, TrafficSelectors
+
+if TYPE_CHECKING:
+    from seikan.ike.v2.resume import Ticket
 
 
 @dataclass(slots=True, eq=False)
@@ -106,11 +110,11 @@ class Ikev2Sa(IkeSa):
     assemblies: dict[tuple[bool, int], Assembly] = field(default_factory=dict)  # by response and message ID
     profile: Ikev2ProfileSettings | None = None
     fitting: tuple[Ikev2Peer, ...] | None = None  # of the keyring, for the identity that the peer says it has
-    peer: Ikev2Peer | None = None  # of the keyring, whose key the peer has proved
-    identity_body: bytes = b""  # this side's, as it was sent
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
+    peer_redirects: bool = False  # the peer goes where it is sent (RFC 5685)
+    redirected_from: Address | None = None  # who has sent it here
     crash_token: bytes = b""  # of the peer, by which it can prove that it has restarted (RFC 6290)
     peer_uses_ppk: bool = False
     ppk: PostQuantumKey | None = None  # which this side would use, or does
@@ -124,13 +128,18 @@ class Ikev2Sa(IkeSa):
     followup: FollowUp | None = None  # the peer's rekeying, whose next key exchange is to come
     successor: Ikev2Sa | None = None  # by a rekeying
     unrenewable: bool = False  # the peer does not rekey it
+    mobike: bool = False  # both sides do RFC 4555
+    mobile: bool = False  # this side made it, not counting rekeyings, and says where it goes
+    moved_by: int = -1  # the greatest message ID by which the peer has said where it is
+    proved_path: Path | None = None  # where it was before, as long as nobody has answered from where it says it is
     closing: bool = False  # this side deletes it and waits for the answer
     doomed: list[int] = field(default_factory=list)  # inbound SPIs of pairs that the peer has yet to be told of
+    telling: set[int] = field(default_factory=set)  # those that it is being told of and has not answered
     probing: bool = False  # dead peer detection has a request under way
     probe_since: float = 0.0
     begun_at: float = 0.0  # when the first of those it has replaced was established
     rekeys: int = 0
-    undecryptable: int = 0
+    ticket: Ticket | None = None  # by which it goes on where another ended (RFC 5723)
 
     @property
     def keys_due(self) -> bool:
@@ -166,6 +175,10 @@ class Ikev2Sa(IkeSa):
     def own_spi(self) -> bytes:
         return self.spi_i if self.initiator else self.spi_r
 
+    @property
+    def peer_spi(self) -> bytes:
+        return self.spi_r if self.initiator else self.spi_i
+
     def advance(self, event: Event) -> None:
         self.state = advance(self.role, self.state, event)
 
@@ -173,7 +186,9 @@ class Ikev2Sa(IkeSa):
         """Drop what only IKE_SA_INIT and IKE_AUTH needed; the nonces stay as its rank."""
         self.key_pair = None
         self.offered = self.fitting = None
-        self.init_request = self.init_response = self.cookie = self.identity_body = b""
+        self.init_request = self.init_response = self.cookie = b""
+        if self.ticket is not None:
+            self.ticket = replace(self.ticket, sk_d=Secret(), opaque=b"")
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,8 @@ from seikan.ike.core import Core
 from seikan.ike.diagnosis import silent
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
-from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.sa import ChildSa, Flow, IkeSa, Tunnel
+from seikan.ike.settings import TunnelSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
 from seikan.ike.v2.child import MAX_OWN_EXCHANGES, Child, Refusal
@@ -20,7 +21,10 @@ from seikan.ike.v2.informational import Informational
 from seikan.ike.v2.init import Init
 from seikan.ike.v2.intermediate import Intermediate
 from seikan.ike.v2.messages import notified
+from seikan.ike.v2.mobike import Mobike
+from seikan.ike.v2.redirect import Redirects
 from seikan.ike.v2.rekey import Rekey
+from seikan.ike.v2.resume import Resumption
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
 from seikan.ike.v2.states import Event, State
 from seikan.ike.v2.window import Windows
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 
 REPEATED_AFTER = 60.0  # seconds for which a response may be asked for again
 
+_FIRST = (Exchange.IKE_SA_INIT, Exchange.IKE_SESSION_RESUME)
+
 
 class Ikev2:
     children_end = True
@@ -53,8 +59,11 @@ class Ikev2:
         self.followups = FollowUps(core, tunnels)
         self.auth = Auth(core, tunnels)
         self.crash = CrashDetection(core, tunnels)
+        self.redirects = Redirects(core, tunnels)
         self.child = Child(core, tunnels)
         self.rekey = Rekey(core, tunnels)
+        self.mobike = Mobike(core, tunnels)
+        self.resumption = Resumption(core, tunnels)
         self.informational = Informational(core, tunnels)
 
     # -- what `ike.version.Version` asks ------------------------------------------------------------------------------
@@ -82,12 +91,16 @@ class Ikev2:
             self.child.discard(exchange)
         if not sa.closing:
             self.windows.drop(sa)
-        for child in sa.tunnel.children:
-            if child.ike_sa is sa and not child.stale:
-                self.tunnels.children.remove_pair(child, "its IKEv2 SA has ended")
+        for child in [row for row in sa.tunnel.children if row.ike_sa is sa and not row.stale]:
+            # What a pair of another IKE SA has replaced still receives what is under way.
+            others = [other for other in child.flow.children if other.usable and other.ike_sa is not sa]
+            left = self.tunnels.children.promote(child, sa) or bool(others)
+            self.tunnels.children.remove_pair(child, "its IKEv2 SA has ended", drain=left)
         sa.forget_exchange()
         if not sa.closing and not linger:
             self._forget(sa)
+        if sa.established_at is not None and not any(row.established for row in sa.tunnel.ike_sas):
+            core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
 
     def gone(self, sa: Ikev2Sa) -> None:
         self._forget(sa)
@@ -103,8 +116,20 @@ class Ikev2:
         self.windows.drop(sa)
         self._forget(sa)
 
+    def last_words(self) -> None:
+        """Nothing is received any more: deletes that wait for a response go out all the same."""
+        for sa in self.core.ikev2_sas.values():
+            if sa.closing:
+                self.windows.last_words(sa)
+
     def renew(self, sa: Ikev2Sa) -> bool:
         return self.rekey.start(sa)
+
+    @staticmethod
+    def outdate(sa: IkeSa) -> None:
+        """Another one is to take its place, from the start and not by rekeying."""
+        if isinstance(sa, Ikev2Sa):
+            sa.expiring = sa.unrenewable = True
 
     def room(self, sa: Ikev2Sa) -> int:
         own = sum(row.role is Role.INITIATOR for row in sa.exchanges)
@@ -122,7 +147,14 @@ class Ikev2:
     def discard(self, exchange: ChildExchange) -> None:
         self.child.discard(exchange)
 
+    @staticmethod
+    def _ends_session(sa: Ikev2Sa) -> None:
+        """Who deletes an IKE SA, and does not replace it, wants the session to be over: its ticket goes too."""
+        if sa.successor is None:
+            sa.tunnel.ticket = None
+
     def tell_ike_deleted(self, sa: Ikev2Sa) -> None:
+        self._ends_session(sa)
         self.informational.delete_ike(sa)
 
     def tell_child_deleted(self, child: ChildSa) -> None:
@@ -135,6 +167,12 @@ class Ikev2:
         if old is not None and not old.removed:
             self.tunnels.children.delete_pair(old, "replaced", drain=True)
 
+    def can_follow(self, tunnel: Tunnel, row: TunnelSettings) -> bool:
+        return self.mobike.can_follow(tunnel, row)
+
+    def follow(self, tunnel: Tunnel) -> None:
+        self.mobike.follow(tunnel)
+
     def turn_away(self, sa: Ikev2Sa) -> None:
         refusal = Notification(Notify.AUTHENTICATION_FAILED)
         self.windows.respond(sa, Exchange.IKE_AUTH, sa.window.expected - 1, [refusal])
@@ -145,6 +183,12 @@ class Ikev2:
 
     def watch(self, sa: Ikev2Sa) -> None:
         self.informational.watch(sa)
+
+    def told(self, child: ChildSa) -> bool:
+        sa, spi = child.ike_sa, child.inbound_spi
+        while isinstance(sa, Ikev2Sa) and sa.successor is not None:
+            sa = sa.successor
+        return not isinstance(sa, Ikev2Sa) or sa.deleted or (spi not in sa.doomed and spi not in sa.telling)
 
     def unknown_spi(self, sa: Ikev2Sa, spi: int) -> None:
         self.informational.unknown_spi(sa, spi)
@@ -158,6 +202,7 @@ class Ikev2:
         core, tunnel = self.core, sa.tunnel
         explained = tunnel.trouble.since(sa.created)
         core.counters["ikev2_failed"] += 1
+        self.redirects.forget(tunnel)
         self.tunnels.drop(sa)
         if not explained:
             core.error(tunnel, "IKEV2_NO_ANSWER", text, vague=True)
@@ -196,7 +241,7 @@ class Ikev2:
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
         self.core.debug("ikev2", "{.label}: peer deletes the IKE SA", sa)
-        self.core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
+        self._ends_session(sa)
         self.tunnels.drop(sa, linger=True)
         self.tunnels.evaluate_soon(sa.tunnel)
 
@@ -209,6 +254,7 @@ class Ikev2:
         for child in sa.tunnel.children:
             if child.ike_sa is sa and ("outbound", child) in self.core.timers:
                 self.tunnels.children.peer_is_late(child)
+                self.child.send_later(child)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -249,7 +295,7 @@ class Ikev2:
         if not core.settings.enabled:
             core.counters["dropped_disabled"] += 1
             return
-        if header.exchange == Exchange.IKE_SA_INIT and not header.response:
+        if header.exchange in _FIRST and not header.response:
             self._first(header, data, path)
             return
         own = header.responder_spi if header.from_initiator else header.initiator_spi
@@ -260,7 +306,7 @@ class Ikev2:
         if not self._may_come_from(sa, path):
             core.counters["dropped_wrong_address"] += 1
             return
-        if header.exchange == Exchange.IKE_SA_INIT:
+        if header.exchange in _FIRST:
             chain, encrypted = pull_message(header, data)
             if encrypted is None and sa.state is State.I_WAIT_INIT:
                 check(header.exchange, True, chain.payloads)
@@ -279,7 +325,9 @@ class Ikev2:
 
     @staticmethod
     def _may_come_from(sa: Ikev2Sa, path: Path) -> bool:
-        """Before anything is proved: from where the peer is, or where a NAT may have moved it."""
+        """Before anything is proved: from where the peer is, or where it or a NAT may have gone."""
+        if sa.mobike and not sa.mobile:
+            return True
         if path.local != sa.path.local:
             return False
         if path.remote != sa.path.remote:
@@ -325,6 +373,9 @@ class Ikev2:
             return
         if header.response and not self.windows.waits_for(sa, header.message_id):
             core.counters["ikev2_unexpected_responses"] += 1
+            return
+        if not header.response and sa.state is State.R_WAIT_AUTH and header.message_id != 1 + sa.intermediates:
+            core.counters["unexpected_messages"] += 1  # of who has proved nothing, one message is put together
             return
         encrypted = find_encrypted(header, data)
         if encrypted is None:
