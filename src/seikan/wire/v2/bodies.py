@@ -176,7 +176,7 @@ def pull_nonce(buffer: Buffer) -> Nonce:
 
 def pull_notification(buffer: Buffer) -> Notification:
     protocol, spi_octets, kind = buffer.pull_fields(_FIELDS)
-    spi = buffer.pull_bytes(spi_octets)
+    spi = buffer.pull_bytes(spi_octets) if spi_octets else b""
     return Notification(kind, buffer.pull_rest(), protocol, spi)
 
 

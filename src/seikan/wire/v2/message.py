@@ -128,10 +128,15 @@ class Encrypted:
 
 def _pull_generic(buffer: Buffer, kind: int) -> tuple[int, bool, Buffer]:
     """The type of the payload that follows, whether this one is critical, and its body."""
-    following, flags, length = buffer.pull_fields(_GENERIC)
-    if length < GENERIC_OCTETS:
-        raise InvalidSyntax(f"payload {kind} of {length} octets")
-    return following, bool(flags & _CRITICAL), buffer.pull_block(length - GENERIC_OCTETS)
+    data, start = buffer.data, buffer.position
+    if start + GENERIC_OCTETS > buffer.end:
+        raise InvalidSyntax(f"ends inside the header of payload {kind}")
+    following, flags, length = _GENERIC.unpack_from(data, start)
+    after = start + length
+    if length < GENERIC_OCTETS or after > buffer.end:
+        raise InvalidSyntax(f"payload {kind} of {length} octets, {buffer.end - start} left")
+    buffer.position = after
+    return following, flags & _CRITICAL != 0, Buffer(data, start + GENERIC_OCTETS, after)
 
 
 def _pull_encrypted(kind: int, inner: int, body: Buffer) -> Encrypted:
@@ -149,17 +154,17 @@ def _pull(first: int, buffer: Buffer, *, inside: bool) -> tuple[list[Payload], l
     payloads: list[Payload] = []
     bodies: list[bytes] = []
     encrypted = None
-    while kind != Type.NONE:
+    while kind:
         if len(payloads) == MAX_PAYLOADS:
             raise InvalidSyntax(f"more than {MAX_PAYLOADS} payloads")
         following, critical, body = _pull_generic(buffer, kind)
-        if kind in _ENCRYPTED:
+        pull = _PULL.get(kind)
+        if pull is None and kind in _ENCRYPTED:
             if inside:
                 raise InvalidSyntax("an Encrypted payload inside another")
             encrypted = _pull_encrypted(kind, following, body)
             break
-        bodies.append(buffer.data[body.position : body.end])
-        pull = _PULL.get(kind)
+        bodies.append(body.data[body.position : body.end])
         if pull is not None:
             payload = pull(body)
             body.finish()
