@@ -37,7 +37,9 @@ _IN_PKTINFO = struct.Struct("=i4s4s")  # interface, local address, header's dest
 _IN6_PKTINFO = struct.Struct("=16si")
 _ANCILLARY = 128
 _LARGEST = 65535
-_RECEIVE_BUFFER = 4 * 2**20  # octets: what a flood brings while the loop does something else, some tenths of a second
+# Octets, of which Linux takes twice as many: what a flood brings in some tenths of a second, in which the loop does
+# something else. More would only make the real peer wait longer behind a flood that is too much for this machine.
+_RECEIVE_BUFFER = 2**20
 _RECEIVE_BUDGET = 64  # datagrams per socket and turn of the loop, so that a flood leaves time for the rest
 
 
