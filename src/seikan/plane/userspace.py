@@ -101,6 +101,10 @@ class UserspacePlane:
                 sa.transport,
             )
 
+    def reserve_spi(self, spi: int) -> None:
+        with _plane_errors:
+            self._native.reserve_spi(spi)
+
     def update_endpoint(
         self,
         direction: Direction,

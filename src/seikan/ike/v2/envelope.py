@@ -15,6 +15,7 @@ from seikan.wire.v2.payloads import Payload
 
 IPV4_HEADER, IPV6_HEADER, UDP_HEADER, NON_ESP_MARKER = 20, 40, 8, 4
 MAX_FRAGMENTS = 128
+LEAST_PIECE = 95  # octets of payloads in one fragment, whatever is configured: a whole message has to go into 128
 MAX_ASSEMBLIES = 8  # messages of one IKE SA in pieces; whoever sends them is authenticated
 MAX_OCTETS = 65535
 _SK_OCTETS, _SKF_OCTETS = 4, 8
@@ -68,6 +69,7 @@ def seal(core: Core, sa: Ikev2Sa, header: Header, payloads: Sequence[Payload]) -
     if not sa.fragmentation or not limit or whole + outside <= limit:
         return [_sealed(core, sa, header, first, plaintext)]
     room = ikev2_protect.largest_plaintext(sa.keys, limit - outside - HEADER_OCTETS - _SKF_OCTETS)
+    room = max(room, LEAST_PIECE)
     pieces = [plaintext[start : start + room] for start in range(0, len(plaintext), room)]
     core.counters["ikev2_fragments_sent"] += len(pieces)
     return [

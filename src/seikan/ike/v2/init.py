@@ -204,7 +204,7 @@ class Init:
 
     def _transmit(self, sa: Ikev2Sa, path: Path, data: bytes) -> None:
         text = "{.label}: sending IKE_SA_INIT to {}:{}"
-        self.core.debug("ikev2", text, sa, path.remote, path.remote_port)
+        self.core.debug("ikev2 packet", text, sa, path.remote, path.remote_port)
         self.core.emit(Send(path, data))
         self.core.counters["messages_sent"] += 1
 
@@ -441,7 +441,7 @@ class Init:
         if choice is None:
             core.counters["no_proposal_chosen"] += 1
             text = f"no ikev2 proposal in common with peer {path.remote}"
-            core.error(tunnel, "IKEV2_NO_PROPOSAL", text, explain_ike(proposals, payload), unproven=True)
+            core.error(tunnel, "IKEV2_NO_PROPOSAL", text, lambda: explain_ike(proposals, payload), unproven=True)
             raise AbandonExchange(text, Notify.NO_PROPOSAL_CHOSEN)
         if exchange.group != choice.group.number:
             core.counters["ikev2_invalid_ke"] += 1
@@ -477,7 +477,7 @@ class Init:
             self.tunnels.admission.proven(sa)
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
         name = exchange_name(header.exchange)
-        core.debug("ikev2", "{.label}: received {} from {}:{}", sa, name, path.remote, path.remote_port)
+        core.debug("ikev2 packet", "{.label}: received {} from {}:{}", sa, name, path.remote, path.remote_port)
 
     def _respond(self, sa: Ikev2Sa, data: bytes, exchange: Exchange, payloads: list[Payload]) -> None:
         answer = Header(sa.spi_i, sa.spi_r, 0, exchange, FLAG_RESPONSE, 0, 0)
@@ -511,7 +511,7 @@ class Init:
 
     def _half_open_expired(self, sa: Ikev2Sa) -> None:
         self.core.counters["half_open_expired"] += 1
-        self.core.debug("ikev2", "{.label}: peer {} did not go on", sa, sa.path.remote)
+        self.core.debug("ikev2 error", "{.label}: peer {} did not go on", sa, sa.path.remote)
         self.tunnels.drop(sa)
         self.tunnels.evaluate(sa.tunnel)
 

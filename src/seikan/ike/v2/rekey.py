@@ -141,7 +141,7 @@ class Rekey:
         core, rival = self.core, self._rival(renewal)
         sa.renewal = None
         core.counters["ikev2_rekey_failed"] += 1
-        core.debug("ikev2", "{.label}: {}", sa, text)
+        core.debug("ikev2 error", "{.label}: {}", sa, text)
         if rival is not None:
             self._inherit(sa, rival)
         elif error is not None and error.type == Notify.INVALID_KE_PAYLOAD and self._other_group(sa, renewal, error):

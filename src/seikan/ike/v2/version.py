@@ -274,14 +274,14 @@ class Ikev2:
             self._dispatch(header, data, path)
         except IntegrityError as error:
             core.counters["ikev2_dropped_integrity"] += 1
-            core.debug("ikev2", "IKEv2: message from {} dropped: {}", path.remote, error)
+            core.debug("ikev2 error", "IKEv2: message from {} dropped: {}", path.remote, error)
         except WireError as error:
             self._malformed(error, path)
 
     def _malformed(self, error: WireError, path: Path) -> None:
         name = type(error).__name__
         self.core.counters[f"dropped_{name}"] += 1
-        self.core.debug("ikev2", "IKEv2: message from {} dropped, {}: {}", path.remote, name, error)
+        self.core.debug("ikev2 error", "IKEv2: message from {} dropped, {}: {}", path.remote, name, error)
 
     def _other_version(self, data: bytes, path: Path) -> None:
         """Section 2.5: the answer to a higher major version has this side's own."""
@@ -395,7 +395,7 @@ class Ikev2:
                 return
             inner, plaintext, data = whole
         core.debug(
-            "ikev2",
+            "ikev2 packet",
             "{.label}: received {} {} id {} from {}:{}",
             *(
                 sa,
@@ -417,7 +417,7 @@ class Ikev2:
             check(header.exchange, True, chain.payloads)
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_responses"] += 1
-            self.core.debug("ikev2", "{.label}: response makes no sense: {}", sa, error)
+            self.core.debug("ikev2 error", "{.label}: response makes no sense: {}", sa, error)
             chain = Chain((Notification(Notify.INVALID_SYNTAX),), (b"",))
         if sa.established:
             self.tunnels.touch(sa, path)
@@ -453,7 +453,7 @@ class Ikev2:
             return
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_requests"] += 1
-            self.core.debug("ikev2", "{.label}: request makes no sense: {}", sa, error)
+            self.core.debug("ikev2 error", "{.label}: request makes no sense: {}", sa, error)
             self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
             return
         if sa.established:
@@ -521,5 +521,5 @@ class Ikev2:
         except Refusal as refusal:
             done([refusal.payload])
         except WireError as error:
-            self.core.debug("ikev2", "{.label}: request makes no sense: {}", sa, error)
+            self.core.debug("ikev2 error", "{.label}: request makes no sense: {}", sa, error)
             done([Notification(Notify.INVALID_SYNTAX)])
