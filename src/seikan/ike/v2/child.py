@@ -145,7 +145,7 @@ class Child:
         exchange.group = group
         exchange.nonces = (self.core.random(NONCE_OCTETS), b"")
         exchange.key_pair = self.core.key_pair(GROUP_BY_NUMBER[group]) if group else None
-        self.core.debug("ikev2", "{}: beginning CREATE_CHILD_SA exchange", sa.label)
+        self.core.debug("ikev2", "{.label}: beginning CREATE_CHILD_SA exchange", sa)
         return self._offer(exchange)
 
     def _offer(self, exchange: ChildExchange) -> list[Payload]:
@@ -238,7 +238,7 @@ class Child:
         """Sections 1.3, 2.25: what an error means for the pair, and for the one that was to be replaced."""
         sa, flow, core = exchange.ike_sa, exchange.flow, self.core
         name = notify_name(error.type)
-        core.debug("ikev2 error", "{}: peer refuses CREATE_CHILD_SA: {}", sa.label, name)
+        core.debug("ikev2 error", "{.label}: peer refuses CREATE_CHILD_SA: {}", sa, name)
         core.counters["ikev2_child_refused"] += 1
         rival, replaces = exchange.rival, exchange.replaces
         if error.type == Notify.INVALID_KE_PAYLOAD and self._other_group(exchange, error):
@@ -322,7 +322,7 @@ class Child:
             self._agree(exchange, chain, done)
         except (Refusal, InvalidSyntax) as failure:
             core.counters["ikev2_child_refused"] += 1
-            core.debug("ikev2 error", "{}: request for an IPsec SA refused: {}", sa.label, failure)
+            core.debug("ikev2 error", "{.label}: request for an IPsec SA refused: {}", sa, failure)
             self.discard(exchange)
             if isinstance(failure, Refusal):
                 raise
@@ -510,7 +510,7 @@ class Child:
             self.core.next_child_id(),
             exchange.inbound_spi,
             int.from_bytes(choice.spi, "big"),
-            replace(row, transport=transport),
+            row if row.transport is transport else replace(row, transport=transport),
             choice.group.number if choice.group else None,
             sa.proved_path or sa.path,
             sa.nat,
