@@ -1,14 +1,15 @@
-"""Fuzz what a peer with the right keys says and answers: `python tests/fuzz/fuzz_peer_v2.py -max_total_time=60` with
-atheris, or with SECONDS. `fuzz_engine_v2` sends requests to a hub; here both ends of a tunnel get responses too.
+"""Fuzz the engine's IKEv2: `python tests/fuzz/fuzz_pair_v2.py -max_total_time=60` with atheris, or with SECONDS.
 
-Each input is a message in clear: its header tells the exchange and whether it is a response, and everything behind it
-is sealed. It comes in the place of IKE_AUTH or of its response, or under an established IKE SA. Such a peer may end
-what it has, but not make the engine raise, keep things without bound, answer twice, or come up with an IKE SA whose
-proof is not the one that was signed.
+Each input is a message. From outside it comes as it is, from the peer's address, to a responder, a half-open exchange
+and an established pair: nothing may be raised and nothing established may change. From inside its payloads are those
+of a peer with the right keys: the input's header tells the exchange and whether it is a response, and everything
+behind it is sealed. Such a peer may end what it has, but not make the engine raise, keep things without bound, answer
+twice, or come up with an IKE SA whose proof is not the one that was signed.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from tests.fuzz.runner import run
@@ -17,7 +18,17 @@ from tests.ike.pair.schedules import soft
 from tests.ike.pair.world import A, B, Network, Side, World
 
 from seikan.crypto import ikev2_protect
-from seikan.ike.effects import Path
+from seikan.ike.effects import (
+    AddFlow,
+    CreateAccess,
+    InstallSa,
+    MoveAccess,
+    Path,
+    RemoveAccess,
+    RemoveFlow,
+    RemoveSa,
+    TunnelDown,
+)
 from seikan.ike.engine import ClearTarget
 from seikan.ike.v2 import envelope
 from seikan.ike.v2.sa import Ikev2Sa
@@ -26,10 +37,12 @@ from seikan.wire.v2.header import HEADER_OCTETS, Header, pull_header, push_heade
 from seikan.wire.v2.message import find_encrypted, pull_payloads
 from seikan.wire.v2.payloads import Authentication
 
-LIFE = 30  # inputs for one established pair
-MOST_SAS = 64
+LIFE = 300.0  # virtual seconds, well before anything is to be replaced
+INSIDE_LIFE = 30  # inputs for one established pair
+MOST_SAS, MOST_HALF_OPEN = 64, 100
 _EXCHANGE, _FLAGS = 18, 19  # offsets in the header
 _TO_A, _TO_B = Path(A, 500, B, 500), Path(B, 500, A, 500)
+_CHANGES = (InstallSa, RemoveSa, TunnelDown, CreateAccess, MoveAccess, RemoveAccess, AddFlow, RemoveFlow)
 
 Forward = Callable[[Side, Path, bytes], bool]
 
@@ -63,7 +76,45 @@ def started(number: int, forward: Forward, seconds: float) -> World:
     return world
 
 
-class Peer:
+class Outside:
+    """An established side B, whose engine takes the inputs; messages it once got are the seeds."""
+
+    def __init__(self) -> None:
+        self.seeds: list[bytes] = []
+        self._random = random.Random(2)
+        self._establish()
+
+    def _establish(self) -> None:
+        self.world = started(1, self._record, 10.0)
+        self.world.assert_converged()
+        self._until = self.world.now + LIFE
+
+    def _record(self, side: Side, path: Path, data: bytes) -> bool:
+        self.seeds.append(data)
+        return True
+
+    def check(self, data: bytes) -> None:
+        """One input, as from A; its SPIs are now and then those of the established SA."""
+        if self.world.now > self._until:
+            self._establish()
+        world, core = self.world, self.world.b.engine._core
+        sa = _sa(world.b)
+        if sa is None:
+            raise AssertionError("the IKE SA has gone")
+        if len(data) >= 16 and self._random.random() < 0.5:
+            data = sa.spi_i + sa.spi_r + data[16:]
+        world.now += 0.01
+        if data not in self.seeds:
+            world.b.engine.handle_datagram(data, _TO_B, world.now)
+        while (effect := world.b.engine.poll_effect()) is not None:
+            if isinstance(effect, _CHANGES):
+                raise AssertionError(f"what nobody authenticated has made {effect}")
+        if len(core.half_open) > MOST_HALF_OPEN or len(core.ikev2_sas) > MOST_HALF_OPEN + 1:
+            raise AssertionError("more half-open exchanges than the limit")
+        world.b.engine.handle_timeout(world.now)
+
+
+class Inside:
     """A peer that has the keys, before its proof is judged and after it."""
 
     def __init__(self) -> None:
@@ -162,7 +213,7 @@ class Peer:
     def _established(self) -> World:
         if self._world is None or not self._left:
             self._count += 1
-            self._world, self._left = started(2 + self._count % 2, lambda side, path, data: True, 10.0), LIFE
+            self._world, self._left = started(2 + self._count % 2, lambda side, path, data: True, 10.0), INSIDE_LIFE
             self._world.assert_converged()
             self._world.forward = self._keep
         self._left -= 1
@@ -204,9 +255,14 @@ class Peer:
             raise AssertionError("a peer of a configured tunnel has made an interface or a flow")
 
 
-PEER = Peer()
-SEEDS = PEER.seeds
-check = PEER.check
+OUTSIDE, INSIDE = Outside(), Inside()
+SEEDS = OUTSIDE.seeds + INSIDE.seeds
+
+
+def check(data: bytes) -> None:
+    """One input, both ways."""
+    OUTSIDE.check(data)
+    INSIDE.check(data)
 
 
 if __name__ == "__main__":
