@@ -109,6 +109,8 @@ def test_clearing_replaces_everything_and_loses_nothing(running: Sites) -> None:
     stream = r1.host.start("ping", "-n", "-q", "-i", "0.02", "-c", "200", "-I", "1.1.1.1", "3.3.3.3")
     before, children = ike_spis(r1), child_spis(r1)
     changes = carrier_changes(running)
+    r1.exec("clear crypto isakmp")  # is about IKEv1
+    assert ike_spis(r1) == before
     r1.exec("clear crypto sa")
     until(lambda: child_spis(r1) and not child_spis(r1) & children, 5, what=r1.log)
     assert ike_spis(r1) == before
