@@ -281,3 +281,12 @@ def test_a_router_that_stops_deletes_its_ike_sa_while_a_response_is_due(arrived:
     assert count(world, "deletes_received") == 1
     assert not world.b.engine.status(world.now).ikev2_sas
     assert not world.b.up
+
+
+@pytest.mark.parametrize("proposal", [CBC, GCM])
+@pytest.mark.parametrize("octets", [68, 80, 96, 100])
+def test_the_least_mtu_that_can_be_typed_is_enough(proposal: object, octets: int) -> None:
+    """Headers alone are longer than such packets: what is left over goes beyond them, and is not nothing."""
+    world = up(ikev2_world(33, change=lambda base: with_ikev2(base, proposals=(proposal,), fragmentation=octets)))
+    world.assert_converged()
+    assert count(world, "ikev2_fragments_received") > 0

@@ -458,6 +458,7 @@ class CryptoDriver:
         return {
             fx.Send: self._send,
             fx.SendKeepalive: self._send_keepalive,
+            fx.ReserveSpi: lambda effect: self._on_plane(lambda plane: plane.reserve_spi(effect.spi)),
             fx.InstallSa: lambda sa: self.engine.complete(sa.effect_id, self._install(sa), self._clock()),
             fx.UpdateSa: self._update,
             fx.RemoveSa: self._remove,

@@ -50,6 +50,17 @@ class SendKeepalive:
 
 
 @dataclass(frozen=True, slots=True)
+class ReserveSpi:
+    """An inbound SA with this SPI may be negotiated: what the peer sends on it before `InstallSa` is to be held.
+
+    The peer may send as soon as it has answered, which is before the answer is read here. A reservation ends with
+    `InstallSa`, or by itself.
+    """
+
+    spi: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstallSa:
     """Install one direction of a child SA; answered by `complete(effect_id, None or error text, now)`.
 
@@ -253,6 +264,7 @@ class Debug:
 Effect = (
     Send
     | SendKeepalive
+    | ReserveSpi
     | InstallSa
     | UpdateSa
     | RemoveSa

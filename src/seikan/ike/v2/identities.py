@@ -163,10 +163,15 @@ def find_key(
     One typed in the profile comes first, then that of the keyring's peer that fits best. `identity` None is a peer
     that has not said who it is yet.
     """
+    return key_among(profile, find_peers(profile, remote, identity), which)
+
+
+def key_among(profile: Ikev2ProfileSettings, peers: Iterable[Ikev2Peer], which: str = "remote") -> Secret | None:
+    """As `find_key`, of the peers that it would find."""
     own = profile.local_key if which == "local" else profile.remote_key
     if own is not None:
         return own
-    keys = (row.local_key if which == "local" else row.remote_key for row in find_peers(profile, remote, identity))
+    keys = (row.local_key if which == "local" else row.remote_key for row in peers)
     return next((key for key in keys if key is not None), None)
 
 

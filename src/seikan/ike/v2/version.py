@@ -240,7 +240,7 @@ class Ikev2:
 
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
-        self.core.debug("ikev2", "{}: peer deletes the IKE SA", sa.label)
+        self.core.debug("ikev2", "{.label}: peer deletes the IKE SA", sa)
         self._ends_session(sa)
         self.tunnels.drop(sa, linger=True)
         self.tunnels.evaluate_soon(sa.tunnel)
@@ -349,13 +349,7 @@ class Ikev2:
             return
         known = (path.local, path.remote) in self.core.ends
         try:
-            chain, encrypted = pull_message(header, data)
-            if encrypted is not None:
-                self.core.counters["unexpected_messages"] += 1
-                return
-            check(header.exchange, False, chain.payloads)
-            begin = self.init.respond if header.exchange == Exchange.IKE_SA_INIT else self.init.resume
-            begin(header, chain, data, path)
+            self.init.respond(header, data, path)
         except AbandonExchange as error:
             self.init.reply(header, path, Notification(int(error.notify)))
         except UnsupportedCriticalPayload as error:
@@ -402,9 +396,9 @@ class Ikev2:
             inner, plaintext, data = whole
         core.debug(
             "ikev2 packet",
-            "{}: received {} {} id {} from {}:{}",
+            "{.label}: received {} {} id {} from {}:{}",
             *(
-                sa.label,
+                sa,
                 exchange_name(header.exchange),
                 "response" if header.response else "request",
                 header.message_id,
@@ -423,7 +417,7 @@ class Ikev2:
             check(header.exchange, True, chain.payloads)
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_responses"] += 1
-            self.core.debug("ikev2 error", "{}: response makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{.label}: response makes no sense: {}", sa, error)
             chain = Chain((Notification(Notify.INVALID_SYNTAX),), (b"",))
         if sa.established:
             self.tunnels.touch(sa, path)
@@ -459,7 +453,7 @@ class Ikev2:
             return
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_requests"] += 1
-            self.core.debug("ikev2 error", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{.label}: request makes no sense: {}", sa, error)
             self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
             return
         if sa.established:
@@ -527,5 +521,5 @@ class Ikev2:
         except Refusal as refusal:
             done([refusal.payload])
         except WireError as error:
-            self.core.debug("ikev2 error", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{.label}: request makes no sense: {}", sa, error)
             done([Notification(Notify.INVALID_SYNTAX)])
