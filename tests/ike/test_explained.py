@@ -106,6 +106,7 @@ def test_keys_that_differ() -> None:
     other = replace(PEER, local_key=Secret(b"another one"), remote_key=Secret(b"another one"))
     world = begun_by_a(21, lambda base: with_ikev2(base, peers=(other,)))
     assert diagnosed(world.b).kind == "wrong-key"
+    assert diagnosed(world.b).advice["ios"] == ("crypto ikev2 keyring K", " peer ANY", "  pre-shared-key <key>")
     assert diagnosed(world.a).kind == "peer-refused"
     for side in (world.a, world.b):
         for row in side.engine.status(world.now).diagnoses:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from types import MappingProxyType
 
@@ -311,10 +311,26 @@ def test_a_session_that_is_down_says_what_would_be_right() -> None:
     )
 
 
+def test_lines_of_an_advice_are_all_there_though_some_are_alike() -> None:
+    ring = ("crypto ikev2 keyring RING", " peer THERE", "  pre-shared-key <key>")
+    both = replace(DIAGNOSIS, advice={"ios": ring, "ios-peer": ring})
+    down = replace(TUNNEL, protocol_up=False, last_error="the keys differ", diagnosis=both, session="DOWN")
+    text = shown("show crypto session detail", status(tunnels=(down,)))
+    assert text.count("\n  crypto ikev2 keyring RING\n   peer THERE\n    pre-shared-key <key>\n") == 2
+
+
+def test_a_failure_is_explained_once() -> None:
+    """Though it is kept twice, by the tunnel and in the list of what failed."""
+    later = replace(DIAGNOSIS, at=DIAGNOSIS.at + timedelta(microseconds=3))
+    down = replace(TUNNEL, protocol_up=False, last_error="no proposal chosen", diagnosis=DIAGNOSIS, session="DOWN")
+    text = shown("explain 10.1.12.1", status(tunnels=(down,), diagnoses=(later,)))
+    assert text.count("Crypto diagnosis") == 1
+
+
 def test_a_peer_is_explained_by_any_of_its_names() -> None:
     down = replace(TUNNEL, protocol_up=False, last_error="no proposal chosen", diagnosis=DIAGNOSIS, session="DOWN")
     of = status(tunnels=(down,), diagnoses=(DIAGNOSIS,))
-    for name in ("10.1.12.1", "Tunnel0", "tunnel 0"):
+    for name in ("10.1.12.1", "Tunnel0", "tunnel 0", "tu0"):
         text = shown(f"explain {name}", of)
         assert text.startswith("Tunnel0, IKEv2 with 10.1.12.1: DOWN\nWhy it is down: no proposal chosen")
         assert DIAGNOSED in text
