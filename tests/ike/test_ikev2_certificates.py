@@ -176,6 +176,8 @@ def test_an_expired_certificate_is_told_by_who_sees_it() -> None:
     found = diagnosed(world.b)
     assert found.kind == "certificate-expired"
     assert found.mismatches[0].local.startswith("it is 2026-01-02 05:")
+    told = {row.text for row in world.b.engine.status(world.now).diagnoses}
+    assert told == {found.text}, "each attempt is told as another failure"
     world = certified_world(8, {"point": trustpoint(named("a.example.net", start=NOW + DAY, end=NOW + 2 * DAY))})
     world.run(10.0)
     found = diagnosed(world.a)

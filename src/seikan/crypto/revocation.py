@@ -157,9 +157,9 @@ def _unusable(crl: x509.CertificateRevocationList, issuer: bytes, now: datetime)
     if not signed:
         return Problem.NO_CRL, "has a wrong signature"
     if crl.last_update_utc > now:
-        return Problem.CRL_EXPIRED, f"is of {utc(crl.last_update_utc)}; it is {utc(now)} here"
+        return Problem.CRL_EXPIRED, f"is of {utc(crl.last_update_utc)}, which is still to come here"
     if crl.next_update_utc is not None and crl.next_update_utc < now:
-        return Problem.CRL_EXPIRED, f"expired {utc(crl.next_update_utc)}; it is {utc(now)} here"
+        return Problem.CRL_EXPIRED, f"expired {utc(crl.next_update_utc)}"
     return None
 
 
@@ -196,9 +196,9 @@ def check_ocsp(own: bytes, issuer: bytes, response: bytes, now: datetime) -> dat
     if not signed:
         raise unknown("the OCSP answer is signed neither by the authority nor by whom it lets answer")
     if single.this_update_utc > now:
-        raise unknown(f"the OCSP answer is of {utc(single.this_update_utc)}; it is {utc(now)} here")
+        raise unknown(f"the OCSP answer is of {utc(single.this_update_utc)}, which is still to come here")
     if single.next_update_utc is not None and single.next_update_utc < now:
-        raise unknown(f"the OCSP answer expired {utc(single.next_update_utc)}; it is {utc(now)} here")
+        raise unknown(f"the OCSP answer expired {utc(single.next_update_utc)}")
     if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
         when = single.revocation_time_utc
         text = f"the certificate of {subject} was revoked{f' {utc(when)}' if when else ''} by {subject_text(issuer)}"
