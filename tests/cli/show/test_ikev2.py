@@ -325,6 +325,8 @@ def test_a_failure_is_explained_once() -> None:
     down = replace(TUNNEL, protocol_up=False, last_error="no proposal chosen", diagnosis=DIAGNOSIS, session="DOWN")
     text = shown("explain 10.1.12.1", status(tunnels=(down,), diagnoses=(later,)))
     assert text.count("Crypto diagnosis") == 1
+    other = replace(DIAGNOSIS, text="the keys differ")
+    assert "An earlier failure at " in shown("explain 10.1.12.1", status(tunnels=(down,), diagnoses=(other,)))
 
 
 def test_a_peer_is_explained_by_any_of_its_names() -> None:

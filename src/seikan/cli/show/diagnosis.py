@@ -81,7 +81,7 @@ def explain(status: Status, arguments: Arguments) -> Iterator[str]:
     told = {tunnel.diagnosis.text for tunnel in tunnels if tunnel.diagnosis is not None}
     newest = next((found for found in strangers if found.text not in told), None)
     if newest is not None and not any(tunnel.protocol_up for tunnel in tunnels):
-        yield f"Last failure at {date(newest.at)}"
+        yield f"{'An earlier' if tunnels else 'Last'} failure at {date(newest.at)}"
         yield from diagnosis_lines(newest)
     elif not tunnels:
         yield f"% Nothing is known of a peer {peer}: type its address, the interface of its tunnel, or its identity"
