@@ -255,3 +255,15 @@ def test_no_private_key_is_shown() -> None:
     world.run(5.0)
     assert "private key>" not in str(world.a.engine.status(world.now))
     assert "BEGIN" not in repr(world.a.settings)
+
+
+def test_a_network_that_loses_what_is_long_is_told_before_the_last_try() -> None:
+    """The certificates make IKE_AUTH longer than what a path with a small MTU lets through without fragments."""
+    point = trustpoint(named("a.example.net", MIDDLE, "rsa2048"), "rsa2048", middle=(MIDDLE.der,))
+    world = certified_world(31, {"point": point, "local_authentication": "rsa-sig"})
+    world.forward = lambda side, path, data: len(data) < 1220
+    world.run(15.0)
+    assert diagnosed(world.a).kind == "mtu-black-hole"
+    world.forward = lambda side, path, data: True
+    world.run(30.0)
+    assert world.a.up
