@@ -319,7 +319,7 @@ def test_help_in_the_new_modes() -> None:
     assert listed("config-if", "ip nat ") == ["LINE", "inside", "outside"]
     assert listed("config-if", "tunnel protection ipsec ") == ["policy", "profile"]
     assert listed("config-if", "tunnel protection ipsec profile P ") == ["shared", "<cr>"]
-    numbers = [2, 5, 14, 15, 16, 19, 20, 21]  # and none that IKEv1 does not have
+    numbers = [2, 5, 14, 15, 16, 17, 18, 19, 20, 21]  # and none that IKEv1 does not have
     assert listed("config-isakmp", "group ") == sorted(str(number) for number in [1, *numbers])
     assert listed("ipsec-profile", "set pfs ") == [*sorted(f"group{number}" for number in [*numbers, 31]), "<cr>"]
     assert listed("ipsec-profile", "set ") == [

@@ -127,7 +127,7 @@ class Authority:
         *,
         status: ocsp.OCSPCertStatus = ocsp.OCSPCertStatus.GOOD,
         start: datetime = NOW - DAY,
-        end: datetime = NOW + DAY,
+        end: datetime | None = NOW + DAY,
         responder: tuple[bytes, Key] | None = None,
     ) -> bytes:
         revoked = status is ocsp.OCSPCertStatus.REVOKED

@@ -176,3 +176,30 @@ def test_a_changed_answer_is_not_good(place: int, change: int) -> None:
     changed = bytearray(ANSWER)
     changed[ANSWER.index(SIGNED) + place] ^= change
     assert ocsp_problem(bytes(changed))[0] is Problem.NO_OCSP
+
+
+def test_a_crl_of_another_distribution_point_says_nothing() -> None:
+    """A list in parts: whoever is in another part is not in this one."""
+
+    def point(url: str) -> list[x509.UniformResourceIdentifier]:
+        return [x509.UniformResourceIdentifier(url)]
+
+    named = x509.CRLDistributionPoints([x509.DistributionPoint(point("http://ca/1.crl"), None, None, None)])
+    own = SUB.issue(extensions=[(named, False)])
+
+    def part(url: str) -> bytes:
+        names = x509.IssuingDistributionPoint(point(url), None, False, False, None, False, False)
+        return SUB.crl(extensions=[(names, True)])
+
+    check_crl(own, SUB.der, (part("http://ca/1.crl"),), NOW)
+    for certificate in (own, LEAF):
+        with pytest.raises(CertificateRefused) as raised:
+            check_crl(certificate, SUB.der, (part("http://ca/2.crl"),), NOW)
+        assert raised.value.problem.kind is Problem.NO_CRL
+
+
+def test_an_old_answer_that_promises_a_newer_one_is_not_taken() -> None:
+    assert check_ocsp(LEAF, SUB.der, SUB.ocsp(LEAF, start=NOW - DAY / 2, end=None), NOW) is None
+    with pytest.raises(CertificateRefused) as raised:
+        check_ocsp(LEAF, SUB.der, SUB.ocsp(LEAF, start=NOW - 3 * DAY, end=None), NOW)
+    assert raised.value.problem.kind is Problem.NO_OCSP

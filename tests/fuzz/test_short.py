@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import fuzz_config, fuzz_engine, fuzz_wire, fuzz_wire_v2
+from tests.fuzz import fuzz_config, fuzz_engine, fuzz_engine_v2, fuzz_wire, fuzz_wire_v2
 from tests.fuzz.runner import mutations
 
 SECONDS = 4.0
@@ -18,6 +18,10 @@ def test_wire_v2() -> None:
 
 def test_engine() -> None:
     assert mutations(fuzz_engine.check, fuzz_engine.SEEDS, SECONDS) > 500
+
+
+def test_engine_v2() -> None:
+    assert mutations(fuzz_engine_v2.check, fuzz_engine_v2.SEEDS, SECONDS) > 200
 
 
 def test_config() -> None:

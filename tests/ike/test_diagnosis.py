@@ -9,6 +9,7 @@ import pytest
 
 from seikan.config.model import IsakmpPolicy, TransformSet
 from seikan.config.model_ikev2 import Ikev2Match
+from seikan.config.parse import parse
 from seikan.ike import policy, transforms
 from seikan.ike.advice import Facts
 from seikan.ike.diagnosis import KIND_OF_MNEMONIC, KINDS, diagnose, silent
@@ -47,7 +48,7 @@ FACTS = Facts(
     selectors=(LAN,),
     profile="SPOKES",
     keyring="RING",
-    keyring_peer="SPOKE-B",
+    peer="SPOKE-B",
     matches=(Ikev2Match(domain="example.net"), Ikev2Match(fqdn="b.example.net")),
     identity=Identity(IdentityType.FQDN, "c.example.org"),
     own_identity="hub.example.net",
@@ -268,7 +269,7 @@ def test_keys_of_ikev1() -> None:
 
 
 def test_a_key_that_no_peer_of_the_keyring_has_gets_a_new_peer() -> None:
-    assert about("no-key", replace(FACTS, keyring_peer=None)).advice["ios"] == (
+    assert about("no-key", replace(FACTS, peer=None)).advice["ios"] == (
         "crypto ikev2 keyring RING",
         " peer SEIKAN",
         "  address 198.51.100.9 255.255.255.255",
@@ -277,7 +278,7 @@ def test_a_key_that_no_peer_of_the_keyring_has_gets_a_new_peer() -> None:
 
 
 def test_a_key_that_was_typed_in_the_profile_is_mended_there() -> None:
-    found = about("wrong-key", replace(FACTS, keyring=None, keyring_peer=None, key_in_profile=True))
+    found = about("wrong-key", replace(FACTS, keyring=None, peer=None, key_in_profile=True))
     assert found.advice["ios"] == (
         "crypto ikev2 profile SPOKES",
         " authentication remote pre-share key <key>",
@@ -317,3 +318,41 @@ def test_what_silence_means(
 ) -> None:
     found = silent(init_answered=answered, floated=floated, octets=octets, fragments=fragments, largest_passed=passed)
     assert found == kind
+
+
+# What a person puts in for the words in angle brackets.
+_FILLED = {
+    "<key>": "s3cret",
+    "<profile>": "P1",
+    "<keyring>": "K1",
+    "<trustpoint>": "TP",
+    "<trustpoint of the right authority>": "TP",
+    "<address>": "192.0.2.77",
+    "<method of the peer>": "rsa-sig",
+    "<id>": "branch",
+    "<list of the outside interface>": "OUTSIDE",
+}
+# Lines that are typed at the router and are no part of a configuration.
+_TYPED = ("crypto pki enroll ", "crypto pki authenticate ", "show ", "debug ")
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize(
+    "facts",
+    [
+        FACTS,
+        V1,
+        replace(FACTS, own=True),
+        replace(FACTS, selectors=(ANY_IPV4,)),
+        Facts("peer", ip_address("2001:db8::1"), ip_address("2001:db8::2")),
+    ],
+    ids=["IKEv2", "IKEv1", "own", "route-based", "IPv6"],
+)
+def test_this_router_takes_every_line_that_it_advises(kind: str, facts: Facts) -> None:
+    advice = about(kind, facts).advice if facts.remote.version == 4 else diagnose(kind, facts, 1.0, "SEEN").advice
+    for dialect in ("ios", "ios-peer"):
+        text = "\n".join(line for line in advice.get(dialect, ()) if not line.startswith(_TYPED))
+        for placeholder, word in _FILLED.items():
+            text = text.replace(placeholder, word)
+        assert "<" not in text
+        assert [str(problem) for problem in parse(f"{text}\nend\n").problems] == []

@@ -175,3 +175,15 @@ def test_a_peer_that_is_not_there() -> None:
     found = diagnosed(world.a)
     assert found.kind == "no-answer"
     assert f" permit udp host {B} host {A} eq 500" in found.advice["ios"]
+
+
+def test_a_firewall_that_does_not_know_of_nat_traversal() -> None:
+    """IKE_SA_INIT on port 500 has an answer; all that follows, on port 4500, has none."""
+    world = ikev2_world(29, nat=True)
+    world.forward = lambda _side, path, _data: path.local_port != 4500
+    world.a.initiate()
+    world.b.engine.initiate(TUNNEL, world.now)
+    world.run(120.0)
+    found = diagnosed(world.a)
+    assert found.kind == "nat-in-the-way"
+    assert f" permit udp host {A} host {B} eq 4500" in found.advice["ios-peer"]

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from seikan.ike.effects import Effect, KeyLog
+from seikan.crypto.key_exchange import available
+from seikan.ike.effects import Effect, KeyLog, Path
 from seikan.ike.engine import ClearTarget
 from seikan.ike.settings import EngineSettings
-from seikan.wire.constants import GROUP_BY_NUMBER
+from seikan.wire.constants import ENCRYPTIONS, GROUP_BY_NUMBER, HASHES, INTEGRITIES, Encryption, Group, Hash
 from seikan.wire.secret import Secret
 
 from .pair.ikev2 import CBC, GCM, PEER, ikev2_world, with_ikev2
-from .pair.world import TUNNEL, World, with_tunnel
+from .pair.world import REAL_KEY_PAIR, TUNNEL, Network, World, with_tunnel
 
 
 def up(world: World, seconds: float = 10.0) -> World:
@@ -176,6 +177,21 @@ def test_cleared_security_associations_come_back(target: ClearTarget) -> None:
     world.assert_converged()
 
 
+def test_an_ike_sa_is_replaced_before_it_is_cleared() -> None:
+    world = up(ikev2_world(34))
+    (old,) = world.a.engine.replace(TUNNEL, world.now)
+    world.a.drain()
+    world.run(1.0)
+    assert len(world.a.engine.status(world.now).ikev2_sas) == 2
+    assert world.a.engine.clear(ClearTarget.ISAKMP, world.now, conn_id=old, owner=TUNNEL) == 1
+    world.a.drain()
+    world.run(20.0)
+    world.assert_converged()
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    assert sa.tunnel_id != old
+    assert world.a.downs == world.b.downs == 0
+
+
 def test_a_restarted_peer_is_up_again_without_going_down() -> None:
     world = up(ikev2_world(11))
     world.b.crash()
@@ -184,3 +200,64 @@ def test_a_restarted_peer_is_up_again_without_going_down() -> None:
     world.assert_converged()
     assert world.a.downs == 0
     world.assert_nothing_left()
+
+
+def test_the_log_says_when_an_ike_sa_comes_and_goes_and_nothing_of_rekeyings() -> None:
+    world = up(ikev2_world(33, change=lambda base: with_ikev2(base, lifetime=120)))
+    world.run(300.0)
+    lines = [line for line in world.a.logs if "%IKEV2-5" in line]
+    assert lines == ["%IKEV2-5-SA_UP: SA UP"]
+    world.b.engine.suspend(TUNNEL, "administratively down", world.now)
+    world.b.drain()
+    world.run(1.0)
+    for side in (world.a, world.b):
+        assert [line for line in side.logs if "%IKEV2-5" in line][-1] == "%IKEV2-5-SA_DOWN: SA DOWN"
+
+
+@pytest.mark.parametrize("group", GROUP_BY_NUMBER.values(), ids=lambda group: group.name)
+def test_every_group_with_real_mathematics(group: Group) -> None:
+    """For the IKE SA, its rekeying, and the pair's own key exchange."""
+    if not available(group):
+        pytest.skip("this installation of cryptography is older than ML-KEM")
+    proposal = replace(GCM, groups=(group,))
+
+    def change(base: EngineSettings) -> EngineSettings:
+        base = with_ikev2(base, proposals=(proposal,), lifetime=120)
+        return with_tunnel(base, lifetime_seconds=120, pfs_group=group.number)
+
+    world = up(ikev2_world(34, change=change, key_pair=REAL_KEY_PAIR))
+    world.run(130.0)
+    world.assert_converged()
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    assert (sa.group, sa.rekeys >= 1) == (group.number, True)
+    assert {row.pfs_group for row in world.a.engine.status(world.now).tunnels[0].sas} == {group.number}
+
+
+@pytest.mark.parametrize("encryption", [row for row in ENCRYPTIONS if row.ios_proposal], ids=lambda row: row.name)
+@pytest.mark.parametrize("algorithm", HASHES[1:], ids=lambda row: row.name)
+def test_every_cipher_and_prf(encryption: Encryption, algorithm: Hash) -> None:
+    integrities = () if encryption.aead else INTEGRITIES
+    proposal = replace(GCM, encryptions=(encryption,), integrities=integrities, prfs=(algorithm,))
+    world = up(ikev2_world(35, change=lambda base: with_ikev2(base, proposals=(proposal,), fragmentation=200)))
+    world.assert_converged()
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    assert (sa.encryption, sa.prf) == (encryption, algorithm)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_router_that_stops_deletes_its_ike_sa_while_a_response_is_due(arrived: bool) -> None:
+    """`arrived`: the peer has had the request before, and its response meets nobody; or it has been lost."""
+    steady = Network(delay=(0.01, 0.01))
+    world = up(ikev2_world(40, steady, change=lambda base: with_ikev2(base, window=1)))
+    world.forward = lambda side, path, data: arrived or side is not world.a
+    world.a.engine.unknown_spi(Path(world.a.address, 500, world.b.address, 500), 0xABCDEF01, world.now)
+    world.a.drain()
+    assert count(world, "unknown_spi") == 1
+    world.forward = lambda side, path, data: True
+    world.a.engine.close(world.now)
+    world.a.drain()
+    world.a.crash()
+    world.run(0.1)
+    assert count(world, "deletes_received") == 1
+    assert not world.b.engine.status(world.now).ikev2_sas
+    assert not world.b.up

@@ -11,13 +11,21 @@ import pytest
 from cryptography import x509
 from tests.crypto.authority import DAY, NOW, Authority, Key, key
 
-from seikan.config.model_ikev2 import CertificateCriterion, CertificateMap, Ikev2Identity, Ikev2Match
+from seikan.config.model_ikev2 import (
+    CertificateCriterion,
+    CertificateMap,
+    Ikev2Identity,
+    Ikev2Match,
+    PostQuantumKey,
+)
 from seikan.crypto.signatures import PrivateKey
 from seikan.ike.settings import EngineSettings, TrustpointSettings
 from seikan.ike.status import Diagnosis
+from seikan.wire.constants import GROUP_BY_NUMBER
+from seikan.wire.secret import Secret
 
-from .pair.ikev2 import PEER, ikev2_world, with_ikev2
-from .pair.world import TUNNEL, Network, Side, World, with_tunnel
+from .pair.ikev2 import GCM, PEER, ikev2_world, with_ikev2
+from .pair.world import REAL_KEY_PAIR, TUNNEL, Network, Side, World, with_tunnel
 
 ROOT = Authority("root")
 MIDDLE = Authority("middle", issuer=ROOT)
@@ -41,7 +49,8 @@ def trustpoint(
 
 def named(text: str, issuer: Authority = ROOT, kind: str = "p256", **fields: Any) -> bytes:
     own: Key = key(kind)
-    return issuer.issue(text, own=own, names=[x509.DNSName(text)], **fields)
+    names = [x509.DNSName(text), *fields.pop("names", ())]
+    return issuer.issue(text, own=own, names=names, **fields)
 
 
 def certified(base: EngineSettings, name: str, **changes: Any) -> EngineSettings:
@@ -267,3 +276,52 @@ def test_a_network_that_loses_what_is_long_is_told_before_the_last_try() -> None
     world.forward = lambda side, path, data: True
     world.run(30.0)
     assert world.a.up
+
+
+def test_a_way_that_loses_what_is_long_is_told_from_a_peer_that_refuses() -> None:
+    """IKE_SA_INIT passes, and IKE_AUTH with its certificates does not, until IKE cuts it itself (RFC 7383)."""
+    point = trustpoint(
+        named("a.example.net", MIDDLE, names=[x509.DNSName(f"a{n}.example.net") for n in range(60)]),
+        middle=(MIDDLE.der,),
+    )
+    world = certified_world(20, {"point": point})
+    world.forward = lambda _side, _path, data: len(data) <= 1400
+    world.run(120.0)
+    found = diagnosed(world.a)
+    assert found.kind == "mtu-black-hole"
+    assert found.advice["ios"] == ("crypto ikev2 fragmentation mtu 1280",)
+    cut = {"point": point, "fragmentation": 1280}
+    world = certified_world(21, cut, {"fragmentation": 1280})
+    world.forward = lambda _side, _path, data: len(data) <= 1400
+    world.run(10.0)
+    world.assert_converged()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_everything_at_once(seed: int) -> None:
+    """Certificates of a chain, two key exchanges, a post-quantum key, in fragments, over a network that loses some."""
+    ppk = PostQuantumKey("both", Secret(b"q" * 32), required=True)
+    fields: dict[str, Any] = {
+        "proposals": (replace(GCM, additional=((GROUP_BY_NUMBER[36],),)),),
+        "peers": (replace(PEER, local_key=None, remote_key=None, ppk=ppk),),
+        "fragmentation": 576,
+        "lifetime": 200,
+    }
+    point = trustpoint(named("a.example.net", MIDDLE), middle=(MIDDLE.der,))
+    world = ikev2_world(
+        30 + seed,
+        Network(loss=0.1 * seed, duplicate=0.1, delay=(0.001, 0.1)),
+        change=lambda base: certified(base, "a.example.net", point=point, **fields),
+        change_b=lambda base: with_tunnel(certified(base, "b.example.net", **fields), initiate=False),
+        key_pair=REAL_KEY_PAIR,
+    )
+    world.a.initiate()
+    world.b.engine.initiate(TUNNEL, world.now)
+    world.run(60.0)
+    world.assert_converged()
+    world.run(240.0)
+    world.assert_converged()
+    for side in (world.a, world.b):
+        (sa,) = side.engine.status(world.now).ikev2_sas
+        assert (sa.remote_authentication, sa.additional_groups, sa.ppk) == ("ECDSA", (36,), True)
+        assert sa.rekeys >= 1 or seed

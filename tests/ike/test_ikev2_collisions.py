@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from seikan.config.model_ikev2 import Ikev2Match
+from seikan.ike.v2.child import Refusal
 from seikan.ike.v2.init import Init
+from seikan.ike.v2.rekey import Rekey
 from seikan.ike.v2.sa import Ikev2Sa
 from seikan.wire.v2.constants import Exchange, Notify
 from seikan.wire.v2.header import pull_header
 
 from .pair.ikev2 import ikev2_world, with_ikev2
-from .pair.world import TUNNEL, Side, World
+from .pair.world import TUNNEL, Side, World, with_tunnel
 from .test_ikev2 import count, up
 
 
@@ -170,6 +172,28 @@ def test_two_ike_sas_made_at_once_become_one_and_keep_the_tunnel_up() -> None:
     assert world.lost_at_peer == []
 
 
+def test_two_ike_sas_with_a_stranger_may_both_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows which one the other lets go, so none is deleted, and traffic goes on over rekeyings of both."""
+    own = Init._read_capabilities
+
+    def read(self: Init, sa: Ikev2Sa, *rest: object) -> None:
+        own(self, sa, *rest)  # type: ignore[arg-type]
+        sa.peer_ranks = False
+
+    monkeypatch.setattr(Init, "_read_capabilities", read)
+    world = ikev2_world(27, change=lambda base: with_tunnel(with_ikev2(base, lifetime=150), lifetime_seconds=120))
+    for side in (world.a, world.b):
+        side.engine._tunnels.defer = lambda tunnel, begun: False  # type: ignore[method-assign]
+    up(world, 3.0)
+    assert count(world, "ikev2_sas_established") == 4
+    world.traffic(0.2, world.now + 900.0)
+    world.run(900.0)
+    assert world.lost_at_peer == []
+    assert world.a.downs == world.b.downs == 0
+    assert all(len(side.plane.sas()) <= 12 for side in (world.a, world.b))
+    assert all(len(side.engine.status(world.now).ikev2_sas) <= 4 for side in (world.a, world.b))
+
+
 def test_an_initiator_that_does_not_accept_the_responder_says_so() -> None:
     """RFC 7296 section 2.21.2."""
     strict = (Ikev2Match(fqdn="somebody.example"),)
@@ -182,3 +206,22 @@ def test_an_initiator_that_does_not_accept_the_responder_says_so() -> None:
     rows = [side.engine.status(world.now).tunnels[0] for side in (world.a, world.b)]
     assert "does not match" in str(rows[0].last_error)
     assert "does not accept" in str(rows[1].last_error) or Notify.AUTHENTICATION_FAILED.name in str(rows[1].last_error)
+
+
+def test_a_peer_that_does_not_rekey_its_ike_sa_gets_a_new_one_before_the_old_one_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reauthentication, make before break: new pairs under a new IKE SA, then the old ones go with theirs."""
+
+    def respond(self: Rekey, *rest: object) -> None:
+        raise Refusal(Notify.NO_ADDITIONAL_SAS, "never")
+
+    monkeypatch.setattr(Rekey, "respond", respond)
+    world = up(ikev2_world(28, change=lambda base: with_ikev2(base, lifetime=150)))
+    world.traffic(0.05, world.now + 600.0)
+    world.run(600.0)
+    assert world.lost_at_peer == []
+    assert world.a.downs == world.b.downs == 0
+    assert count(world, "ikev2_sas_established") >= 2 * 4
+    world.run(10.0)
+    world.assert_converged()

@@ -194,3 +194,19 @@ def test_whatever_an_authentic_peer_answers_is_survived(seed: int) -> None:
     lying[0] = False
     settle(world)
     world.assert_nothing_left()
+
+
+def test_a_peer_that_rekeys_without_end_is_bounded() -> None:
+    """Each rekeying costs a key exchange here, and each IKE SA that is left behind memory."""
+    world = up(ikev2_world(50))
+    for _ in range(1000):
+        for sa in list(world.a.engine._core.established):
+            if isinstance(sa, Ikev2Sa) and sa.successor is None:
+                world.a.engine._core.now = world.now
+                world.a.engine._tunnels.delete = lambda sa: None  # type: ignore[method-assign]
+                world.a.engine._core.timers.cancel(("rekey", sa))
+                world.a.engine._tunnels.v2.rekey.start(sa)
+        world.a.drain()
+        world.run(0.02)
+        assert len(world.b.engine._core.established) <= 8 + 1
+    assert world.b.engine.status(world.now).counters["ikev2_rekeys_limited"] >= 1

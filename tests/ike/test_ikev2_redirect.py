@@ -104,3 +104,30 @@ def test_a_forged_redirection_is_not_followed() -> None:
     world.run(20.0)
     assert peer_of(world, client) == [OLD]
     assert old.up
+
+
+def test_a_peer_that_is_up_goes_when_it_is_told_to() -> None:
+    """The gateway tells it under protection (RFC 5685 section 5), before it goes down for maintenance."""
+    world, client, old, new = ring(7, {})
+    world.run(10.0)
+    assert peer_of(world, client) == [OLD]
+    (sa,) = old.engine._core.ikev2_sas.values()
+    old.engine._tunnels.v2.informational.send(sa, [redirect(Redirect(NEW))])
+    old.drain()
+    world.run(10.0)
+    assert peer_of(world, client) == [NEW]
+    assert peer_of(world, old) == []
+    assert client.up
+    assert new.up
+    assert not old.up
+
+
+def test_a_gateway_is_not_sent_anywhere_by_its_peer() -> None:
+    world, client, old, _ = ring(8, {"redirect_client": True})
+    world.run(10.0)
+    (sa,) = client.engine._core.ikev2_sas.values()
+    client.engine._tunnels.v2.informational.send(sa, [redirect(Redirect(NEW))])
+    client.drain()
+    world.run(10.0)
+    assert peer_of(world, client) == [OLD]
+    assert old.up

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from seikan.crypto.tickets import seal_ticket
+from seikan.ike.engine import ClearTarget
 from seikan.ike.v2.proposals import IkeChoice
 from seikan.ike.v2.resume import Ticket, pull_ticket, push_ticket
 from seikan.wire.constants import ENCRYPTION_BY_NAME, GROUP_BY_NUMBER, HASH_BY_NAME, INTEGRITY_BY_NAME
@@ -18,6 +20,8 @@ from seikan.wire.v2.header import pull_header
 from .pair.hub import DOMAIN, Spoke
 from .pair.ikev2_hub import Ikev2Hub, hub_settings, named
 from .pair.world import TUNNEL, Side
+from .test_ikev2_certificates import named as named_certificate
+from .test_ikev2_certificates import trustpoint
 
 OWN = Secret(b"of its own")
 NAME = f"a.{DOMAIN}"
@@ -160,3 +164,58 @@ def test_a_ticket_is_sealed_and_read_again() -> None:
     for cut in range(len(push_ticket(ticket))):
         with pytest.raises((WireError, KeyError, ValueError)):
             pull_ticket(push_ticket(ticket)[:cut])
+
+
+def test_a_session_that_was_ended_is_not_resumed() -> None:
+    """Who deletes an IKE SA wants its peer to prove itself again."""
+    world = hub(20)
+    spoke = joined(world)
+    seen = exchanges(world)
+    world.hub.engine.clear(ClearTarget.SESSION, world.now)
+    world.hub.drain()
+    world.run(30.0)
+    world.assert_exactly([spoke])
+    assert set(seen) == {Exchange.IKE_SA_INIT}
+
+
+def certified(world: Ikev2Hub) -> Spoke:
+    """A spoke that has proved itself by a certificate."""
+    proof: dict[str, Any] = {"local_authentication": "ecdsa-sig", "sign": trustpoint(named_certificate(NAME))}
+    spoke = world.joins("198.51.100.1", identity=NAME, key=OWN, reconnect=600, **proof)
+    world.connect(spoke)
+    world.assert_exactly([spoke])
+    return spoke
+
+
+def by_certificate(**changes: object) -> dict[str, object]:
+    return {"remote_authentications": ("ecdsa-sig",), "verify": (trustpoint(named_certificate("hub")),)} | changes
+
+
+def test_a_certificate_is_not_outlived_by_ticket_after_ticket() -> None:
+    """Whether it is revoked is asked when it is shown; sessions that go on for ever would never show it again."""
+    world = hub(7, **by_certificate())
+    spoke = certified(world)
+    (tunnel,) = spoke.engine._core.tunnels.values()
+    assert isinstance(tunnel.ticket, Ticket)
+    first = tunnel.ticket.expires
+    seen = exchanges(world)
+    world.run(300.0)
+    restart_hub(world)
+    assert set(seen) == {Exchange.IKE_SESSION_RESUME}
+    assert isinstance(tunnel.ticket, Ticket)
+    assert tunnel.ticket.expires <= first + 1
+    world.run(300.0)
+    seen.clear()
+    restart_hub(world)
+    assert set(seen) == {Exchange.IKE_SA_INIT}
+    world.assert_exactly([spoke])
+
+
+def test_a_ticket_is_of_no_other_authentication_than_the_profile_has() -> None:
+    world = hub(8, **by_certificate())
+    spoke = certified(world)
+    seen = exchanges(world)
+    world.hub.settings = hub(8).hub.settings
+    restart_hub(world)
+    assert Exchange.IKE_SA_INIT in seen
+    assert not spoke.up

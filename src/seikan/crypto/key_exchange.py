@@ -45,7 +45,7 @@ class KeyPair(Protocol):
 KeyPairFactory = Callable[[Group], KeyPair]
 
 # RFC 3526 section 2: p = 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + c); c by number of bits.
-_MODP_CONSTANT = {1024: 129093, 1536: 741804, 2048: 124476, 3072: 1690314, 4096: 240904}
+_MODP_CONSTANT = {1024: 129093, 1536: 741804, 2048: 124476, 3072: 1690314, 4096: 240904, 6144: 929484, 8192: 4743158}
 
 
 def _pi_scaled(bits: int) -> int:

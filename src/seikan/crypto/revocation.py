@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cryptography import x509
@@ -26,6 +26,7 @@ from seikan.crypto.certificates import (
     Problem,
     UnusableFile,
     check_times,
+    crl_urls,
     parse,
     refuse,
     subject_der,
@@ -34,6 +35,7 @@ from seikan.crypto.certificates import (
 )
 from seikan.crypto.der import SEQUENCE, NotDer, elements, only
 
+_FRESH = timedelta(days=1)  # of an OCSP answer without nextUpdate (RFC 6960 section 4.2.2.1): no nonce binds it
 _KNOWN_CRL_EXTENSIONS = frozenset(
     (
         ExtensionOID.CRL_NUMBER,
@@ -104,7 +106,7 @@ def check_crl(own: bytes, issuer: bytes, crls: Sequence[bytes], now: datetime) -
         if crl_issuer_der(der) != subject_der(issuer):
             continue
         found = _crl(der)
-        why = _unusable(found, issuer, now)
+        why = _unusable(found, own, issuer, now)
         if why is None:
             usable.append(found)
         else:
@@ -130,8 +132,10 @@ def _reason(revoked: x509.RevokedCertificate) -> str:
         return ""
 
 
-def _unusable(crl: x509.CertificateRevocationList, issuer: bytes, now: datetime) -> tuple[Problem, str] | None:
-    """Why a CRL of that issuer's name is not to be used."""
+def _unusable(
+    crl: x509.CertificateRevocationList, own: bytes, issuer: bytes, now: datetime
+) -> tuple[Problem, str] | None:
+    """Why a CRL of that issuer's name is not to be used for `own`."""
     for row in crl.extensions:
         if row.critical and row.oid not in _KNOWN_CRL_EXTENSIONS:
             return Problem.NO_CRL, f"has a critical extension {row.oid.dotted_string}"
@@ -144,6 +148,8 @@ def _unusable(crl: x509.CertificateRevocationList, issuer: bytes, now: datetime)
             or value.only_some_reasons
         ):
             return Problem.NO_CRL, "is of some certificates only"
+        if isinstance(value, x509.IssuingDistributionPoint) and not _is_point_of(value, own):
+            return Problem.NO_CRL, "is of the certificates of another distribution point"
     try:
         usage = parse(issuer).extensions.get_extension_for_class(x509.KeyUsage).value
         if not usage.crl_sign:
@@ -161,6 +167,13 @@ def _unusable(crl: x509.CertificateRevocationList, issuer: bytes, now: datetime)
     if crl.next_update_utc is not None and crl.next_update_utc < now:
         return Problem.CRL_EXPIRED, f"expired {utc(crl.next_update_utc)}"
     return None
+
+
+def _is_point_of(point: x509.IssuingDistributionPoint, own: bytes) -> bool:
+    """Whether the certificate names the point that the CRL is of, if any (RFC 5280 section 6.3.3, step b 2 i)."""
+    if point.full_name is None:
+        return point.relative_name is None
+    return any(name.value in crl_urls(own) for name in point.full_name)
 
 
 # --- OCSP -----------------------------------------------------------------------------------------------------------
@@ -199,6 +212,8 @@ def check_ocsp(own: bytes, issuer: bytes, response: bytes, now: datetime) -> dat
         raise unknown(f"the OCSP answer is of {utc(single.this_update_utc)}, which is still to come here")
     if single.next_update_utc is not None and single.next_update_utc < now:
         raise unknown(f"the OCSP answer expired {utc(single.next_update_utc)}")
+    if single.next_update_utc is None and now - single.this_update_utc > _FRESH:
+        raise unknown(f"the OCSP answer is of {utc(single.this_update_utc)} and says that there is a newer one always")
     if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
         when = single.revocation_time_utc
         text = f"the certificate of {subject} was revoked{f' {utc(when)}' if when else ''} by {subject_text(issuer)}"

@@ -279,16 +279,16 @@ def _digital(algorithm: SignatureAlgorithm, signature: bytes) -> tuple[int, byte
     return AuthMethod.DIGITAL_SIGNATURE, bytes((len(identifier),)) + identifier + signature
 
 
-def verify(public_key: PublicKey, method: int, data: bytes, octets: bytes) -> str:
+def verify(public_key: PublicKey, method: int, data: bytes, octets: bytes, peer_hashes: Collection[int] = ()) -> str:
     """Check AUTH of a peer that has `public_key` over `octets`; what it was made with, in words.
 
-    Raises a `SignatureError`.
+    `peer_hashes` as in `sign`: who has said that it can do better must not sign with SHA-1. Raises a `SignatureError`.
     """
     try:
         if method == AuthMethod.DIGITAL_SIGNATURE:
             return _verify_digital(public_key, data, octets)
         if method == AuthMethod.RSA and isinstance(public_key, rsa.RSAPublicKey):
-            return _verify_rsa(public_key, data, octets)
+            return _verify_rsa(public_key, data, octets, sha1=not any(row in peer_hashes for row in _STRONGEST_FIRST))
         curve = _CURVE_BY_METHOD.get(method)
         if curve is not None and isinstance(public_key, ec.EllipticCurvePublicKey):
             return _verify_raw(public_key, curve, data, octets)
@@ -297,13 +297,15 @@ def verify(public_key: PublicKey, method: int, data: bytes, octets: bytes) -> st
     raise UnsupportedSignature(f"AUTH of method {method} does not go with a {key_kind(public_key)} certificate")
 
 
-def _verify_rsa(public_key: rsa.RSAPublicKey, data: bytes, octets: bytes) -> str:
+def _verify_rsa(public_key: rsa.RSAPublicKey, data: bytes, octets: bytes, *, sha1: bool) -> str:
     """Method 1 is SHA-1 by default, and some sign so with a later hash (RFC 7296 section 3.8)."""
     for algorithm in (hashes.SHA1(), *_HASHES.values()):  # noqa: S303
         try:
             public_key.verify(data, octets, padding.PKCS1v15(), algorithm)
         except InvalidSignature:
             continue
+        if not sha1 and isinstance(algorithm, hashes.SHA1):
+            raise UnsupportedSignature("a signature with SHA-1 of a peer that has said it can do SHA-2 (RFC 7427)")
         return f"RSA with {algorithm.name.upper()}"
     raise InvalidSignature
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any, ParamSpec
 
 from seikan.config.names import is_access
 from seikan.daemon.faults import fault
@@ -43,6 +44,8 @@ SOFT_PACKETS = 2**32 * 9 // 10
 CARRIER_HOLD = 1.0  # seconds that a pair which was cleared may stay until another has taken its place
 FAULT_AGAIN = 10.0  # seconds from one log line of a fault to the next of the same
 
+_DIRECTION = {fx.Direction.IN: Direction.IN, fx.Direction.OUT: Direction.OUT}
+P = ParamSpec("P")
 Clock = Callable[[], float]
 
 
@@ -117,6 +120,8 @@ class CryptoDriver:
         self.engine = Engine(settings, os.urandom, wall_clock=lambda: datetime.now(UTC))
         self._sockets: IkeSockets | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = 0.0  # the deadline that the timer is set for
+        self._carry_out = self._carriers()
         self._pumping = False
         self._closing = False
         self.problem: str | None = None
@@ -176,16 +181,27 @@ class CryptoDriver:
         self.pump()
 
     def clear_ikev2(self, chosen: Chosen, tunnel_id: int | None) -> None:
-        """`clear crypto ikev2 sa`: IKEv2 SAs with everything below them; what this side may begin comes anew."""
-        now = self._clock()
-        status = self.engine.status(now)
+        """`clear crypto ikev2 sa`: IKEv2 SAs with everything below them; what this side may begin comes anew, and at
+        first beside them, as `clear` does it.
+        """
+        status = self.engine.status(self._clock())
         for tunnel in status.tunnels:
             sas = [sa for sa in status.ikev2_sas if sa.tunnel == tunnel.name]
             meant = tunnel_id is None or any(sa.tunnel_id == tunnel_id for sa in sas)
             if tunnel.ikev2_profile is not None and meant and chosen.has(tunnel):
-                for owner in {flow.owner for flow in tunnel.flows}:
-                    self.engine.clear(ClearTarget.SESSION, now, owner=owner)
+                self._replace({flow.owner for flow in tunnel.flows})
         self.pump()
+
+    def _replace(self, owners: set[str]) -> None:
+        """New IKEv2 SAs of these owners; the old ones go at the latest after `CARRIER_HOLD`."""
+        for owner in owners:
+            for conn_id in self.engine.replace(owner, self._clock()):
+                asyncio.get_running_loop().call_later(CARRIER_HOLD, self._finish_replacing, owner, conn_id)
+
+    def _finish_replacing(self, owner: str, conn_id: int) -> None:
+        if not self._closing:
+            self.engine.clear(ClearTarget.ISAKMP, self._clock(), conn_id=conn_id, owner=owner)
+            self.pump()
 
     def clear(self, target: ClearTarget, chosen: Chosen) -> None:
         """`clear crypto sa|session`: replace the SAs.
@@ -208,6 +224,9 @@ class CryptoDriver:
             if tunnel.dynamic or not inbound:
                 for owner in owners:
                     self.engine.clear(target, now, owner=owner)
+                continue
+            if target is ClearTarget.SESSION and tunnel.ikev2_profile is not None:
+                self._replace(owners)
                 continue
             if target is ClearTarget.SESSION:
                 for owner in owners:
@@ -288,9 +307,7 @@ class CryptoDriver:
         self._closing = True
         self.engine.close(self._clock())
         self.pump()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm()
         if self._plane is not None:
             asyncio.get_running_loop().remove_reader(self._plane.fileno())
         if self._sockets is not None:
@@ -301,23 +318,23 @@ class CryptoDriver:
     def complete(self, effect_id: int, outcome: str | None) -> None:
         """The answer to an effect that took its time."""
         if not self._closing:
-            self._guarded(lambda: self.engine.complete(effect_id, outcome, self._clock()))
+            self._guarded(self.engine.complete, effect_id, outcome, self._clock())
             self.pump()
 
     def _datagram(self, data: bytes, local: Address, local_port: int, remote: Address, remote_port: int) -> None:
         path = fx.Path(local, local_port, remote, remote_port)
-        self._guarded(lambda: self.engine.handle_datagram(data, path, self._clock()))
+        self._guarded(self.engine.handle_datagram, data, path, self._clock())
         self.pump()
 
     def _timeout(self) -> None:
         self._timer = None
-        self._guarded(lambda: self.engine.handle_timeout(self._clock()))
+        self._guarded(self.engine.handle_timeout, self._clock())
         self.pump()
 
     def _plane_ready(self) -> None:
         assert self._plane is not None
         for event in self._plane.poll():
-            self._guarded(partial(self._event, event))
+            self._guarded(self._event, event)
         self.pump()
 
     def _event(self, event: PlaneEvent | IkeDatagram) -> None:
@@ -327,10 +344,10 @@ class CryptoDriver:
         else:
             self._plane_event(event)
 
-    def _guarded(self, step: Callable[[], None]) -> None:
+    def _guarded(self, step: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> None:
         """What one message or event runs into must cost no other one, nor the effects that wait."""
         try:
-            step()
+            step(*arguments, **named)
         except Exception as error:  # noqa: BLE001 a fault of this program, whatever it is; told without its text
             self._count("engine-error")
             text, now = fault(error), self._clock()
@@ -407,72 +424,80 @@ class CryptoDriver:
         self._pumping = True
         try:
             while (effect := self.engine.poll_effect()) is not None:
-                self._guarded(partial(self._carry_out, effect))
+                self._guarded(self._carry_out[type(effect)], effect)
         finally:
             self._pumping = False
         self._arm()
 
     def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """A timer that runs too early does no harm: only an earlier deadline is worth another one."""
         deadline = self.engine.next_timeout()
-        if deadline is not None:
+        if deadline is None:
+            self._disarm()
+        elif self._timer is None or deadline < self._armed_for:
+            self._disarm()
+            self._armed_for = deadline
             delay = max(0.0, deadline - self._clock())
             self._timer = asyncio.get_running_loop().call_later(delay, self._timeout)
 
-    def _carry_out(self, effect: fx.Effect) -> None:
-        match effect:
-            case fx.Send(path, data):
-                if self._sockets is None:
-                    self._count("ike-send-not-listening")
-                else:
-                    self._sockets.send(data, path.local, path.local_port, path.remote, path.remote_port)
-            case fx.SendKeepalive(path):
-                if self._sockets is None:
-                    self._count("ike-send-not-listening")
-                else:
-                    self._sockets.send_keepalive(path.local, path.local_port, path.remote, path.remote_port)
-            case fx.InstallSa():
-                self.engine.complete(effect.effect_id, self._install(effect), self._clock())
-            case fx.UpdateSa(owner, direction, spi, path, udp):
-                self._on_plane(
-                    lambda plane: plane.update_endpoint(
-                        Direction(direction.value),
-                        spi,
-                        self._hooks.bundle_of(owner),
-                        path.local,
-                        path.remote,
-                        Encapsulation(path.local_port, path.remote_port) if udp else None,
-                    )
-                )
-            case fx.RemoveSa(owner, direction, spi):
-                bundle = self._hooks.bundle_of(owner)
-                self._on_plane(lambda plane: plane.remove_sa(Direction(direction.value), spi, bundle))
-            case fx.QueryUsage():
-                self.engine.complete(effect.effect_id, self._usage(effect), self._clock())
-            case fx.TunnelUp(owner):
-                self._hooks.tunnel_changed(owner, True, None)
-            case fx.TunnelDown(owner, reason):
-                self._hooks.tunnel_changed(owner, False, reason)
-            case fx.CreateAccess(name):
-                self._owner_of[self._hooks.bundle_of(name)] = name
-                self._hooks.access(effect)
-            case fx.MoveAccess():
-                self._hooks.access(effect)
-            case fx.RemoveAccess(name):
-                self._owner_of.pop(self._hooks.bundle_of(name), None)
-                self._hooks.access(effect)
-            case fx.FlowUp() | fx.FlowDown() | fx.AddFlow() | fx.RemoveFlow() | fx.PeerFailed():
-                self._hooks.flow(effect)
-            case fx.Log(facility, severity, mnemonic, text):
-                self._journal.log(facility, severity, mnemonic, text)
-            case fx.CheckRevocation():
-                self._hooks.check_revocation(effect)
-            case fx.KeyLog(line):
-                self._hooks.keylog(line)
-            case fx.Debug(topic, text):
-                self._hooks.debug(DebugLine(topic, text))
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _carriers(self) -> dict[type[Any], Callable[[Any], object]]:
+        """How each kind of effect is carried out."""
+        hooks = self._hooks
+        return {
+            fx.Send: self._send,
+            fx.SendKeepalive: self._send_keepalive,
+            fx.InstallSa: lambda sa: self.engine.complete(sa.effect_id, self._install(sa), self._clock()),
+            fx.UpdateSa: self._update,
+            fx.RemoveSa: self._remove,
+            fx.QueryUsage: lambda query: self.engine.complete(query.effect_id, self._usage(query), self._clock()),
+            fx.TunnelUp: lambda change: hooks.tunnel_changed(change.owner, True, None),
+            fx.TunnelDown: lambda change: hooks.tunnel_changed(change.owner, False, change.reason),
+            fx.CreateAccess: self._create_access,
+            fx.MoveAccess: hooks.access,
+            fx.RemoveAccess: self._remove_access,
+            **dict.fromkeys((fx.FlowUp, fx.FlowDown, fx.AddFlow, fx.RemoveFlow, fx.PeerFailed), hooks.flow),
+            fx.Log: lambda line: self._journal.log(line.facility, line.severity, line.mnemonic, line.text),
+            fx.CheckRevocation: hooks.check_revocation,
+            fx.KeyLog: lambda effect: hooks.keylog(effect.line),
+            fx.Debug: lambda line: hooks.debug(DebugLine(line.topic, line.text)),
+        }
+
+    def _send(self, effect: fx.Send) -> None:
+        if self._sockets is None:
+            self._count("ike-send-not-listening")
+        else:
+            path = effect.path
+            self._sockets.send(effect.data, path.local, path.local_port, path.remote, path.remote_port)
+
+    def _send_keepalive(self, effect: fx.SendKeepalive) -> None:
+        if self._sockets is None:
+            self._count("ike-send-not-listening")
+        else:
+            path = effect.path
+            self._sockets.send_keepalive(path.local, path.local_port, path.remote, path.remote_port)
+
+    def _update(self, sa: fx.UpdateSa) -> None:
+        path = sa.path
+        ports = Encapsulation(path.local_port, path.remote_port) if sa.udp_encapsulation else None
+        bundle, way = self._hooks.bundle_of(sa.owner), _DIRECTION[sa.direction]
+        self._on_plane(lambda plane: plane.update_endpoint(way, sa.spi, bundle, path.local, path.remote, ports))
+
+    def _remove(self, sa: fx.RemoveSa) -> None:
+        bundle = self._hooks.bundle_of(sa.owner)
+        self._on_plane(lambda plane: plane.remove_sa(_DIRECTION[sa.direction], sa.spi, bundle))
+
+    def _create_access(self, effect: fx.CreateAccess) -> None:
+        self._owner_of[self._hooks.bundle_of(effect.name)] = effect.name
+        self._hooks.access(effect)
+
+    def _remove_access(self, effect: fx.RemoveAccess) -> None:
+        self._owner_of.pop(self._hooks.bundle_of(effect.name), None)
+        self._hooks.access(effect)
 
     def _on_plane(self, action: Callable[[Plane], None]) -> None:
         if self._plane is None:
@@ -493,7 +518,7 @@ class CryptoDriver:
             self._plane.add_sa(
                 SecurityAssociation(
                     tunnel=self._hooks.bundle_of(sa.owner),
-                    direction=Direction(sa.direction.value),
+                    direction=_DIRECTION[sa.direction],
                     spi=sa.spi,
                     local=sa.path.local,
                     remote=sa.path.remote,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 import signal
@@ -141,6 +142,7 @@ class Router:
             stack.push_async_callback(server.close)
             self._spawn(self._watchdog(notifier))
             print(f"seikan: ready ({self.name})", file=sys.stderr, flush=True)
+            _settle_memory()
             notifier.ready(f"{self.running.hostname} is routing")
             await self._stop.wait()
             notifier.stopping()
@@ -589,6 +591,12 @@ class Router:
             self.logins.discard(login)
             self.debugging_changed()
         return 0
+
+
+def _settle_memory() -> None:
+    """What the program itself consists of stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def run(config: Path, name: str, *, strict: bool) -> int:

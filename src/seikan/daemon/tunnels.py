@@ -15,11 +15,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from seikan.config.access import crypto_lines
 from seikan.config.model import Config, Interface, Tunnel
 from seikan.config.names import is_access, is_tunnel
-from seikan.config.validate import meets_neighbors, tunnel_problems
+from seikan.config.validate import meets_neighbors
 from seikan.daemon import settings
 from seikan.daemon.keepalives import GreKeepalives
 from seikan.daemon.settings import Protected
-from seikan.daemon.settings_ikev2 import policies
+from seikan.daemon.verdicts import Verdicts
 from seikan.daemon.view import View
 from seikan.ike.settings import FlowSettings
 from seikan.plane.base import Plane, PlaneError, Policy, TunnelCounters, TunnelMode, TunnelParameters
@@ -35,8 +35,6 @@ RECURSION_FORGET = 120.0  # seconds of peace after a hold, after which a recursi
 EXCHANGE_HOLD = 60.0  # seconds for which a tunnel stays up whose pairs an edit takes away, until others are there
 PATH_MTU_AGE = 600.0  # seconds after which a learnt path MTU is tried anew (IOS; RFC 1191 section 6.3)
 NEGOTIATING = "negotiating"
-NO_POLICY = "no crypto isakmp policy has pre-shared keys, a cipher and a group that may be negotiated"
-NO_IKEV2_POLICY = "no crypto ikev2 policy has a proposal that may be negotiated"
 TELL_AFTER = 2.0  # seconds
 MINIMUM_MTU = 68  # RFC 791
 NOTHING_COUNTED = TunnelCounters(0, 0, 0, 0, {})
@@ -137,6 +135,7 @@ class Tunnels:
         self._plane = plane
         self._around = around
         self._config = Config()
+        self._verdicts = Verdicts(self._config)
         self._view = View()
         self._states: dict[str, TunnelState] = {}
         self._sas: dict[str, SaState] = {}
@@ -167,7 +166,8 @@ class Tunnels:
 
     def configure(self, config: Config) -> None:
         """Take the configuration; `add` and `remove` make and remove the devices, `refresh` does the rest."""
-        self._config = config
+        if config is not self._config:
+            self._config, self._verdicts = config, Verdicts(config)
         for state in self._states.values():
             state.interface = config.interfaces.get(state.interface.name, state.interface)
 
@@ -293,7 +293,7 @@ class Tunnels:
             state.protected
             and not is_access(state.name)
             and not state.interface.shutdown
-            and not tunnel_problems(self._config, state.name)
+            and not self._verdicts.problems(state.name)
         )
 
     # the world changed
@@ -454,12 +454,9 @@ class Tunnels:
 
         Without a policy nothing new is negotiated, but what was negotiated before carries packets for its lifetime.
         """
-        profile = self._config.ipsec.profiles.get(state.tunnel.protection or "")
-        if profile is not None and profile.ikev2_profile is not None:
-            if not policies(self._config):
-                return NO_IKEV2_POLICY
-        elif not settings.usable_policies(self._config):
-            return NO_POLICY
+        obstacle = self._verdicts.unnegotiable(state.tunnel.protection or "")
+        if obstacle is not None:
+            return obstacle
         self._around.start(state.owner)
         state.tell = False  # the engine and the sockets log themselves
         return self._around.crypto_problem() or state.sas.reason or NEGOTIATING
@@ -501,7 +498,7 @@ class Tunnels:
             if link is None or not link.up:
                 return f"the tunnel source {tunnel.source} is down"
         # asked of GRE too: a line that was not understood may have been its protection
-        problems = tunnel_problems(self._config, interface.name)
+        problems = self._verdicts.problems(interface.name)
         if problems:
             return problems[0]
         own = self._view.links.get(state.device)
@@ -580,6 +577,9 @@ class Tunnels:
         ends = (state.local, state.remote)
         if is_access(state.name):  # its SAs, which are there first, know the ends; other ends would cost them
             ends = (_anywhere(state.remote), _anywhere(state.remote))
+        elif tunnel.mode.ipsec and state.sas.up and state.remote == state.parameters.destination:
+            # Pairs that came along to another address of this side (MOBIKE) know it themselves.
+            ends = (state.parameters.source, state.remote)
         parameters = TunnelParameters(
             device=state.device,
             mode=settings.plane_mode(tunnel.mode),

@@ -72,7 +72,7 @@ class Facts:
     selectors: tuple[Selector, ...] = ()
     profile: str | None = None
     keyring: str | None = None
-    keyring_peer: str | None = None  # the keyring's peer that fits it
+    peer: str | None = None  # what the keyring calls it
     key_in_profile: bool = False  # `authentication remote pre-share key …`
     matches: tuple[Ikev2Match, ...] = ()
     identity: Identity | None = None  # what the peer says it is
@@ -419,8 +419,8 @@ def _address_words(address: Address) -> str:
 def _ring(facts: Facts) -> list[str]:
     """As far as the peer in the keyring of the profile: the one that is there, or else a new one."""
     head = [f"crypto ikev2 keyring {facts.keyring or PEER}"]
-    if facts.keyring_peer is not None:
-        return [*head, f" peer {facts.keyring_peer}"]
+    if facts.peer is not None:
+        return [*head, f" peer {facts.peer}"]
     return [*head, f" peer {PEER}", f"  address {_address_words(facts.remote)}"]
 
 

@@ -135,6 +135,13 @@ class Engine:
             self._configuration.start_over(tunnel)
         return count
 
+    def replace(self, owner: str, now: float) -> tuple[int, ...]:
+        """Begin a new IKE SA, with its pairs, beside each IKEv2 SA that the owner's packets go by; their `conn_id`s,
+        for the caller to `clear`. What carries nothing, or is the peer's to begin, is cleared at once.
+        """
+        self._core.now = now
+        return self._configuration.replace(owner)
+
     # -- in ----------------------------------------------------------------------------------------------------------
 
     def handle_timeout(self, now: float) -> None:

@@ -28,7 +28,7 @@ def keys_of(profile: Ikev2ProfileSettings, remote: Address, identity: Identity |
     peer = next(find_peers(profile, remote, identity), None)
     return {
         "keyring": profile.keyring,
-        "keyring_peer": peer.name if peer is not None else None,
+        "peer": peer.name if peer is not None else None,
         "key_in_profile": profile.remote_key is not None,
     }
 

@@ -26,7 +26,7 @@ from seikan.ike.settings import (
     ProfileSettings,
     TunnelSettings,
 )
-from seikan.ike.v2.identities import find_key, find_profile
+from seikan.ike.v2.identities import find_key, find_profile, has_other_key
 from seikan.wire.constants import IdentityType
 from seikan.wire.secret import Secret
 
@@ -283,6 +283,10 @@ class Peers:
         place = self._ikev2_place(profile, path.local)
         if place is None:
             self.refuse(sa, path, f"ikev2 profile {profile} has neither a virtual-template nor a dynamic map here")
+            return
+        if key.secret and has_other_key(self.core.ikev2_profiles[profile], identity, key.secret):
+            self.core.counters["identity_theft"] += 1
+            self.refuse(sa, path, "there is another key for the name or address that it gives")
             return
         _Claim(self, sa, path, identity, key, place, profile, go_on).settle()
 

@@ -6,8 +6,7 @@ Packets never come here; this module turns the port's types into the native modu
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import lru_cache
 from ipaddress import ip_address
 
 from seikan.plane import _native
@@ -30,12 +29,18 @@ from seikan.plane.base import (
 _WORKERS = range(2, 9)
 
 
-@contextmanager
-def _plane_errors() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, OverflowError) as error:
-        raise PlaneError(str(error)) from None
+class _PlaneErrors:
+    """What the native module raises becomes a `PlaneError`."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError | ValueError | OverflowError):
+            raise PlaneError(str(error)) from None
+
+
+_plane_errors = _PlaneErrors()
 
 
 def _ports(encapsulation: Encapsulation | None) -> tuple[int, int] | None:
@@ -53,28 +58,28 @@ class UserspacePlane:
     def __init__(self, workers: int | None = None) -> None:
         if workers is None:
             workers = min(max(len(os.sched_getaffinity(0)), _WORKERS.start), _WORKERS.stop - 1)
-        with _plane_errors():
+        with _plane_errors:
             self._native = _native.Plane(workers)
 
     def create_tunnel(self, tunnel: TunnelParameters) -> None:
-        with _plane_errors():
+        with _plane_errors:
             self._native.create_tunnel(_tunnel(tunnel))
 
     def update_tunnel(self, tunnel: TunnelParameters) -> None:
-        with _plane_errors():
+        with _plane_errors:
             self._native.update_tunnel(_tunnel(tunnel))
 
     def remove_tunnel(self, device: str) -> None:
-        with _plane_errors():
+        with _plane_errors:
             self._native.remove_tunnel(device)
 
     def set_carrier(self, device: str, up: bool) -> None:
-        with _plane_errors():
+        with _plane_errors:
             self._native.set_carrier(device, up)
 
     def add_sa(self, sa: SecurityAssociation) -> None:
         life = sa.lifetime
-        with _plane_errors():
+        with _plane_errors:
             self._native.add_sa(
                 sa.tunnel,
                 sa.direction.value,
@@ -102,27 +107,27 @@ class UserspacePlane:
         remote: Address,
         encapsulation: Encapsulation | None,
     ) -> None:
-        with _plane_errors():
+        with _plane_errors:
             self._native.update_endpoint(direction.value, spi, tunnel, str(local), str(remote), _ports(encapsulation))
 
     def remove_sa(self, direction: Direction, spi: int, tunnel: str) -> None:
-        with _plane_errors():
+        with _plane_errors:
             self._native.remove_sa(direction.value, spi, tunnel)
 
     def tunnel_counters(self, device: str) -> TunnelCounters:
-        with _plane_errors():
+        with _plane_errors:
             return _counters(self._native.tunnel_counters(device))
 
     def policy_counters(self, device: str, policy: int) -> TunnelCounters:
-        with _plane_errors():
+        with _plane_errors:
             return _counters(self._native.policy_counters(device, policy))
 
     def send_keepalive(self, device: str) -> None:
-        with _plane_errors():
+        with _plane_errors:
             self._native.send_keepalive(device)
 
     def sa_counters(self, direction: Direction, spi: int, tunnel: str) -> SaCounters:
-        with _plane_errors():
+        with _plane_errors:
             packets, octets, errors, last_used = self._native.sa_counters(direction.value, spi, tunnel)
         return SaCounters(packets, octets, dict(errors), last_used)
 
@@ -130,12 +135,12 @@ class UserspacePlane:
         return dict(self._native.drops())
 
     def attach_udp(self, fileno: int, port: int) -> bool:
-        with _plane_errors():
+        with _plane_errors:
             self._native.attach_udp(fileno, port)
         return True
 
     def detach_udp(self, port: int) -> None:
-        with _plane_errors():
+        with _plane_errors:
             self._native.detach_udp(port)
 
     def fileno(self) -> int:
@@ -175,14 +180,20 @@ def _counters(row: _native._Counters) -> TunnelCounters:
     return TunnelCounters(packets_in, packets_out, octets_in, octets_out, dict(drops))
 
 
+@lru_cache(1024)
+def _known(text: str) -> Address:
+    """Most events are about peers that were heard of before."""
+    return ip_address(text)
+
+
 def _address(text: str | None) -> Address | None:
-    return None if text is None else ip_address(text)
+    return None if text is None else _known(text)
 
 
 def _notice(row: _native._Event | _native._Ike) -> PlaneEvent | IkeDatagram:
     if len(row) == 5:
         data, at, at_port, source, source_port = row
-        return IkeDatagram(data, ip_address(at), at_port, ip_address(source), source_port)
+        return IkeDatagram(data, _known(at), at_port, _known(source), source_port)
     kind, tunnel, spi, direction, remote, remote_port, local, mtu, sequence, policy = row
     return PlaneEvent(
         EventKind(kind),

@@ -9,6 +9,7 @@ import socket
 from urllib.parse import urlsplit
 
 from seikan.system.errors import AdapterError
+from seikan.system.threads import in_thread
 
 SECONDS = 10.0  # for everything
 LARGEST = 4 << 20  # octets
@@ -22,7 +23,7 @@ async def fetch(url: str, body: bytes | None = None, content_type: str = "") -> 
         try:
             connection, target = _connection(url)
             async with asyncio.timeout(SECONDS):
-                return await asyncio.to_thread(_fetch, url, connection, target, body, content_type)
+                return await in_thread(lambda: _fetch(url, connection, target, body, content_type))
         except TimeoutError:
             if connection.sock is not None:  # wakes the thread
                 with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from ipaddress import ip_address
 from typing import TextIO
@@ -88,7 +88,7 @@ def clock_synchronized() -> bool:
 class Journal:
     """Never blocks and never grows: what a destination cannot take is dropped and counted.
 
-    `now` gives the wall clock with its zone; `stream` is the console (stderr), prefixed `<N>` for the
+    `now` gives the wall clock as the router's zone has it; `stream` is the console (stderr), prefixed `<N>` for the
     service manager where that started the daemon (sd-daemon(3)).
     """
 
@@ -105,9 +105,12 @@ class Journal:
     ) -> None:
         self.hostname = hostname
         self._settings = settings or JournalSettings()
-        self._now = now or (lambda: datetime.now(UTC).astimezone())
+        self._now = now or datetime.now
         self._synchronized = synchronized
+        self._second: datetime | None = None  # that of the last line, and how its time stamp begins
+        self._stamp = ""
         self._stream = sys.stderr if stream is None else stream
+        self._console_ready = _writable(self._stream)
         self._prefixed = _to_service_manager(self._stream) if prefixed is None else prefixed
         self._port = port
         self._ring: deque[str] = deque()
@@ -148,8 +151,11 @@ class Journal:
 
     def stamp(self, text: str) -> str:
         now = self._now()
-        star = "" if self._synchronized() else "*"
-        return f"{star}{now:%b} {now.day:2d} {now:%H:%M:%S}.{now.microsecond // 1000:03d}: {text}"
+        second = now.replace(microsecond=0)
+        if second != self._second:
+            star = "" if self._synchronized() else "*"
+            self._second, self._stamp = second, f"{star}{now:%b} {now.day:2d} {now:%H:%M:%S}"
+        return f"{self._stamp}.{now.microsecond // 1000:03d}: {text}"
 
     def _write(self, severity: Severity, message: str) -> str:
         line = self.stamp(message)
@@ -178,7 +184,7 @@ class Journal:
 
     def _console(self, severity: Severity, line: str) -> None:
         try:
-            if not _writable(self._stream):
+            if not self._console_ready():
                 raise BlockingIOError
             self._stream.write(f"<{severity.value}>{line}\n" if self._prefixed else f"{line}\n")
             self._stream.flush()
@@ -190,6 +196,8 @@ class Journal:
     def _send(self, severity: Severity, line: str) -> None:
         """As IOS does (RFC 3164's priority, then its own sequence number and time stamp)."""
         self._sequence += 1
+        if not self._sockets:
+            return
         datagram = f"<{_FACILITY * 8 + severity}>{self._sequence}: {self.hostname}: {line}".encode()
         for host, (sock, address) in self._sockets.items():
             try:
@@ -246,19 +254,19 @@ def _to_service_manager(stream: TextIO) -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-def _writable(stream: TextIO) -> bool:
-    """Whether a line can be written without waiting for whoever reads the other end of a pipe."""
+def _writable(stream: TextIO) -> Callable[[], bool]:
+    """What tells whether a line can be written without waiting for whoever reads the other end of a pipe."""
     try:
         descriptor = stream.fileno()
     except (AttributeError, OSError, ValueError):  # a stream in memory
-        return True
+        return lambda: True
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
-    return any(events & select.POLLOUT for _, events in poll.poll(0))
+    return lambda: any(events & select.POLLOUT for _, events in poll.poll(0))
 
 
 def _octets(line: str) -> int:
-    return len(line.encode()) + 1
+    return (len(line) if line.isascii() else len(line.encode())) + 1
 
 
 def _one_line(text: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from seikan.system.errors import AdapterError
+from seikan.system.threads import in_thread
 
 Address = IPv4Address | IPv6Address
 
-_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="resolver")
+_AT_A_TIME = asyncio.Semaphore(4)
 # What getaddrinfo(3) answers where the name is known not to be there, and not merely not known for now.
 _ABSENT = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
@@ -22,9 +22,9 @@ class NoSuchName(AdapterError):
 
 async def resolve(name: str) -> tuple[Address, ...]:
     """All addresses, in the system's order. Raises `NoSuchName`, or `AdapterError` where nobody could be asked."""
-    loop = asyncio.get_running_loop()
     try:
-        found = await loop.run_in_executor(_THREADS, _ask, name)
+        async with _AT_A_TIME:
+            found = await in_thread(lambda: _ask(name))
     except socket.gaierror as error:
         kind = NoSuchName if error.errno in _ABSENT else AdapterError
         raise kind(f"{name}: {error.strerror}") from None

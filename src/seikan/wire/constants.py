@@ -185,6 +185,8 @@ GROUPS: tuple[Group, ...] = (
     Group(14, "modp2048", 256),
     Group(15, "modp3072", 384),
     Group(16, "modp4096", 512),
+    Group(17, "modp6144", 768),
+    Group(18, "modp8192", 1024),
     Group(19, "ecp256", 64, "secp256r1"),
     Group(20, "ecp384", 96, "secp384r1"),
     Group(21, "ecp521", 132, "secp521r1"),

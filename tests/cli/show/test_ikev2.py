@@ -331,7 +331,8 @@ def test_a_failure_is_explained_once() -> None:
 
 def test_a_peer_is_explained_by_any_of_its_names() -> None:
     down = replace(TUNNEL, protocol_up=False, last_error="no proposal chosen", diagnosis=DIAGNOSIS, session="DOWN")
-    of = status(tunnels=(down,), diagnoses=(DIAGNOSIS,))
+    again = replace(DIAGNOSIS, at=DIAGNOSIS.at + timedelta(seconds=7))
+    of = status(tunnels=(down,), diagnoses=(again, DIAGNOSIS))
     for name in ("10.1.12.1", "Tunnel0", "tunnel 0", "tu0"):
         text = shown(f"explain {name}", of)
         assert text.startswith("Tunnel0, IKEv2 with 10.1.12.1: DOWN\nWhy it is down: no proposal chosen")

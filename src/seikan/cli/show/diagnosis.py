@@ -78,8 +78,9 @@ def explain(status: Status, arguments: Arguments) -> Iterator[str]:
     strangers = [found for found in crypto.diagnoses if _folded(found.peer) == _folded(peer)]
     for tunnel in tunnels:
         yield from _of_tunnel(tunnel)
-    told = {tunnel.diagnosis.text for tunnel in tunnels if tunnel.diagnosis is not None}
-    newest = next((found for found in strangers if found.text not in told), None)
+    # The same failure over again is told once, whenever it was.
+    told = [(row.diagnosis.text, row.diagnosis.mismatches) for row in tunnels if row.diagnosis is not None]
+    newest = next((found for found in strangers if (found.text, found.mismatches) not in told), None)
     if newest is not None and not any(tunnel.protocol_up for tunnel in tunnels):
         yield f"{'An earlier' if tunnels else 'Last'} failure at {date(newest.at)}"
         yield from diagnosis_lines(newest)

@@ -217,7 +217,8 @@ class Auth:
         local, names = sa.path.local, None
         if sa.ticket is not None:
             return  # it says which profile
-        certificates = sent(chain)
+        signed = one(chain, Authentication).method != AuthMethod.SHARED_KEY
+        certificates = sent(chain) if signed else ()  # beside a shared key nobody verifies them
         if certificates:
             try:
                 names = names_of(certificates[0])
@@ -298,9 +299,7 @@ class Auth:
 
         def admit() -> None:
             if elsewhere is not None and self.tunnels.v2.redirects.go(sa, elsewhere.data, b""):
-                self.tunnels.v2.informational.leave(sa)
-                self.tunnels.drop(sa)
-                self.tunnels.evaluate(sa.tunnel)
+                self.tunnels.v2.redirects.leave(sa)
                 return
             self.tunnels.peers.admit(
                 sa, sa.path, lambda: self._admitted(sa, chain), lambda text: self._identity_refused(sa, text)
@@ -350,7 +349,7 @@ class Auth:
             self._refuse(sa, number, failure, path)
             return
         self.tunnels.admission.proven(sa)
-        sa.reached_at = path.remote
+        sa.reached_at = sa.path.remote  # where our answer went; the request may come from anywhere, or say so
 
         def admit() -> None:
             elsewhere = self.tunnels.v2.redirects.answer_proven(sa)

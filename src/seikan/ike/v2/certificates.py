@@ -206,7 +206,7 @@ class Certificates:
             raise AuthFailure(text, "wrong-certificate", **about)
         public = x509.public_key(path[0])
         try:
-            how = verify(public, proof.method, proof.data, octets)
+            how = verify(public, proof.method, proof.data, octets, sa.peer_hashes)
         except SignatureError as error:
             self.core.counters["authentication_failed"] += 1
             raise AuthFailure(f"{error} (peer {sa.path.remote}, {subject})", "wrong-signature", **about) from error

@@ -33,10 +33,10 @@ from seikan.ike.v2.proposals import (
     usable_sets,
 )
 from seikan.ike.v2.sa import ChildExchange, Ikev2Sa, Request
-from seikan.ike.v2.selectors import answer as answer_selectors
 from seikan.ike.v2.selectors import explain, narrow, read
 from seikan.ike.v2.selectors import offer as offer_selectors
 from seikan.ike.v2.states import Event, State
+from seikan.ike.v2.traffic import answer_to, between_hosts, fit, selectors_of
 from seikan.wire.constants import GROUP_BY_NUMBER
 from seikan.wire.secret import Secret
 from seikan.wire.selector import Selector
@@ -49,8 +49,6 @@ from seikan.wire.v2.payloads import (
     Notification,
     Payload,
     SaPayload,
-    TrafficSelector,
-    TrafficSelectors,
 )
 
 if TYPE_CHECKING:
@@ -76,13 +74,6 @@ class Refusal(Exception):
     def __init__(self, kind: Notify, text: str, data: bytes = b"", protocol: int = 0, spi: bytes = b"") -> None:
         super().__init__(text)
         self.payload = Notification(kind, data, protocol, spi)
-
-
-def _selectors(chain: Chain) -> tuple[TrafficSelectors, TrafficSelectors]:
-    found = [payload for payload in chain.payloads if isinstance(payload, TrafficSelectors)]
-    if len(found) != 2 or not found[0].initiator or found[1].initiator:
-        raise InvalidSyntax("TSi and TSr are not there, in this order")
-    return found[0], found[1]
 
 
 class Child:
@@ -211,7 +202,7 @@ class Child:
         choice = child_was_offered(flow.settings.phase_two, exchange.offered, one(chain, SaPayload))
         if choice is None:
             raise InvalidSyntax("the responder chose an IPsec proposal that was not offered")
-        tsi, tsr = self._hosts(exchange, sa, flow, *_selectors(chain), initiator=True)
+        tsi, tsr = between_hosts(sa, flow, *selectors_of(chain), initiator=True)
         own = (exchange.selector or flow.settings.selector, *self._more(exchange, flow))
         rows = narrow(own, tsi, tsr, initiator=True)
         if not rows:
@@ -341,8 +332,12 @@ class Child:
         if notify is None:
             return None
         spi = int.from_bytes(notify.spi, "big")
-        found = next((row for row in sa.tunnel.children if row.outbound_spi == spi and row.ike_sa is sa), None)
-        if found is None:
+        found = next((row for row in sa.tunnel.children if row.outbound_spi == spi), None)
+        old = None if found is None else found.ike_sa
+        if isinstance(old, Ikev2Sa) and old is not sa and old.renewal is not None and old.renewal.rival is sa:
+            # The peer knows already which of two new IKE SAs has the pairs; this side has yet to get its answer.
+            raise Refusal(Notify.TEMPORARY_FAILURE, "the IKE SA is being rekeyed by both sides")
+        if found is None or old is not sa:
             raise Refusal(Notify.CHILD_SA_NOT_FOUND, "no such IPsec SA", b"", Protocol.ESP, notify.spi)
         if found.removed:
             raise Refusal(Notify.TEMPORARY_FAILURE, "that IPsec SA is being deleted")
@@ -378,7 +373,7 @@ class Child:
             payloads += public
         transport = flow.settings.transport and choice.transform_set.transport
         transport = transport and notified(chain, Notify.USE_TRANSPORT_MODE) is not None
-        exchange.selectors = self._answer_selectors(sa, flow, chain, rows)
+        exchange.selectors = answer_to(sa, flow, chain, rows)
         if transport:
             payloads.insert(0, Notification(Notify.USE_TRANSPORT_MODE))
         answer = choice.answer(exchange.inbound_spi.to_bytes(4, "big"))
@@ -418,7 +413,7 @@ class Child:
     def _asked(self, exchange: ChildExchange, chain: Chain, offered: SaPayload) -> tuple[Flow, tuple[Selector, ...]]:
         """The flow that the peer means, and what of it both sides want (section 2.9)."""
         sa = exchange.ike_sa
-        asked = _selectors(chain)
+        asked = selectors_of(chain)
         replaced = exchange.replaces
         flows = [flow for flow in sa.tunnel.flows.values() if flow.owner.able]
         if replaced is not None:
@@ -426,12 +421,12 @@ class Child:
         best: tuple[int, Flow, tuple[Selector, ...]] | None = None
         for flow in flows:
             own = (flow.settings.selector, *flow.settings.more)
-            tsi, tsr = self._hosts(exchange, sa, flow, *asked, initiator=False)
+            tsi, tsr = between_hosts(sa, flow, *asked, initiator=False)
             rows = narrow(own, tsi, tsr, initiator=False)
             if rows:
-                fit = self._fit(rows, own, read(tsi, tsr, initiator=False))
-                if best is None or fit > best[0]:
-                    best = (fit, flow, rows)
+                suits = fit(rows, own, read(tsi, tsr, initiator=False))
+                if best is None or suits > best[0]:
+                    best = (suits, flow, rows)
         if best is not None:
             return best[1], best[2]
 
@@ -452,61 +447,26 @@ class Child:
         self.core.error(sa.tunnel, "IPSEC_BAD_SELECTORS", text, explain(own_rows, *asked, initiator=False))
         raise Refusal(Notify.TS_UNACCEPTABLE, text)
 
-    @staticmethod
-    def _fit(rows: Sequence[Selector], own: Sequence[Selector], asked: Sequence[Selector]) -> int:
-        """How well a flow suits: what was asked for is just its own, or all within it, or more than it."""
-        if rows[0] == own[0] and asked and asked[0] == own[0]:
-            return 2
-        return 1 if asked and rows[0] == asked[0] else 0
-
-    def _hosts(
-        self,
-        exchange: ChildExchange,
-        sa: Ikev2Sa,
-        flow: Flow,
-        tsi: TrafficSelectors,
-        tsr: TrafficSelectors,
-        *,
-        initiator: bool,
-    ) -> tuple[TrafficSelectors, TrafficSelectors]:
-        """Between two hosts a NAT gives one of them another address than it knows: this side's view of the ends holds
-        (section 2.23.1).
-        """
-        if not flow.settings.transport or not sa.nat:
-            return tsi, tsr
-        own = flow.settings.selector
-        here, there = (tsi, tsr) if initiator else (tsr, tsi)
-        here = self._substitute(here, own.local.network_address)
-        there = self._substitute(there, own.remote.network_address)
-        return (here, there) if initiator else (there, here)
-
-    @staticmethod
-    def _substitute(payload: TrafficSelectors, address: object) -> TrafficSelectors:
-        def one_host(row: TrafficSelector) -> TrafficSelector:
-            same_version = getattr(address, "version", 0) == row.start.version
-            return replace(row, start=address, end=address) if row.start == row.end and same_version else row  # type: ignore[arg-type]
-
-        return replace(payload, selectors=tuple(one_host(row) for row in payload.selectors))
-
-    def _answer_selectors(
-        self, sa: Ikev2Sa, flow: Flow, chain: Chain, rows: tuple[Selector, ...]
-    ) -> tuple[TrafficSelectors, TrafficSelectors]:
-        if flow.settings.transport and sa.nat:
-            return _selectors(chain)
-        return answer_selectors(rows)
-
     def _complete_responder(self, exchange: ChildExchange, payloads: Sequence[Payload]) -> None:
         child = exchange.child
         self._complete(exchange)
         self._answer(exchange, payloads)
         if child is None or child.removed:
             return
-        others = [row for row in child.flow.usable(child.selector) if row is not child and not row.stale]
-        if exchange.replaces is not None and exchange.replaces in others:
-            when = self.core.now + OUTBOUND_LATEST
-            self.core.timers.set(("outbound", child), when, lambda: self.tunnels.children.install_outbound(child))
+        sa, others = (
+            exchange.ike_sa,
+            [row for row in child.flow.children if row.outbound_requested and not row.removed and not row.stale],
+        )
+        # What came up while the peer was on its way to this one has not been lost by it.
+        if any(row.selector == child.selector and (row.ike_sa is sa or row.completed >= sa.created) for row in others):
+            self.send_later(child)
         else:
             self.tunnels.children.install_outbound(child)
+
+    def send_later(self, child: ChildSa) -> None:
+        """Send on a pair once the peer has it, which it shows by deleting the old one; or after a time."""
+        when = self.core.now + OUTBOUND_LATEST
+        self.core.timers.set(("outbound", child), when, lambda: self.tunnels.children.install_outbound(child))
 
     # -- both --------------------------------------------------------------------------------------------------------
 
@@ -546,7 +506,7 @@ class Child:
             int.from_bytes(choice.spi, "big"),
             replace(row, transport=transport),
             choice.group.number if choice.group else None,
-            sa.path,
+            sa.proved_path or sa.path,
             sa.nat,
             flow.settings.phase_two.lifetime_seconds,
             flow.settings.phase_two.lifetime_kilobytes,

@@ -203,6 +203,24 @@ def find_key(
     return next((key for key in keys if key is not None), None)
 
 
+def has_other_key(profile: Ikev2ProfileSettings, identity: Identity, proved: Secret) -> bool:
+    """Whether the keyring has keys of just this name or address, and `proved` is none of them: then it is somebody
+    else who has the key of a wider network, or of another peer behind the same address.
+    """
+    if profile.remote_key is not None:
+        return False
+    keys = [row.remote_key for row in profile.peers if row.remote_key is not None and _is_of(row, identity)]
+    return bool(keys) and proved not in keys
+
+
+def _is_of(row: Ikev2Peer, identity: Identity) -> bool:
+    if row.identity is not None and same_identity(row.identity, identity):
+        return True
+    if identity.address is not None:
+        return any(one.prefixlen == one.max_prefixlen and _in(identity.address, one) for one in row.networks)
+    return identity.kind == IdentityType.FQDN and _lower(row.hostname) == identity.name
+
+
 def plain(name: str) -> str:
     """A distinguished name, or a part of one, in the one spelling that is compared."""
     parts = name.lower().split(",")

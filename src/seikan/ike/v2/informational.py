@@ -9,7 +9,7 @@ from seikan.config.model_ikev2 import Ikev2Dpd
 from seikan.ike.core import Core
 from seikan.ike.effects import Path, Usage
 from seikan.ike.sa import ChildSa
-from seikan.ike.v2.messages import notify_name
+from seikan.ike.v2.messages import notified, notify_name
 from seikan.ike.v2.sa import Ikev2Sa, Request
 from seikan.wire.v2.constants import LAST_ERROR, Exchange, Notify, Protocol
 from seikan.wire.v2.message import Chain
@@ -43,22 +43,26 @@ class Informational:
         waiting = bool(sa.doomed)
         sa.doomed.append(spi)
         if not waiting:
+            told: set[int] = set()
             request = Request(
                 Exchange.INFORMATIONAL,
-                lambda: self._deletes(sa),
-                lambda chain: self._deleted_too(sa, chain),
+                lambda: self._deletes(sa, told),
+                lambda chain: self._deleted_too(sa, told),
                 sa.doomed.clear,
             )
             self.tunnels.v2.windows.request(sa, request)
 
     @staticmethod
-    def _deletes(sa: Ikev2Sa) -> list[Payload] | None:
-        spis = tuple(spi.to_bytes(4, "big") for spi in sa.doomed)
+    def _deletes(sa: Ikev2Sa, told: set[int]) -> list[Payload] | None:
+        spis = list(sa.doomed)
         sa.doomed.clear()
-        return [Delete(Protocol.ESP, spis)] if spis else None
+        told.update(spis)
+        sa.telling.update(spis)
+        return [Delete(Protocol.ESP, tuple(spi.to_bytes(4, "big") for spi in spis))] if spis else None
 
-    def _deleted_too(self, sa: Ikev2Sa, chain: Chain) -> None:
+    def _deleted_too(self, sa: Ikev2Sa, told: set[int]) -> None:
         """The peer names the other direction of the same pairs; they are gone here already."""
+        sa.telling -= told
         self._alive(sa)
 
     def say_no(self, sa: Ikev2Sa, kind: Notify) -> None:
@@ -111,16 +115,20 @@ class Informational:
         answer: list[Payload] = []
         if gone:
             answer.append(Delete(Protocol.ESP, tuple(child.inbound_spi.to_bytes(4, "big") for child in gone)))
-        moving = self.tunnels.v2.mobike.peer_moves(sa, chain, path)
+        moving = self.tunnels.v2.mobike.peer_moves(sa, number, chain, path)
         answer = [*answer, *(moving or ()), *self.tunnels.v2.mobike.echo(chain)]
         windows.respond(sa, Exchange.INFORMATIONAL, number, answer, path if sa.mobike else None)
-        if moving is not None:
+        if moving is not None and sa.moved_by == number:
             self.tunnels.v2.mobike.check(sa)
         for child in gone:
             core.counters["deletes_received"] += 1
             core.debug("ikev2", "{}: peer deletes pair {}", sa.label, child.conn_id)
             self.tunnels.children.peer_deleted(child)
         self.tunnels.v2.crash.read(sa, chain)
+        elsewhere = notified(chain, Notify.REDIRECT)
+        if elsewhere is not None and self.tunnels.v2.redirects.go(sa, elsewhere.data, b""):
+            self.tunnels.v2.redirects.leave(sa)
+            return
         for payload in chain.payloads:
             if isinstance(payload, Notification):
                 self._notified(sa, payload)
@@ -145,6 +153,7 @@ class Informational:
             for child in sa.tunnel.children:
                 if child.outbound_spi == spi and child.ike_sa is sa and child.outbound_installed and not child.removed:
                     self.core.counters["invalid_spi_received"] += 1
+                    self.tunnels.children.promote(child)
                     self.tunnels.children.delete_pair(child, "the peer does not have the IPsec SA")
                     self.tunnels.evaluate_flow_soon(child.flow)
         elif payload.type == Notify.AUTHENTICATION_FAILED:

@@ -80,7 +80,8 @@ class Init:
             found.append(Notification(Notify.IKEV2_FRAGMENTATION_SUPPORTED))
         if not sa.initiator:
             found.append(Notification(Notify.CHILDLESS_IKEV2_SUPPORTED))
-            found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
+            if sa.ticket is None:
+                found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
         found += self.tunnels.v2.redirects.announce(sa)
         found += self.tunnels.v2.auth.ppk.announce(sa, self._profiles(sa))
         found.append(hash_algorithms())
@@ -341,7 +342,8 @@ class Init:
         if self._repeated(header, data, path):
             return
         exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
-        if not self._passes_cookie(header, chain, nonce, path):
+        cookie = self._has_cookie(header, chain, nonce, path)
+        if not self._passes(header, nonce, path, cookie=cookie):
             return
         tunnel = self._tunnel_for(path)
         if tunnel is None:
@@ -364,7 +366,7 @@ class Init:
         if exchange.group != choice.group.number:
             core.counters["ikev2_invalid_ke"] += 1
             group = Notification(Notify.INVALID_KE_PAYLOAD, choice.group.number.to_bytes(2, "big"))
-            self.reply(header, path, group)
+            self.reply(header, path, group, limited=False)  # shorter than the request, and it cannot go on without
             return
         if not self._admitted(tunnel, path) or self.tunnels.defer(tunnel, header.initiator_spi):
             return
@@ -374,7 +376,7 @@ class Init:
             raise InvalidSyntax(str(error)) from error
         sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=profile)
         sa.choice = choice
-        self._begin_responder(sa, header, chain, nonce, path)
+        self._begin_responder(sa, header, chain, nonce, path, cookie=cookie)
         self._derive(sa, shared)
         sa.advance(Event.RECEIVE_INIT)
         payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
@@ -395,13 +397,19 @@ class Init:
             core.counters["unexpected_messages"] += 1
         return True
 
-    def _begin_responder(self, sa: Ikev2Sa, header: Header, chain: Chain, nonce: bytes, path: Path) -> None:
+    def _begin_responder(
+        self, sa: Ikev2Sa, header: Header, chain: Chain, nonce: bytes, path: Path, *, cookie: bool
+    ) -> None:
         core = self.core
         sa.spi_i, sa.spi_r = header.initiator_spi, core.new_ikev2_spi()
         sa.nonces = (nonce, core.random(NONCE_OCTETS))
         sa.window.expected = 1
         self._read_capabilities(sa, header, chain, path)
         self.tunnels.add(sa)
+        if cookie and not sa.tunnel.provisional:
+            self.tunnels.admission.proven(
+                sa
+            )  # what is forged with the address of a configured peer does not displace it
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
         name = exchange_name(header.exchange)
         core.debug("ikev2", "{}: received {} from {}:{}", sa.label, name, path.remote, path.remote_port)
@@ -415,7 +423,10 @@ class Init:
     def resume(self, header: Header, chain: Chain, data: bytes, path: Path) -> None:
         """A request of IKE_SESSION_RESUME (RFC 5723 section 4.3.2): nothing is kept unless the ticket is good."""
         core, nonce = self.core, one(chain, Nonce).data
-        if self._repeated(header, data, path) or not self._passes_cookie(header, chain, nonce, path):
+        if self._repeated(header, data, path):
+            return
+        cookie = self._has_cookie(header, chain, nonce, path)
+        if not self._passes(header, nonce, path, cookie=cookie):
             return
         tunnel = self._tunnel_for(path)
         if tunnel is None:
@@ -428,28 +439,36 @@ class Init:
             return
         sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=core.ikev2_profiles[ticket.profile])
         sa.choice, sa.ticket = ticket.choice, ticket
-        self._begin_responder(sa, header, chain, nonce, path)
+        self._begin_responder(sa, header, chain, nonce, path, cookie=cookie)
         sa.keys = self.tunnels.v2.resumption.keys(sa, ticket)
         self.log_keys(sa)
         sa.advance(Event.RECEIVE_INIT)
         self._respond(sa, data, Exchange.IKE_SESSION_RESUME, [Nonce(sa.nonces[1])])
 
-    def _passes_cookie(self, header: Header, chain: Chain, nonce: bytes, path: Path) -> bool:
-        """Section 2.6: from some number of half-open SAs on, whoever begins must be where it says it is."""
-        core = self.core
+    def _has_cookie(self, header: Header, chain: Chain, nonce: bytes, path: Path) -> bool:
+        """Whether the peer has shown that it gets what is sent to its address."""
         given = notified(chain, Notify.COOKIE)
-        if given is not None and self.cookies.valid(given.data, header.initiator_spi, nonce, path):
+        return given is not None and self.cookies.valid(given.data, header.initiator_spi, nonce, path)
+
+    def _passes(self, header: Header, nonce: bytes, path: Path, *, cookie: bool) -> bool:
+        """Section 2.6: from some number of half-open SAs on, or of first messages from one address, whoever begins
+        must be where it says it is: else forged ones would keep out whose address they have.
+        """
+        core, peer = self.core, source(path.remote)
+        if cookie:
             core.counters["ikev2_cookies_accepted"] += 1
-            return True
-        if len(core.half_open) >= core.settings.ikev2.cookie_challenge:
-            core.counters["ikev2_cookies_sent"] += 1
-            cookie = self.cookies.make(header.initiator_spi, nonce, path)
-            self.reply(header, path, Notification(Notify.COOKIE, cookie), limited=False)
-            return False
-        if not core.first_message_rate.allow(source(path.remote), core.now):
+            if core.proven_message_rate.allow(peer, core.now):
+                return True
             core.counters["first_messages_limited"] += 1
             return False
-        return True
+        if len(core.half_open) < core.settings.ikev2.cookie_challenge:
+            if core.first_message_rate.allow(peer, core.now):
+                return True
+            core.counters["first_messages_limited"] += 1
+        core.counters["ikev2_cookies_sent"] += 1
+        made = self.cookies.make(header.initiator_spi, nonce, path)
+        self.reply(header, path, Notification(Notify.COOKIE, made), limited=False)
+        return False
 
     def _tunnel_for(self, path: Path) -> Tunnel | None:
         """The configured peer's, or a provisional one where something is there for peers of any address."""

@@ -101,10 +101,16 @@ class Mobike:
 
     # -- the peer moves ----------------------------------------------------------------------------------------------
 
-    def peer_moves(self, sa: Ikev2Sa, chain: Chain, path: Path) -> list[Payload] | None:
-        """What answers UPDATE_SA_ADDRESSES (section 3.5); None where the request has none, or no right to it."""
+    def peer_moves(self, sa: Ikev2Sa, number: int, chain: Chain, path: Path) -> list[Payload] | None:
+        """What answers UPDATE_SA_ADDRESSES (section 3.5); None where the request has none, or no right to it. One that
+        a newer one has overtaken changes nothing.
+        """
         if notified(chain, Notify.UPDATE_SA_ADDRESSES) is None or not sa.mobike or sa.mobile:
             return None
+        if number < sa.moved_by:
+            self.core.counters["mobike_overtaken"] += 1
+            return self._detection(sa, path)
+        sa.moved_by, sa.proved_path = number, sa.proved_path or sa.path
         self.core.counters["mobike_peer_moved"] += 1
         self.core.debug("ikev2", "{}: peer is now at {}:{}", sa.label, path.remote, path.remote_port)
         sa.path = path
@@ -122,6 +128,7 @@ class Mobike:
                 self.tunnels.delete(sa)
                 self.tunnels.evaluate(sa.tunnel)
             elif path == sa.path:
+                sa.proved_path = None
                 self.tunnels.sessions.moved(sa.tunnel, path)
                 self._move_pairs(sa)
 

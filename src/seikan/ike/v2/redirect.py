@@ -153,6 +153,16 @@ class Redirects:
             return f"{found.gateway} cannot be the other gateway"
         return None
 
+    def leave(self, sa: Ikev2Sa) -> None:
+        """Tell the old gateway, and begin with the new one (sections 5 and 6)."""
+        tunnel = sa.tunnel
+        for child in tunnel.children:
+            if child.ike_sa is sa:
+                self.tunnels.children.remove_pair(child, "the gateway sends this router to another one")
+        self.tunnels.v2.informational.leave(sa)
+        self.tunnels.drop(sa)
+        self.tunnels.evaluate(tunnel)
+
     @staticmethod
     def forget(tunnel: Tunnel) -> None:
         """The gateway that this side was sent to does not answer: back to the one that is configured."""

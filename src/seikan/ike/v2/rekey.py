@@ -183,6 +183,9 @@ class Rekey:
         if not sa.established or sa.successor is not None or sa.exchanges or sa.followup or (own and own.rival):
             core.counters["ikev2_rekey_not_now"] += 1
             raise Refusal(Notify.TEMPORARY_FAILURE, "not now")
+        if not core.quick_mode_rate.allow(sa.tunnel.name, core.now):
+            core.counters["ikev2_rekeys_limited"] += 1
+            raise Refusal(Notify.TEMPORARY_FAILURE, "too often")
         exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
         proposals = self.tunnels.v2.init.proposals(sa.path.local)
         choice = choose_ike(proposals, payload)
@@ -259,7 +262,7 @@ class Rekey:
         for child in old.tunnel.children:
             if child.ike_sa is old:
                 child.ike_sa = new
-        doomed = list(old.doomed)
+        doomed = [*old.doomed, *old.telling]  # the old one may end before the peer has read what it is being told
         waiting = [] if old.closing else list(old.window.queue)
         if waiting:
             old.window.queue.clear()
@@ -268,6 +271,9 @@ class Rekey:
         self.core.debug("ikev2", "{}: has been rekeyed, it is {} now", old.label, new.label)
         self.tunnels.established(new, initial_contact=False)
         self.tunnels.v2.crash.renewed(new)
+        if old.proved_path is not None:
+            new.proved_path = old.proved_path
+            self.tunnels.v2.mobike.check(new)
         for spi in doomed:
             self.tunnels.v2.informational.delete_spi(new, spi)
 
@@ -283,7 +289,6 @@ class Rekey:
 _INHERITED = (
     "profile",
     "key",
-    "peer",
     "dpd",
     "fragmentation",
     "peer_ranks",

@@ -17,6 +17,7 @@ from seikan.ike.core import Core
 from seikan.ike.identity import Identity
 from seikan.ike.sa import Tunnel
 from seikan.ike.settings import Address, Ikev2ProfileSettings
+from seikan.ike.v2.authentication import METHOD_BY_WORD
 from seikan.ike.v2.identities import find_key, find_profile, read_identity
 from seikan.ike.v2.messages import notified
 from seikan.ike.v2.proposals import IkeChoice
@@ -138,8 +139,12 @@ class Resumption:
         if sa.keys is None or sa.choice is None:
             raise InvalidSyntax("no keys")
         check = self._check_of(profile, sa.path.remote, sa.identity)
+        lifetime: float = profile.reconnect
+        if sa.ticket is not None and not sa.ticket.check:
+            # What it was proved by is not looked at again: that stays so no longer than the first ticket said.
+            lifetime = min(lifetime, sa.ticket.expires - self._epoch())
         ticket = Ticket(
-            self._epoch() + profile.reconnect,
+            self._epoch() + lifetime,
             profile.name,
             sa.choice,
             sa.keys.sk_d,
@@ -149,7 +154,7 @@ class Resumption:
         )
         opaque = seal_ticket(secret, self.core.random(TICKET_NONCE), push_ticket(ticket))
         self.core.counters["ikev2_tickets_given"] += 1
-        data = profile.reconnect.to_bytes(_LIFETIME_OCTETS, "big") + opaque
+        data = max(0, int(lifetime)).to_bytes(_LIFETIME_OCTETS, "big") + opaque
         return [Notification(Notify.TICKET_LT_OPAQUE, data)]
 
     def read(self, sa: Ikev2Sa, chain: Chain) -> None:
@@ -199,7 +204,8 @@ class Resumption:
         identity = read_identity(Identification(True, ticket.peer[0], ticket.peer[4:]))
         fits = identity is not None and find_profile([profile], local, identity) is not None
         key = self._check_of(profile, remote, identity) if ticket.check else b""
-        if not (fits or profile.certificate_maps) or not same(key, ticket.check):
+        method = any(METHOD_BY_WORD[word].shown == ticket.authentication for word in profile.remote_authentications)
+        if not method or not (fits or profile.certificate_maps) or not same(key, ticket.check):
             self.core.counters["ikev2_tickets_expired"] += 1
             return None
         if tunnel.provisional:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from seikan.config.model_ikev2 import Ikev2Peer, PostQuantumKey
+from seikan.config.model_ikev2 import PostQuantumKey
 from seikan.crypto.ikev2_keys import IkeKeys
 from seikan.crypto.key_exchange import KeyPair
-from seikan.ike.effects import Address
+from seikan.ike.effects import Address, Path
 from seikan.ike.sa import ChildSa, Flow, IkeSa
 from seikan.ike.settings import Ikev2ProfileSettings
 from seikan.ike.states import Role
@@ -109,8 +109,6 @@ class Ikev2Sa(IkeSa):
     window: Window = field(default_factory=Window)
     assemblies: dict[tuple[bool, int], Assembly] = field(default_factory=dict)  # by response and message ID
     profile: Ikev2ProfileSettings | None = None
-    peer: Ikev2Peer | None = None  # of the keyring, whose key the peer has proved
-    identity_body: bytes = b""  # this side's, as it was sent
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
@@ -131,14 +129,16 @@ class Ikev2Sa(IkeSa):
     unrenewable: bool = False  # the peer does not rekey it
     mobike: bool = False  # both sides do RFC 4555
     mobile: bool = False  # this side made it, not counting rekeyings, and says where it goes
+    moved_by: int = -1  # the greatest message ID by which the peer has said where it is
+    proved_path: Path | None = None  # where it was before, as long as nobody has answered from where it says it is
     closing: bool = False  # this side deletes it and waits for the answer
     doomed: list[int] = field(default_factory=list)  # inbound SPIs of pairs that the peer has yet to be told of
+    telling: set[int] = field(default_factory=set)  # those that it is being told of and has not answered
     probing: bool = False  # dead peer detection has a request under way
     probe_since: float = 0.0
     begun_at: float = 0.0  # when the first of those it has replaced was established
     rekeys: int = 0
     ticket: Ticket | None = None  # by which it goes on where another ended (RFC 5723)
-    undecryptable: int = 0
 
     @property
     def keys_due(self) -> bool:
@@ -185,7 +185,7 @@ class Ikev2Sa(IkeSa):
         """Drop what only IKE_SA_INIT and IKE_AUTH needed; the nonces stay as its rank."""
         self.key_pair = None
         self.offered = None
-        self.init_request = self.init_response = self.cookie = self.identity_body = b""
+        self.init_request = self.init_response = self.cookie = b""
         if self.ticket is not None:
             self.ticket = replace(self.ticket, sk_d=Secret(), opaque=b"")
 

@@ -9,7 +9,7 @@ from seikan.ike.core import Core
 from seikan.ike.diagnosis import silent
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
-from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.sa import ChildSa, Flow, IkeSa, Tunnel
 from seikan.ike.settings import TunnelSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
@@ -91,12 +91,16 @@ class Ikev2:
             self.child.discard(exchange)
         if not sa.closing:
             self.windows.drop(sa)
-        for child in sa.tunnel.children:
-            if child.ike_sa is sa and not child.stale:
-                self.tunnels.children.remove_pair(child, "its IKEv2 SA has ended")
+        for child in [row for row in sa.tunnel.children if row.ike_sa is sa and not row.stale]:
+            # What a pair of another IKE SA has replaced still receives what is under way.
+            others = [other for other in child.flow.children if other.usable and other.ike_sa is not sa]
+            left = self.tunnels.children.promote(child, sa) or bool(others)
+            self.tunnels.children.remove_pair(child, "its IKEv2 SA has ended", drain=left)
         sa.forget_exchange()
         if not sa.closing and not linger:
             self._forget(sa)
+        if sa.established_at is not None and not any(row.established for row in sa.tunnel.ike_sas):
+            core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
 
     def gone(self, sa: Ikev2Sa) -> None:
         self._forget(sa)
@@ -112,8 +116,20 @@ class Ikev2:
         self.windows.drop(sa)
         self._forget(sa)
 
+    def last_words(self) -> None:
+        """Nothing is received any more: deletes that wait for a response go out all the same."""
+        for sa in self.core.ikev2_sas.values():
+            if sa.closing:
+                self.windows.last_words(sa)
+
     def renew(self, sa: Ikev2Sa) -> bool:
         return self.rekey.start(sa)
+
+    @staticmethod
+    def outdate(sa: IkeSa) -> None:
+        """Another one is to take its place, from the start and not by rekeying."""
+        if isinstance(sa, Ikev2Sa):
+            sa.expiring = sa.unrenewable = True
 
     def room(self, sa: Ikev2Sa) -> int:
         own = sum(row.role is Role.INITIATOR for row in sa.exchanges)
@@ -131,7 +147,14 @@ class Ikev2:
     def discard(self, exchange: ChildExchange) -> None:
         self.child.discard(exchange)
 
+    @staticmethod
+    def _ends_session(sa: Ikev2Sa) -> None:
+        """Who deletes an IKE SA, and does not replace it, wants the session to be over: its ticket goes too."""
+        if sa.successor is None:
+            sa.tunnel.ticket = None
+
     def tell_ike_deleted(self, sa: Ikev2Sa) -> None:
+        self._ends_session(sa)
         self.informational.delete_ike(sa)
 
     def tell_child_deleted(self, child: ChildSa) -> None:
@@ -160,6 +183,12 @@ class Ikev2:
 
     def watch(self, sa: Ikev2Sa) -> None:
         self.informational.watch(sa)
+
+    def told(self, child: ChildSa) -> bool:
+        sa, spi = child.ike_sa, child.inbound_spi
+        while isinstance(sa, Ikev2Sa) and sa.successor is not None:
+            sa = sa.successor
+        return not isinstance(sa, Ikev2Sa) or sa.deleted or (spi not in sa.doomed and spi not in sa.telling)
 
     def unknown_spi(self, sa: Ikev2Sa, spi: int) -> None:
         self.informational.unknown_spi(sa, spi)
@@ -217,7 +246,7 @@ class Ikev2:
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
         self.core.debug("ikev2", "{}: peer deletes the IKE SA", sa.label)
-        self.core.log(5, "SA_DOWN", "SA DOWN", "IKEV2")
+        self._ends_session(sa)
         self.tunnels.drop(sa, linger=True)
         self.tunnels.evaluate_soon(sa.tunnel)
 
@@ -230,6 +259,7 @@ class Ikev2:
         for child in sa.tunnel.children:
             if child.ike_sa is sa and ("outbound", child) in self.core.timers:
                 self.tunnels.children.peer_is_late(child)
+                self.child.send_later(child)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -354,6 +384,9 @@ class Ikev2:
             return
         if header.response and not self.windows.waits_for(sa, header.message_id):
             core.counters["ikev2_unexpected_responses"] += 1
+            return
+        if not header.response and sa.state is State.R_WAIT_AUTH and header.message_id != 1 + sa.intermediates:
+            core.counters["unexpected_messages"] += 1  # of who has proved nothing, one message is put together
             return
         encrypted = find_encrypted(header, data)
         if encrypted is None:

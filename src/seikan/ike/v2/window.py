@@ -45,17 +45,33 @@ class Windows:
         """Send what may be sent now."""
         window = sa.window
         while window.queue and len(window.flying) < window.size and (sa.closing or not sa.deleted):
-            request = window.queue.popleft()
-            payloads = request.build()
-            if payloads is None:
-                continue
-            request.number = window.next_id
-            window.next_id += 1
-            window.flying[request.number] = request
-            header = header_of(sa, request.exchange, request.number, response=False)
-            request.packets = seal(self.core, sa, header, payloads)
-            self.transmit(sa, sa.path, request.packets, request.exchange)
-            self._arm(sa, request)
+            self._send(sa, window.queue.popleft())
+
+    def _send(self, sa: Ikev2Sa, request: Request) -> None:
+        """Build it; where it still has something to say, number it and let it fly."""
+        window = sa.window
+        payloads = request.build()
+        if payloads is None:
+            return
+        request.number = window.next_id
+        window.next_id += 1
+        window.flying[request.number] = request
+        header = header_of(sa, request.exchange, request.number, response=False)
+        request.packets = seal(self.core, sa, header, payloads)
+        self.transmit(sa, sa.path, request.packets, request.exchange)
+        self._arm(sa, request)
+
+    def last_words(self, sa: Ikev2Sa) -> None:
+        """The router stops and hears no response any more: a delete that waits for its turn goes out now.
+
+        A peer whose response is under way has its window free again and takes it; what flies is repeated before,
+        for one that has not had it. This exceeds the window of section 2.3 where the peer has it still to answer: it
+        then drops the delete, and finds out by dead peer detection as it would without.
+        """
+        if sa.window.queue:
+            self.again(sa)
+        while sa.window.queue:
+            self._send(sa, sa.window.queue.popleft())
 
     def transmit(self, sa: Ikev2Sa, path: Path, packets: Sequence[bytes], exchange: int) -> None:
         self.core.debug(
@@ -102,7 +118,7 @@ class Windows:
         self.pump(sa)
 
     def again(self, sa: Ikev2Sa) -> None:
-        """The peer's address has changed: what flies goes there at once."""
+        """What flies goes out at once to where the peer is now."""
         for request in sa.window.flying.values():
             self.transmit(sa, sa.path, request.packets, request.exchange)
 
@@ -129,7 +145,9 @@ class Windows:
 
     def _answer_again(self, sa: Ikev2Sa, header: Header, path: Path) -> None:
         packets = sa.window.responses.get(header.message_id)
-        if packets:
+        if packets and not self.core.answers_again.allow(sa.own_spi, self.core.now):
+            self.core.counters["ikev2_answers_limited"] += 1  # whoever has recorded a request can send it for ever
+        elif packets:
             # To where it comes from: an answer that a NAT let nobody have must not be lost for ever.
             self.transmit(sa, path if sa.nat_remote or sa.mobike else sa.path, packets, header.exchange)
             self.tunnels.v2.answered_again(sa, header.message_id)
