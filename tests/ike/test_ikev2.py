@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from seikan.crypto.key_exchange import available
-from seikan.ike.effects import Effect, KeyLog, Path
+from seikan.ike.effects import Debug, Effect, KeyLog, Path
 from seikan.ike.engine import ClearTarget
 from seikan.ike.settings import EngineSettings
 from seikan.wire.constants import ENCRYPTIONS, GROUP_BY_NUMBER, HASHES, INTEGRITIES, Encryption, Group, Hash
@@ -244,6 +244,26 @@ def test_every_cipher_and_prf(encryption: Encryption, algorithm: Hash) -> None:
     assert (sa.encryption, sa.prf) == (encryption, algorithm)
 
 
+def test_what_goes_wrong_and_the_messages_have_debug_topics_of_their_own() -> None:
+    other = replace(PEER, local_key=Secret(b"other"), remote_key=Secret(b"other"))
+    world = ikev2_world(35, change_b=lambda base: with_ikev2(base, peers=(other,)))
+    world.b.engine.debugging = frozenset(("ikev2 error", "ikev2 packet"))
+    lines: dict[str, list[str]] = {}
+    poll = world.b.engine.poll_effect
+
+    def kept() -> Effect | None:
+        effect = poll()
+        if isinstance(effect, Debug):
+            lines.setdefault(effect.topic, []).append(effect.text)
+        return effect
+
+    world.b.engine.poll_effect = kept  # type: ignore[method-assign]
+    up(world)
+    assert set(lines) == {"ikev2 error", "ikev2 packet"}
+    assert any("differs from the peer's" in line for line in lines["ikev2 error"]), lines["ikev2 error"]
+    assert any("received IKE_AUTH request id 1" in line for line in lines["ikev2 packet"])
+
+
 @pytest.mark.parametrize("arrived", [True, False])
 def test_a_router_that_stops_deletes_its_ike_sa_while_a_response_is_due(arrived: bool) -> None:
     """`arrived`: the peer has had the request before, and its response meets nobody; or it has been lost."""
@@ -261,3 +281,12 @@ def test_a_router_that_stops_deletes_its_ike_sa_while_a_response_is_due(arrived:
     assert count(world, "deletes_received") == 1
     assert not world.b.engine.status(world.now).ikev2_sas
     assert not world.b.up
+
+
+@pytest.mark.parametrize("proposal", [CBC, GCM])
+@pytest.mark.parametrize("octets", [68, 80, 96, 100])
+def test_the_least_mtu_that_can_be_typed_is_enough(proposal: object, octets: int) -> None:
+    """Headers alone are longer than such packets: what is left over goes beyond them, and is not nothing."""
+    world = up(ikev2_world(33, change=lambda base: with_ikev2(base, proposals=(proposal,), fragmentation=octets)))
+    world.assert_converged()
+    assert count(world, "ikev2_fragments_received") > 0

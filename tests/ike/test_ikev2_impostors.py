@@ -10,18 +10,26 @@ import pytest
 from tests.crypto.authority import Authority
 
 from seikan.config.model_ikev2 import CertificateCriterion, CertificateMap, Ikev2Match, Ikev2Peer
+from seikan.crypto.key_exchange import generate_key_pair
 from seikan.ike.effects import Path
 from seikan.ike.settings import Ikev2ProfileSettings
-from seikan.ike.v2.sa import Ikev2Sa
+from seikan.ike.states import Role
+from seikan.ike.v2.child import Child
+from seikan.ike.v2.proposals import ChildChoice
+from seikan.ike.v2.sa import ChildExchange, Ikev2Sa
+from seikan.wire.constants import GROUP_BY_NUMBER
 from seikan.wire.secret import Secret
 from seikan.wire.v2.constants import AuthMethod, CertEncoding, Exchange, Notify
+from seikan.wire.v2.errors import InvalidSyntax
 from seikan.wire.v2.header import pull_header
-from seikan.wire.v2.payloads import Authentication, Certificate, Notification
+from seikan.wire.v2.message import Chain
+from seikan.wire.v2.payloads import Authentication, Certificate, KeyExchange, Notification
 
 from .pair.hub import DOMAIN, HUB
-from .pair.ikev2 import EVERYWHERE
+from .pair.ikev2 import EVERYWHERE, ikev2_world
 from .pair.ikev2_hub import Ikev2Hub, hub_settings
-from .pair.world import TUNNEL, Side
+from .pair.world import TRANSFORM, TUNNEL, Side
+from .test_ikev2 import up
 from .test_ikev2_attacks import count, deliver, forged, sa_of
 from .test_ikev2_certificates import certified_world, named, trustpoint
 
@@ -141,3 +149,14 @@ def test_an_older_move_that_comes_late_is_none() -> None:
     deliver(world.hub, second, places[1])
     deliver(world.hub, first, places[0])
     assert sa_of(world.hub).path == places[1]
+
+
+@pytest.mark.parametrize(("offered", "chosen", "used"), [(19, 19, 20), (19, 20, 19), (20, 19, 19)])
+def test_perfect_forward_secrecy_is_of_one_group_or_none(offered: int, chosen: int, used: int) -> None:
+    world = up(ikev2_world(7))
+    pair = generate_key_pair(GROUP_BY_NUMBER[offered])
+    exchange = ChildExchange(sa_of(world.a), Role.INITIATOR, 1000, world.now, group=offered, key_pair=pair)
+    choice = ChildChoice(1, TRANSFORM, bytes(4), GROUP_BY_NUMBER[chosen], False, ())
+    peer = generate_key_pair(GROUP_BY_NUMBER[offered]).public
+    with pytest.raises(InvalidSyntax):
+        Child._shared(exchange, choice, Chain((KeyExchange(used, peer),), (b"",)))

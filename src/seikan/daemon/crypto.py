@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -41,6 +41,7 @@ IKE_PORT = 500
 NAT_PORT = 4500
 # 0.9 of the packets that a 32-bit sequence number allows (RFC 4303 section 3.3.3): time enough to rekey.
 SOFT_PACKETS = 2**32 * 9 // 10
+INTERNAL = "ikev2 internal"
 CARRIER_HOLD = 1.0  # seconds that a pair which was cleared may stay until another has taken its place
 FAULT_AGAIN = 10.0  # seconds from one log line of a fault to the next of the same
 
@@ -51,10 +52,16 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class DebugLine:
-    """One line of `debug crypto …`, for the terminals that asked for its topic."""
+    """One line of `debug crypto …`, for the terminals that asked for its topic (`topics_of`)."""
 
     topic: str
     text: str
+
+
+def topics_of(words: Iterable[str]) -> frozenset[str]:
+    """The topics that words behind `debug crypto` stand for: `ikev2`, as `ikev2 internal`, is everything of IKEv2."""
+    asked = frozenset(words)
+    return asked.union(fx.IKEV2_TOPICS) - {INTERNAL} if asked & {fx.IKEV2_TOPICS[0], INTERNAL} else asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +458,7 @@ class CryptoDriver:
         return {
             fx.Send: self._send,
             fx.SendKeepalive: self._send_keepalive,
+            fx.ReserveSpi: lambda effect: self._on_plane(lambda plane: plane.reserve_spi(effect.spi)),
             fx.InstallSa: lambda sa: self.engine.complete(sa.effect_id, self._install(sa), self._clock()),
             fx.UpdateSa: self._update,
             fx.RemoveSa: self._remove,

@@ -11,7 +11,7 @@ from typing import Any
 from seikan.config.model import Keepalive
 from seikan.crypto.key_exchange import KeyPairFactory, respond
 from seikan.ike.diagnosis import KIND_OF_MNEMONIC, diagnose
-from seikan.ike.effects import Address, Debug, Effect, Log, Path, Send, Usage
+from seikan.ike.effects import Address, Debug, Effect, Log, Path, ReserveSpi, Send, Usage
 from seikan.ike.facts import facts_of
 from seikan.ike.fragments import Fragments, split
 from seikan.ike.limits import RateLimit
@@ -174,6 +174,7 @@ class Core:
             spi = int.from_bytes(self.random(4), "big")
             if spi > 255 and spi not in self.inbound:
                 self.inbound[spi] = None
+                self.emit(ReserveSpi(spi))
                 return spi
 
     def free_spi(self, spi: int) -> None:
@@ -203,7 +204,7 @@ class Core:
         whose: Tunnel | Flow,
         mnemonic: str,
         text: str,
-        mismatches: tuple[Mismatch, ...] = (),
+        mismatches: tuple[Mismatch, ...] | Callable[[], tuple[Mismatch, ...]] = (),
         *,
         vague: bool = False,
         unproven: bool = False,
@@ -217,17 +218,21 @@ class Core:
         An `unproven` one, which anybody could have caused, is told seldom, and is not kept of a tunnel that is up.
         All of an unknown peer are so.
 
+        `mismatches` may be a function: what they are takes long to find out, and is not asked of what is not told.
+
         `kind`, one of `diagnosis.KINDS`, is that of the mnemonic where it is not given; `known` are further fields of
         `Facts` for the diagnosis.
         """
         tunnel = whose if isinstance(whose, Tunnel) else whose.tunnel
         unproven = unproven or tunnel.provisional
         trouble: Trouble = whose.trouble
-        details = "; ".join(f"{row.attribute}: local {row.local}, remote {row.remote}" for row in mismatches)
-        line = f"{tunnel.name}: {text}" + (f" ({details})" if details else "")
         if unproven and not self.unproven_errors.allow("" if tunnel.provisional else tunnel.name, self.now):
             self.counters["unproven_errors"] += 1
             return
+        if callable(mismatches):
+            mismatches = mismatches()
+        details = "; ".join(f"{row.attribute}: local {row.local}, remote {row.remote}" for row in mismatches)
+        line = f"{tunnel.name}: {text}" + (f" ({details})" if details else "")
         recent = trouble.at is not None and self.now - trouble.at < ERROR_REPEAT
         beside = unproven and tunnel.up
         if recent and vague and not trouble.vague and not beside:
@@ -236,6 +241,8 @@ class Core:
         if beside:
             self.log(4, mnemonic, line)
             return
+        if tunnel.version == 2:
+            self.debug("ikev2 error", "{}", line)
         repeated = trouble.text == text and trouble.mismatches == mismatches
         trouble.text, trouble.at, trouble.mismatches, trouble.vague = text, self.now, mismatches, vague
         trouble.diagnosis = diagnosis

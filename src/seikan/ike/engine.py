@@ -31,7 +31,7 @@ class Engine:
 
     After any call, drain `poll_effect` and arm a timer for `next_timeout`. `random(n)` gives n octets fit for
     cookies, nonces and SPIs; `wall_clock` tells the time in UTC, by which certificates are judged. `debugging` holds
-    the topics ("isakmp", "ikev2", "ipsec") that `Debug` effects are made for.
+    the topics ("isakmp", "ipsec", those of `IKEV2_TOPICS`) that `Debug` effects are made for.
     """
 
     def __init__(

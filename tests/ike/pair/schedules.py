@@ -13,8 +13,8 @@ from seikan.ike.settings import EngineSettings
 
 from .world import TUNNEL, Network, Side, World, with_keepalive, with_tunnel
 
-BUSY = 160.0  # seconds in which something befalls them
-WATCHED = 240.0  # seconds until the network is mended
+BUSY = 140.0  # seconds in which something befalls them
+WATCHED = 200.0  # seconds until the network is mended
 SETTLE = 240.0  # seconds of a sound network after which both ends must agree
 STEP = 5.0
 
@@ -77,7 +77,7 @@ def plan(world: World, source: Random, more: Sequence[Callable[[], None]] = ()) 
         actions += [world.rebind] * 3
     for _ in range(source.choice((0, 1, 2, 4))):
         world.at(start + source.uniform(0.0, BUSY), source.choice(actions))
-    world.traffic(source.choice((3.0, 7.0)), start + WATCHED + SETTLE)
+    world.traffic(source.choice((4.0, 9.0)), start + WATCHED + SETTLE)
     world.probing = True
 
 

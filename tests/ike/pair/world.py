@@ -18,6 +18,7 @@ from typing import Any
 from seikan.config.model import IsakmpPolicy, Keepalive, PreSharedKey, TransformSet
 from seikan.crypto.key_exchange import KeyPair, KeyPairFactory, generate_key_pair
 from seikan.ike.effects import (
+    IKEV2_TOPICS,
     AddFlow,
     Address,
     CheckRevocation,
@@ -35,6 +36,7 @@ from seikan.ike.effects import (
     RemoveAccess,
     RemoveFlow,
     RemoveSa,
+    ReserveSpi,
     Send,
     SendKeepalive,
     TunnelDown,
@@ -53,7 +55,7 @@ from seikan.wire.v2.constants import FLAG_INITIATOR, Exchange, Payload
 
 A, B, NAT = IPv4Address("10.1.12.1"), IPv4Address("10.1.23.3"), IPv4Address("192.0.2.1")
 AWAY = IPv4Address("10.1.77.1")  # where A goes and comes back from
-PROBES = (0.0, 0.001, 0.008, 0.03)  # seconds after a change of a plane at which packets are sent
+PROBES = (0.0, 0.004, 0.03)  # seconds after a change of a plane at which packets are sent
 EPOCH = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TUNNEL = "Tunnel0"
 _SK_IV, _SKF_IV = 32, 36  # where the IV is, behind the headers of message and payload
@@ -127,6 +129,7 @@ class Packet:
 class Plane:
     """The SAs of one side; the last outbound SA of a flow that was added carries its traffic."""
 
+    reserved: set[int] = field(default_factory=set)
     inbound: dict[int, InstallSa] = field(default_factory=dict)
     outbound: dict[int, InstallSa] = field(default_factory=dict)
     used: dict[tuple[Direction, int], float] = field(default_factory=dict)  # by SPI, when it last carried a packet
@@ -178,7 +181,7 @@ class Side:
         self.alive = True
         self.engine = Engine(self.settings, self.world.random.randbytes, self.world.key_pair, self.wall_clock)
         if self.world.verbose:
-            self.engine.debugging = frozenset(("isakmp", "ikev2", "ipsec"))
+            self.engine.debugging = frozenset(("isakmp", "ipsec", *IKEV2_TOPICS))
 
     def _empty(self) -> None:
         self.plane = Plane()
@@ -208,6 +211,8 @@ class Side:
                     world.transmit(self, path, data)
                 case SendKeepalive(path):
                     world.transmit(self, path, b"\xff")
+                case ReserveSpi(spi):
+                    self.plane.reserved.add(spi)
                 case InstallSa():
                     self._install(effect)
                 case UpdateSa(_, direction, spi, path, udp):
@@ -286,6 +291,9 @@ class Side:
         keys = (bytes(sa.encryption_key), bytes(sa.integrity_key))
         assert keys not in self.keys, "keys are used twice"
         self.keys.add(keys)
+        if sa.direction is Direction.IN:
+            assert sa.spi in self.plane.reserved, "what comes before an SA would be lost"
+            self.plane.reserved.remove(sa.spi)
         self._home(sa)  # it is there
         if any((row.owner, row.flow) == (sa.owner, sa.flow) for row in self.plane.outbound.values()):
             self.succeeding.add(sa.spi)
@@ -477,9 +485,13 @@ class Simulation:
         learns only by the response what to install (RFC 7296 section 1.2).
         """
         text = f"{sender.name} sends on {packet.spi:08x} before {side.name} has it"
-        assert self.disturbed or not side.up or packet.spi not in sender.succeeding, text
         children = [child for (_, spi), child in sender.engine._core.outbound.items() if spi == packet.spi]
         assert not any(child.initiator for child in children), text
+        fragments = sender.settings.fragmentation or sender.settings.ikev2.fragmentation
+        hopeless = self.network.loss > (0.0 if fragments else 0.1)  # the old pair may run out before a message gets by
+        expired = sender.engine._core.counters["child_sas_expired"]
+        excused = self.disturbed or not side.up or hopeless or expired
+        assert excused or packet.spi not in sender.succeeding, text
 
     def story(self) -> str:
         """The ladder diagram of the last messages, and what happened between them."""

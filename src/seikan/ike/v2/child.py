@@ -145,7 +145,7 @@ class Child:
         exchange.group = group
         exchange.nonces = (self.core.random(NONCE_OCTETS), b"")
         exchange.key_pair = self.core.key_pair(GROUP_BY_NUMBER[group]) if group else None
-        self.core.debug("ikev2", "{}: beginning CREATE_CHILD_SA exchange", sa.label)
+        self.core.debug("ikev2", "{.label}: beginning CREATE_CHILD_SA exchange", sa)
         return self._offer(exchange)
 
     def _offer(self, exchange: ChildExchange) -> list[Payload]:
@@ -228,15 +228,17 @@ class Child:
         sent = [payload for payload in chain.payloads if isinstance(payload, KeyExchange)]
         if choice.group is None:
             return None
-        if len(sent) != 1 or exchange.key_pair is None or sent[0].group != choice.group.number != exchange.group:
+        if len(sent) != 1 or exchange.key_pair is None:
             raise InvalidSyntax("perfect forward secrecy was agreed without its key exchange")
+        if not sent[0].group == choice.group.number == exchange.group:
+            raise InvalidSyntax("the responder used another group than it chose, or than was offered")
         return exchange.key_pair.shared(sent[0].data)
 
     def _refused(self, exchange: ChildExchange, error: Notification, chain: Chain) -> None:
         """Sections 1.3, 2.25: what an error means for the pair, and for the one that was to be replaced."""
         sa, flow, core = exchange.ike_sa, exchange.flow, self.core
         name = notify_name(error.type)
-        core.debug("ikev2", "{}: peer refuses CREATE_CHILD_SA: {}", sa.label, name)
+        core.debug("ikev2 error", "{.label}: peer refuses CREATE_CHILD_SA: {}", sa, name)
         core.counters["ikev2_child_refused"] += 1
         rival, replaces = exchange.rival, exchange.replaces
         if error.type == Notify.INVALID_KE_PAYLOAD and self._other_group(exchange, error):
@@ -320,7 +322,7 @@ class Child:
             self._agree(exchange, chain, done)
         except (Refusal, InvalidSyntax) as failure:
             core.counters["ikev2_child_refused"] += 1
-            core.debug("ikev2", "{}: request for an IPsec SA refused: {}", sa.label, failure)
+            core.debug("ikev2 error", "{.label}: request for an IPsec SA refused: {}", sa, failure)
             self.discard(exchange)
             if isinstance(failure, Refusal):
                 raise
@@ -457,8 +459,12 @@ class Child:
             exchange.ike_sa,
             [row for row in child.flow.children if row.outbound_requested and not row.removed and not row.stale],
         )
+        rekeyed = exchange.replaces is not None and not exchange.replaces.removed
         # What came up while the peer was on its way to this one has not been lost by it.
-        if any(row.selector == child.selector and (row.ike_sa is sa or row.completed >= sa.created) for row in others):
+        if any(
+            row.selector == child.selector and (rekeyed or row.ike_sa is sa or row.completed >= sa.created)
+            for row in others
+        ):
             self.send_later(child)
         else:
             self.tunnels.children.install_outbound(child)
@@ -504,7 +510,7 @@ class Child:
             self.core.next_child_id(),
             exchange.inbound_spi,
             int.from_bytes(choice.spi, "big"),
-            replace(row, transport=transport),
+            row if row.transport is transport else replace(row, transport=transport),
             choice.group.number if choice.group else None,
             sa.proved_path or sa.path,
             sa.nat,

@@ -15,9 +15,11 @@ from seikan.wire.v2.payloads import Payload
 
 IPV4_HEADER, IPV6_HEADER, UDP_HEADER, NON_ESP_MARKER = 20, 40, 8, 4
 MAX_FRAGMENTS = 128
+LEAST_PIECE = 95  # octets of payloads in one fragment, whatever is configured: a whole message has to go into 128
 MAX_ASSEMBLIES = 8  # messages of one IKE SA in pieces; whoever sends them is authenticated
 MAX_OCTETS = 65535
 _SK_OCTETS, _SKF_OCTETS = 4, 8
+_EXCHANGES: dict[int, str] = {row.value: row.name for row in Exchange}
 
 
 class NoKeys(Exception):
@@ -26,10 +28,7 @@ class NoKeys(Exception):
 
 def exchange_name(number: int) -> str:
     """The RFC's word for an exchange, or its number."""
-    try:
-        return Exchange(number).name
-    except ValueError:
-        return f"exchange {number}"
+    return _EXCHANGES.get(number) or f"exchange {number}"
 
 
 def header_of(sa: Ikev2Sa, exchange: int, message_id: int, *, response: bool) -> Header:
@@ -70,6 +69,7 @@ def seal(core: Core, sa: Ikev2Sa, header: Header, payloads: Sequence[Payload]) -
     if not sa.fragmentation or not limit or whole + outside <= limit:
         return [_sealed(core, sa, header, first, plaintext)]
     room = ikev2_protect.largest_plaintext(sa.keys, limit - outside - HEADER_OCTETS - _SKF_OCTETS)
+    room = max(room, LEAST_PIECE)
     pieces = [plaintext[start : start + room] for start in range(0, len(plaintext), room)]
     core.counters["ikev2_fragments_sent"] += len(pieces)
     return [

@@ -122,7 +122,7 @@ class Informational:
             self.tunnels.v2.mobike.check(sa)
         for child in gone:
             core.counters["deletes_received"] += 1
-            core.debug("ikev2", "{}: peer deletes pair {}", sa.label, child.conn_id)
+            core.debug("ikev2", "{.label}: peer deletes pair {}", sa, child.conn_id)
             self.tunnels.children.peer_deleted(child)
         self.tunnels.v2.crash.read(sa, chain)
         elsewhere = notified(chain, Notify.REDIRECT)
@@ -147,7 +147,7 @@ class Informational:
         ]
 
     def _notified(self, sa: Ikev2Sa, payload: Notification) -> None:
-        self.core.debug("ikev2", "{}: received notify {}", sa.label, notify_name(payload.type))
+        self.core.debug("ikev2", "{.label}: received notify {}", sa, notify_name(payload.type))
         if payload.type == Notify.INVALID_SPI:
             spi = int.from_bytes((payload.spi or payload.data)[:4], "big")
             for child in sa.tunnel.children:

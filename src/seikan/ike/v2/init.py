@@ -5,14 +5,14 @@ Nothing of a request is kept before it has passed the cookie, where one is asked
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from seikan.crypto.ikev2_auth import nat_detection
 from seikan.crypto.ikev2_keys import derive_ike_keys
 from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.crypto.prf import same
-from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
+from seikan.ike.admission import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, TRIES_UNTIL_TOLD, Core
 from seikan.ike.effects import Address, KeyLog, Path, Send
 from seikan.ike.errors import AbandonExchange
@@ -20,7 +20,7 @@ from seikan.ike.limits import source
 from seikan.ike.sa import Tunnel
 from seikan.ike.settings import Ikev2ProfileSettings, Ikev2ProposalSettings
 from seikan.ike.states import Role
-from seikan.ike.v2.certificates import hash_algorithms, read_hash_algorithms, requested
+from seikan.ike.v2.certificates import HASH_ALGORITHMS, read_hash_algorithms, requested
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.envelope import exchange_name
 from seikan.ike.v2.keylog import keylog_line
@@ -34,8 +34,9 @@ from seikan.wire.secret import Secret
 from seikan.wire.v2.constants import FLAG_INITIATOR, FLAG_RESPONSE, Exchange, Notify, TransformType
 from seikan.wire.v2.errors import InvalidSyntax
 from seikan.wire.v2.header import NO_SPI, Header
-from seikan.wire.v2.message import Chain, push_message
+from seikan.wire.v2.message import Chain, glance, pull_message, push_message
 from seikan.wire.v2.payloads import KeyExchange, Nonce, Notification, Payload, SaPayload, VendorId
+from seikan.wire.v2.rules import check
 from seikan.wire.vendor import Vendor
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Init:
                 found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
         found += self.tunnels.v2.redirects.announce(sa)
         found += self.tunnels.v2.auth.ppk.announce(sa, self._profiles(sa))
-        found.append(hash_algorithms())
+        found.append(HASH_ALGORITHMS)
         found.append(VendorId(Vendor.SEIKAN.value))
         return found
 
@@ -124,8 +125,8 @@ class Init:
         sa.nat_remote = bool(sources) and not any(same(data, remote) for data in sources)
         sa.nat_local = bool(targets) and not any(same(data, local) for data in targets)
         if sources:
-            text = "{}: NAT detection: this side behind NAT {}, peer {}"
-            self.core.debug("ikev2", text, sa.label, sa.nat_local, sa.nat_remote)
+            text = "{.label}: NAT detection: this side behind NAT {}, peer {}"
+            self.core.debug("ikev2", text, sa, sa.nat_local, sa.nat_remote)
 
     def _derive(self, sa: Ikev2Sa, shared: Secret) -> None:
         choice = sa.choice
@@ -174,7 +175,7 @@ class Init:
         if sa.ticket is None:
             self._make_key_pair(sa, proposals[0].groups[0].number)
         sa.advance(Event.SEND_INIT)
-        core.debug("ikev2", "{}: beginning IKE_SA_INIT exchange with {}", sa.label, sa.path.remote)
+        core.debug("ikev2", "{.label}: beginning IKE_SA_INIT exchange with {}", sa, sa.path.remote)
         self._send_request(sa)
         return True
 
@@ -201,8 +202,8 @@ class Init:
         self._arm(sa)
 
     def _transmit(self, sa: Ikev2Sa, path: Path, data: bytes) -> None:
-        text = "{}: sending IKE_SA_INIT to {}:{}"
-        self.core.debug("ikev2", text, sa.label, path.remote, path.remote_port)
+        text = "{.label}: sending IKE_SA_INIT to {}:{}"
+        self.core.debug("ikev2 packet", text, sa, path.remote, path.remote_port)
         self.core.emit(Send(path, data))
         self.core.counters["messages_sent"] += 1
 
@@ -336,52 +337,28 @@ class Init:
 
     # -- responder ---------------------------------------------------------------------------------------------------
 
-    def respond(self, header: Header, chain: Chain, data: bytes, path: Path) -> None:
-        """A request. Raises `AbandonExchange` or a `WireError`, which are answered in clear."""
+    def respond(self, header: Header, data: bytes, path: Path) -> None:
+        """A request of IKE_SA_INIT or IKE_SESSION_RESUME. Raises `AbandonExchange` or a `WireError`, which are answered
+        in clear. What anybody can send by the thousand is told apart before anything is read in full.
+        """
         core = self.core
         if self._repeated(header, data, path):
             return
-        exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
-        cookie = self._has_cookie(header, chain, nonce, path)
-        if not self._passes(header, nonce, path, cookie=cookie):
+        configured = core.ends.get((path.local, path.remote))
+        if not self._worth_while(configured, path):
             return
-        tunnel = self._tunnel_for(path)
-        if tunnel is None:
+        cookie, nonce = glance(header, data)
+        reached = bool(cookie) and self.cookies.valid(cookie, header.initiator_spi, nonce, path)
+        if not self._passes(configured, header, nonce, path, reached=reached):
             return
-        profile = core.ikev2_profile_of(tunnel)
-        candidates = self.tunnels.peers.ikev2_candidates(path.local) if profile is None else [profile]
-        elsewhere = self.tunnels.v2.redirects.answer(chain, nonce, path, candidates)
-        if elsewhere is not None:
-            self.reply(header, path, elsewhere)
+        chain, encrypted = pull_message(header, data)
+        if encrypted is not None:
+            core.counters["unexpected_messages"] += 1
             return
-        proposals = self.proposals(path.local)
-        choice = choose_ike(proposals, payload)
-        if choice is not None and choice.additional and not notified(chain, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED):
-            raise InvalidSyntax("additional key exchanges without IKE_INTERMEDIATE")
-        if choice is None:
-            core.counters["no_proposal_chosen"] += 1
-            text = f"no ikev2 proposal in common with peer {path.remote}"
-            core.error(tunnel, "IKEV2_NO_PROPOSAL", text, explain_ike(proposals, payload), unproven=True)
-            raise AbandonExchange(text, Notify.NO_PROPOSAL_CHOSEN)
-        if exchange.group != choice.group.number:
-            core.counters["ikev2_invalid_ke"] += 1
-            group = Notification(Notify.INVALID_KE_PAYLOAD, choice.group.number.to_bytes(2, "big"))
-            self.reply(header, path, group, limited=False)  # shorter than the request, and it cannot go on without
-            return
-        if not self._admitted(tunnel, path) or self.tunnels.defer(tunnel, header.initiator_spi):
-            return
-        try:
-            public, shared = core.respond_key(choice.group, exchange.data)
-        except InvalidPublicValue as error:
-            raise InvalidSyntax(str(error)) from error
-        sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=profile)
-        sa.choice = choice
-        self._begin_responder(sa, header, chain, nonce, path, cookie=cookie)
-        self._derive(sa, shared)
-        sa.advance(Event.RECEIVE_INIT)
-        payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
-        payloads += intermediate_supported(choice.answer())
-        self._respond(sa, data, Exchange.IKE_SA_INIT, payloads)
+        check(header.exchange, False, chain.payloads)
+        tunnel = configured or self.tunnels.peers.provisional_ikev2(path)
+        begin = self._begin if header.exchange == Exchange.IKE_SA_INIT else self._resume
+        begin(tunnel, header, chain, data, path, reached=reached)
 
     def _repeated(self, header: Header, data: bytes, path: Path) -> bool:
         """Whether the peer has begun this exchange before: the same request gets the same answer."""
@@ -397,71 +374,30 @@ class Init:
             core.counters["unexpected_messages"] += 1
         return True
 
-    def _begin_responder(
-        self, sa: Ikev2Sa, header: Header, chain: Chain, nonce: bytes, path: Path, *, cookie: bool
-    ) -> None:
+    def _worth_while(self, configured: Tunnel | None, path: Path) -> bool:
+        """Whether there is anything here for a peer that comes by this path."""
         core = self.core
-        sa.spi_i, sa.spi_r = header.initiator_spi, core.new_ikev2_spi()
-        sa.nonces = (nonce, core.random(NONCE_OCTETS))
-        sa.window.expected = 1
-        self._read_capabilities(sa, header, chain, path)
-        self.tunnels.add(sa)
-        if cookie and not sa.tunnel.provisional:
-            self.tunnels.admission.proven(
-                sa
-            )  # what is forged with the address of a configured peer does not displace it
-        core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
-        name = exchange_name(header.exchange)
-        core.debug("ikev2", "{}: received {} from {}:{}", sa.label, name, path.remote, path.remote_port)
+        if configured is None:
+            return self.tunnels.peers.takes_unknown_ikev2(path.local)
+        if configured.version != 2:
+            core.counters["ikev2_not_configured"] += 1
+            core.other_version(configured, 2)
+            return False
+        if not configured.able:
+            core.counters["tunnel_not_able"] += 1
+            return False
+        return True
 
-    def _respond(self, sa: Ikev2Sa, data: bytes, exchange: Exchange, payloads: list[Payload]) -> None:
-        answer = Header(sa.spi_i, sa.spi_r, 0, exchange, FLAG_RESPONSE, 0, 0)
-        sa.init_request = data
-        sa.init_response = push_message(answer, [*payloads, *self._capabilities(sa)])
-        self._transmit(sa, sa.path, sa.init_response)
-
-    def resume(self, header: Header, chain: Chain, data: bytes, path: Path) -> None:
-        """A request of IKE_SESSION_RESUME (RFC 5723 section 4.3.2): nothing is kept unless the ticket is good."""
-        core, nonce = self.core, one(chain, Nonce).data
-        if self._repeated(header, data, path):
-            return
-        cookie = self._has_cookie(header, chain, nonce, path)
-        if not self._passes(header, nonce, path, cookie=cookie):
-            return
-        tunnel = self._tunnel_for(path)
-        if tunnel is None:
-            return
-        ticket = self.tunnels.v2.resumption.recognize(chain, tunnel, path.local, path.remote)
-        if ticket is None:
-            self.reply(header, path, Notification(Notify.TICKET_NACK))
-            return
-        if not self._admitted(tunnel, path) or self.tunnels.defer(tunnel, header.initiator_spi):
-            return
-        sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=core.ikev2_profiles[ticket.profile])
-        sa.choice, sa.ticket = ticket.choice, ticket
-        self._begin_responder(sa, header, chain, nonce, path, cookie=cookie)
-        sa.keys = self.tunnels.v2.resumption.keys(sa, ticket)
-        self.log_keys(sa)
-        sa.advance(Event.RECEIVE_INIT)
-        self._respond(sa, data, Exchange.IKE_SESSION_RESUME, [Nonce(sa.nonces[1])])
-
-    def _has_cookie(self, header: Header, chain: Chain, nonce: bytes, path: Path) -> bool:
-        """Whether the peer has shown that it gets what is sent to its address."""
-        given = notified(chain, Notify.COOKIE)
-        return given is not None and self.cookies.valid(given.data, header.initiator_spi, nonce, path)
-
-    def _passes(self, header: Header, nonce: bytes, path: Path, *, cookie: bool) -> bool:
-        """Section 2.6: from some number of half-open SAs on, or of first messages from one address, whoever begins
-        must be where it says it is: else forged ones would keep out whose address they have.
-        """
+    def _passes(self, configured: Tunnel | None, header: Header, nonce: bytes, path: Path, *, reached: bool) -> bool:
+        """Section 2.6: who has `reached` us with a cookie goes on; of the others some may be asked for one."""
         core, peer = self.core, source(path.remote)
-        if cookie:
+        if reached:
             core.counters["ikev2_cookies_accepted"] += 1
             if core.proven_message_rate.allow(peer, core.now):
                 return True
             core.counters["first_messages_limited"] += 1
             return False
-        if len(core.half_open) < core.settings.ikev2.cookie_challenge:
+        if not self._challenges(configured, path):
             if core.first_message_rate.allow(peer, core.now):
                 return True
             core.counters["first_messages_limited"] += 1
@@ -470,30 +406,111 @@ class Init:
         self.reply(header, path, Notification(Notify.COOKIE, made), limited=False)
         return False
 
-    def _tunnel_for(self, path: Path) -> Tunnel | None:
-        """The configured peer's, or a provisional one where something is there for peers of any address."""
-        tunnel = self.core.ends.get((path.local, path.remote))
-        if tunnel is None:
-            return self.tunnels.peers.provisional_ikev2(path)
-        if tunnel.version != 2:
-            self.core.counters["ikev2_not_configured"] += 1
-            self.core.other_version(tunnel, 2)
-            return None
-        if not tunnel.able:
-            self.core.counters["tunnel_not_able"] += 1
-            return None
-        return tunnel
+    def _challenges(self, configured: Tunnel | None, path: Path) -> bool:
+        """Whether whoever begins must be where it says it is: from some number of half-open SAs on, and before it takes
+        somebody else's place. Else forged requests would keep out whose address they have.
+        """
+        core, settings = self.core, self.core.settings
+        if len(core.half_open) >= min(settings.ikev2.cookie_challenge, settings.max_negotiating or MAX_HALF_OPEN):
+            return True
+        group, limit = self._group(configured, path)
+        return len(core.half_open_of.get(group, ())) >= limit
 
-    def _admitted(self, tunnel: Tunnel, path: Path) -> bool:
+    @staticmethod
+    def _group(configured: Tunnel | None, path: Path) -> tuple[Hashable, int]:
+        """Whose half-open SAs count together, and how many there may be."""
+        if configured is None:
+            return source(path.remote), MAX_HALF_OPEN_OF_ADDRESS
+        return configured, MAX_HALF_OPEN_OF_PEER
+
+    def _begin(self, tunnel: Tunnel, header: Header, chain: Chain, data: bytes, path: Path, *, reached: bool) -> None:
+        """Agree and make keys; `reached`: the peer has shown that it is where it says it is."""
+        core = self.core
+        exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
+        profile = core.ikev2_profile_of(tunnel)
+        candidates = self.tunnels.peers.ikev2_candidates(path.local) if profile is None else [profile]
+        elsewhere = self.tunnels.v2.redirects.answer(chain, nonce, path, candidates)
+        if elsewhere is not None:
+            self.reply(header, path, elsewhere)
+            return
+        proposals = self.proposals(path.local)
+        choice = choose_ike(proposals, payload)
+        if choice is not None and choice.additional and not notified(chain, Notify.INTERMEDIATE_EXCHANGE_SUPPORTED):
+            raise InvalidSyntax("additional key exchanges without IKE_INTERMEDIATE")
+        if choice is None:
+            core.counters["no_proposal_chosen"] += 1
+            text = f"no ikev2 proposal in common with peer {path.remote}"
+            core.error(tunnel, "IKEV2_NO_PROPOSAL", text, lambda: explain_ike(proposals, payload), unproven=True)
+            raise AbandonExchange(text, Notify.NO_PROPOSAL_CHOSEN)
+        if exchange.group != choice.group.number:
+            core.counters["ikev2_invalid_ke"] += 1
+            group = Notification(Notify.INVALID_KE_PAYLOAD, choice.group.number.to_bytes(2, "big"))
+            self.reply(header, path, group, limited=False)  # shorter than the request, and it cannot go on without
+            return
+        if not self._admitted(tunnel, path, reached=reached) or self.tunnels.defer(tunnel, header.initiator_spi):
+            return
+        try:
+            public, shared = core.respond_key(choice.group, exchange.data)
+        except InvalidPublicValue as error:
+            raise InvalidSyntax(str(error)) from error
+        sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=profile)
+        sa.choice = choice
+        self._begin_responder(sa, header, chain, nonce, path, reached=reached)
+        self._derive(sa, shared)
+        sa.advance(Event.RECEIVE_INIT)
+        payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
+        payloads += intermediate_supported(choice.answer())
+        self._respond(sa, data, Exchange.IKE_SA_INIT, payloads)
+
+    def _begin_responder(
+        self, sa: Ikev2Sa, header: Header, chain: Chain, nonce: bytes, path: Path, *, reached: bool
+    ) -> None:
+        core = self.core
+        sa.spi_i, sa.spi_r = header.initiator_spi, core.new_ikev2_spi()
+        sa.nonces = (nonce, core.random(NONCE_OCTETS))
+        sa.window.expected = 1
+        self._read_capabilities(sa, header, chain, path)
+        self.tunnels.add(sa)
+        if reached and not sa.tunnel.provisional:
+            # What is forged with the address of a configured peer does not displace it.
+            self.tunnels.admission.proven(sa)
+        core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
+        name = exchange_name(header.exchange)
+        core.debug("ikev2 packet", "{.label}: received {} from {}:{}", sa, name, path.remote, path.remote_port)
+
+    def _respond(self, sa: Ikev2Sa, data: bytes, exchange: Exchange, payloads: list[Payload]) -> None:
+        answer = Header(sa.spi_i, sa.spi_r, 0, exchange, FLAG_RESPONSE, 0, 0)
+        sa.init_request = data
+        sa.init_response = push_message(answer, [*payloads, *self._capabilities(sa)])
+        self._transmit(sa, sa.path, sa.init_response)
+
+    def _resume(self, tunnel: Tunnel, header: Header, chain: Chain, data: bytes, path: Path, *, reached: bool) -> None:
+        """IKE_SESSION_RESUME (RFC 5723 section 4.3.2): nothing is kept unless the ticket is good."""
+        core, nonce = self.core, one(chain, Nonce).data
+        ticket = self.tunnels.v2.resumption.recognize(chain, tunnel, path.local, path.remote)
+        if ticket is None:
+            self.reply(header, path, Notification(Notify.TICKET_NACK))
+            return
+        if not self._admitted(tunnel, path, reached=reached) or self.tunnels.defer(tunnel, header.initiator_spi):
+            return
+        sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=core.ikev2_profiles[ticket.profile])
+        sa.choice, sa.ticket = ticket.choice, ticket
+        self._begin_responder(sa, header, chain, nonce, path, reached=reached)
+        sa.keys = self.tunnels.v2.resumption.keys(sa, ticket)
+        self.log_keys(sa)
+        sa.advance(Event.RECEIVE_INIT)
+        self._respond(sa, data, Exchange.IKE_SESSION_RESUME, [Nonce(sa.nonces[1])])
+
+    def _admitted(self, tunnel: Tunnel, path: Path, *, reached: bool) -> bool:
+        group, limit = self._group(None if tunnel.provisional else tunnel, path)
+        known = bool(tunnel.established())
         if tunnel.provisional:
             known = any(other.session for other in self.core.by_remote.get(path.remote, ()))
-            return self.tunnels.admission.admits(path, source(path.remote), MAX_HALF_OPEN_OF_ADDRESS, known=known)
-        known = bool(tunnel.established())
-        return self.tunnels.admission.admits(path, tunnel, MAX_HALF_OPEN_OF_PEER, known=known)
+        return self.tunnels.admission.admits(path, group, limit, known=known, reached=reached)
 
     def _half_open_expired(self, sa: Ikev2Sa) -> None:
         self.core.counters["half_open_expired"] += 1
-        self.core.debug("ikev2", "{}: peer {} did not go on", sa.label, sa.path.remote)
+        self.core.debug("ikev2 error", "{.label}: peer {} did not go on", sa, sa.path.remote)
         self.tunnels.drop(sa)
         self.tunnels.evaluate(sa.tunnel)
 

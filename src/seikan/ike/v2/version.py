@@ -245,7 +245,7 @@ class Ikev2:
 
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
-        self.core.debug("ikev2", "{}: peer deletes the IKE SA", sa.label)
+        self.core.debug("ikev2", "{.label}: peer deletes the IKE SA", sa)
         self._ends_session(sa)
         self.tunnels.drop(sa, linger=True)
         self.tunnels.evaluate_soon(sa.tunnel)
@@ -279,14 +279,14 @@ class Ikev2:
             self._dispatch(header, data, path)
         except IntegrityError as error:
             core.counters["ikev2_dropped_integrity"] += 1
-            core.debug("ikev2", "IKEv2: message from {} dropped: {}", path.remote, error)
+            core.debug("ikev2 error", "IKEv2: message from {} dropped: {}", path.remote, error)
         except WireError as error:
             self._malformed(error, path)
 
     def _malformed(self, error: WireError, path: Path) -> None:
         name = type(error).__name__
         self.core.counters[f"dropped_{name}"] += 1
-        self.core.debug("ikev2", "IKEv2: message from {} dropped, {}: {}", path.remote, name, error)
+        self.core.debug("ikev2 error", "IKEv2: message from {} dropped, {}: {}", path.remote, name, error)
 
     def _other_version(self, data: bytes, path: Path) -> None:
         """Section 2.5: the answer to a higher major version has this side's own."""
@@ -354,13 +354,7 @@ class Ikev2:
             return
         known = (path.local, path.remote) in self.core.ends
         try:
-            chain, encrypted = pull_message(header, data)
-            if encrypted is not None:
-                self.core.counters["unexpected_messages"] += 1
-                return
-            check(header.exchange, False, chain.payloads)
-            begin = self.init.respond if header.exchange == Exchange.IKE_SA_INIT else self.init.resume
-            begin(header, chain, data, path)
+            self.init.respond(header, data, path)
         except AbandonExchange as error:
             self.init.reply(header, path, Notification(int(error.notify)))
         except UnsupportedCriticalPayload as error:
@@ -406,10 +400,10 @@ class Ikev2:
                 return
             inner, plaintext, data = whole
         core.debug(
-            "ikev2",
-            "{}: received {} {} id {} from {}:{}",
+            "ikev2 packet",
+            "{.label}: received {} {} id {} from {}:{}",
             *(
-                sa.label,
+                sa,
                 exchange_name(header.exchange),
                 "response" if header.response else "request",
                 header.message_id,
@@ -428,7 +422,7 @@ class Ikev2:
             check(header.exchange, True, chain.payloads)
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_responses"] += 1
-            self.core.debug("ikev2", "{}: response makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{.label}: response makes no sense: {}", sa, error)
             chain = Chain((Notification(Notify.INVALID_SYNTAX),), (b"",))
         if sa.established:
             self.tunnels.touch(sa, path)
@@ -464,7 +458,7 @@ class Ikev2:
             return
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_requests"] += 1
-            self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{.label}: request makes no sense: {}", sa, error)
             self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
             return
         if sa.established:
@@ -532,5 +526,5 @@ class Ikev2:
         except Refusal as refusal:
             done([refusal.payload])
         except WireError as error:
-            self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{.label}: request makes no sense: {}", sa, error)
             done([Notification(Notify.INVALID_SYNTAX)])

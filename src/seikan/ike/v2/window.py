@@ -75,9 +75,9 @@ class Windows:
 
     def transmit(self, sa: Ikev2Sa, path: Path, packets: Sequence[bytes], exchange: int) -> None:
         self.core.debug(
-            "ikev2",
-            "{}: sending {} to {}:{} from port {} in {} packet(s)",
-            *(sa.label, exchange_name(exchange), path.remote, path.remote_port, path.local_port, len(packets)),
+            "ikev2 packet",
+            "{.label}: sending {} to {}:{} from port {} in {} packet(s)",
+            *(sa, exchange_name(exchange), path.remote, path.remote_port, path.local_port, len(packets)),
         )
         for packet in packets:
             self.core.emit(Send(path, packet))
