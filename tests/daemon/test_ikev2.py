@@ -200,3 +200,13 @@ def test_a_wrong_key_is_explained(running: Sites) -> None:
     assert "wrong-one" not in r1.exec("explain Tunnel0") + r1.exec("show crypto ikev2 diagnose error")
     type_lines(r1, *edit, "pre-shared-key Between-R1-and-R3", "end")
     until(lambda: answers(running), 30, what=r1.log)
+
+
+def test_a_profile_that_cannot_be_used_is_of_ikev2_still(running: Sites) -> None:
+    r1 = running.r1
+    type_lines(r1, "conf t", "crypto ikev2 profile ROAD", "no keyring local RING", "end")
+    until(lambda: not r1.tunnel_up(), 15, what=r1.log)
+    assert "IKEv2 SA: local 10.1.12.1/500" in r1.exec("show crypto session")
+    assert r1.exec("explain tu0").startswith("Tunnel0, IKEv2 with 10.1.23.3: DOWN\nWhy it is down: ikev2 profile ROAD")
+    type_lines(r1, "conf t", "crypto ikev2 profile ROAD", "keyring local RING", "end")
+    until(lambda: answers(running), 30, what=r1.log)

@@ -31,6 +31,7 @@ from seikan.wire.secret import Secret
 FIRST_CONN_ID = 1001  # IOS
 ERROR_REPEAT = 300.0  # seconds in which the same error of a tunnel is logged once
 MAX_TRIES = 9
+TRIES_UNTIL_TOLD = 3  # 12 seconds after the first: not yet given up, but a person who waits should know
 FIRST_RETRANSMISSION = 2.0  # seconds
 BACK_OFF = 1.8
 MAX_RETRANSMISSION = 10.0  # seconds: a network that is back is noticed within this time

@@ -13,7 +13,7 @@ from seikan.crypto.ikev2_keys import derive_ike_keys
 from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.crypto.prf import same
 from seikan.ike.admission import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
-from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
+from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, TRIES_UNTIL_TOLD, Core
 from seikan.ike.effects import Address, KeyLog, Path, Send
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.limits import source
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 NONCE_OCTETS = 32
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for IKE_AUTH
 MAX_ASKED_AGAIN = 6  # COOKIE and INVALID_KE_PAYLOAD of one exchange
-TRIES_UNTIL_TOLD = 3
 RESUME_TRIES = 2  # of a ticket, before all begins from the start
 _KIND_OF_REFUSAL: dict[int, str] = {
     Notify.INVALID_KE_PAYLOAD: "invalid-ke",
