@@ -34,7 +34,7 @@ from seikan.wire.secret import Secret
 from seikan.wire.v2.constants import FLAG_INITIATOR, FLAG_RESPONSE, Exchange, Notify, TransformType
 from seikan.wire.v2.errors import InvalidSyntax
 from seikan.wire.v2.header import NO_SPI, Header
-from seikan.wire.v2.message import Chain, push_message
+from seikan.wire.v2.message import Chain, glance, push_message
 from seikan.wire.v2.payloads import KeyExchange, Nonce, Notification, Payload, SaPayload, VendorId
 from seikan.wire.vendor import Vendor
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 NONCE_OCTETS = 32
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for IKE_AUTH
+LEAST_OCTETS = 72  # of a first message that is answered by a cookie: no shorter than the answer
 MAX_ASKED_AGAIN = 6  # COOKIE and INVALID_KE_PAYLOAD of one exchange
 TRIES_UNTIL_TOLD = 3
 RESUME_TRIES = 2  # of a ticket, before all begins from the start
@@ -337,15 +338,10 @@ class Init:
 
     # -- responder ---------------------------------------------------------------------------------------------------
 
-    def respond(self, header: Header, chain: Chain, data: bytes, path: Path) -> None:
-        """A request. Raises `AbandonExchange` or a `WireError`, which are answered in clear."""
+    def respond(self, header: Header, chain: Chain, data: bytes, path: Path, *, cookie: bool) -> None:
+        """A request after `look`. Raises `AbandonExchange` or a `WireError`, which are answered in clear."""
         core = self.core
-        if self._repeated(header, data, path):
-            return
         exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
-        cookie = self._has_cookie(header, chain, nonce, path)
-        if not self._passes(header, nonce, path, cookie=cookie):
-            return
         tunnel = self._tunnel_for(path)
         if tunnel is None:
             return
@@ -421,14 +417,9 @@ class Init:
         sa.init_response = push_message(answer, [*payloads, *self._capabilities(sa)])
         self._transmit(sa, sa.path, sa.init_response)
 
-    def resume(self, header: Header, chain: Chain, data: bytes, path: Path) -> None:
+    def resume(self, header: Header, chain: Chain, data: bytes, path: Path, *, cookie: bool) -> None:
         """A request of IKE_SESSION_RESUME (RFC 5723 section 4.3.2): nothing is kept unless the ticket is good."""
         core, nonce = self.core, one(chain, Nonce).data
-        if self._repeated(header, data, path):
-            return
-        cookie = self._has_cookie(header, chain, nonce, path)
-        if not self._passes(header, nonce, path, cookie=cookie):
-            return
         tunnel = self._tunnel_for(path)
         if tunnel is None:
             return
@@ -446,14 +437,20 @@ class Init:
         sa.advance(Event.RECEIVE_INIT)
         self._respond(sa, data, Exchange.IKE_SESSION_RESUME, [Nonce(sa.nonces[1])])
 
-    def _has_cookie(self, header: Header, chain: Chain, nonce: bytes, path: Path) -> bool:
-        """Whether the peer has shown that it gets what is sent to its address."""
-        given = notified(chain, Notify.COOKIE)
-        return given is not None and self.cookies.valid(given.data, header.initiator_spi, nonce, path)
+    def look(self, header: Header, data: bytes, path: Path) -> bool | None:
+        """Whether whoever begins has a cookie that is good; None where it may not go on, or has gone on before.
 
-    def _passes(self, header: Header, nonce: bytes, path: Path, *, cookie: bool) -> bool:
-        """Section 2.6: from some number of half-open SAs on, or of first messages from one address, whoever begins
-        must be where it says it is: else forged ones would keep out whose address they have.
+        It costs little whatever the message is: the rest of it is read later.
+        """
+        if self._repeated(header, data, path):
+            return None
+        nonce, given = glance(header, data)
+        cookie = self.cookies.valid(given, header.initiator_spi, nonce, path)
+        return cookie if self._passes(header, nonce, path, len(data), cookie=cookie) else None
+
+    def _passes(self, header: Header, nonce: bytes, path: Path, octets: int, *, cookie: bool) -> bool:
+        """Section 2.6: from some number of half-open SAs on, or of first messages, whoever begins must be where it says
+        it is: else forged ones would keep out whose address they have, or all.
         """
         core, peer = self.core, source(path.remote)
         if cookie:
@@ -463,12 +460,13 @@ class Init:
             core.counters["first_messages_limited"] += 1
             return False
         if len(core.half_open) < core.settings.ikev2.cookie_challenge:
-            if core.first_message_rate.allow(peer, core.now):
+            if core.first_message_rate.allow(peer, core.now) and core.all_first_messages.allow("", core.now):
                 return True
             core.counters["first_messages_limited"] += 1
-        core.counters["ikev2_cookies_sent"] += 1
-        made = self.cookies.make(header.initiator_spi, nonce, path)
-        self.reply(header, path, Notification(Notify.COOKIE, made), limited=False)
+        if octets >= LEAST_OCTETS:
+            core.counters["ikev2_cookies_sent"] += 1
+            made = self.cookies.make(header.initiator_spi, nonce, path)
+            self.reply(header, path, Notification(Notify.COOKIE, made), limited=False)
         return False
 
     def _tunnel_for(self, path: Path) -> Tunnel | None:

@@ -328,13 +328,16 @@ class Ikev2:
             return
         known = (path.local, path.remote) in self.core.ends
         try:
+            cookie = self.init.look(header, data, path)
+            if cookie is None:
+                return
             chain, encrypted = pull_message(header, data)
             if encrypted is not None:
                 self.core.counters["unexpected_messages"] += 1
                 return
             check(header.exchange, False, chain.payloads)
             begin = self.init.respond if header.exchange == Exchange.IKE_SA_INIT else self.init.resume
-            begin(header, chain, data, path)
+            begin(header, chain, data, path, cookie=cookie)
         except AbandonExchange as error:
             self.init.reply(header, path, Notification(int(error.notify)))
         except UnsupportedCriticalPayload as error:

@@ -30,7 +30,7 @@ from seikan.wire.v2.payloads import (
     Transform,
 )
 
-MAX_TRANSFORMS = 1024  # of one SA payload: far above any real offer; bounds the work of one datagram
+MAX_TRANSFORMS = 512  # of one SA payload: far above any real offer; bounds the work of one datagram
 _SHORT = 0x8000  # RFC 7296 section 3.3.5: the attribute format bit
 _MORE = {"proposal": 2, "transform": 3}  # sections 3.3.1 and 3.3.2: "last substruc"; 0 for the last
 _AUTHORITY_OCTETS = 20  # section 3.7: SHA-1 of a SubjectPublicKeyInfo

@@ -43,6 +43,7 @@ from seikan.wire.v2.bodies import (
     push_traffic_selectors,
 )
 from seikan.wire.v2.buffer import Buffer
+from seikan.wire.v2.constants import Notify
 from seikan.wire.v2.constants import Payload as Type
 from seikan.wire.v2.errors import InvalidSyntax, UnsupportedCriticalPayload
 from seikan.wire.v2.header import HEADER_OCTETS, Header, push_header
@@ -68,6 +69,7 @@ GENERIC_OCTETS = 4
 _GENERIC = struct.Struct(">BBH")
 _FRAGMENT = struct.Struct(">HH")
 _CRITICAL = 0x80
+_COOKIE = int(Notify.COOKIE).to_bytes(2, "big")
 
 _PULL: dict[int, Callable[[Buffer], Payload]] = {
     Type.SA: pull_sa,
@@ -194,6 +196,25 @@ def find_encrypted(header: Header, data: bytes) -> Encrypted | None:
             return _pull_encrypted(kind, following, body)
         kind = following
     raise InvalidSyntax(f"more than {MAX_PAYLOADS} payloads")
+
+
+def glance(header: Header, data: bytes) -> tuple[bytes, bytes]:
+    """Nonce and cookie of a first message, empty where there is none, and nothing else of it: what has to be known of a
+    stranger before it may cost more (RFC 7296 section 2.6).
+    """
+    buffer = Buffer(data, HEADER_OCTETS)
+    kind, nonce, cookie = header.next_payload, b"", b""
+    for _ in range(MAX_PAYLOADS):
+        if kind in (Type.NONE, Type.SK, Type.SKF):
+            break
+        following, _critical, body = _pull_generic(buffer, kind)
+        if kind == Type.NONCE:
+            nonce = nonce or data[body.position : body.end]
+        elif kind == Type.NOTIFY and not cookie:
+            found = data[body.position : body.end]
+            cookie = found[4 + found[1] :] if found[2:4] == _COOKIE else b""
+        kind = following
+    return nonce, cookie
 
 
 def encode_payload(payload: Payload) -> tuple[int, bytes]:
