@@ -127,6 +127,8 @@ def _flooded(directory: Path) -> dict[str, flood.Flooded]:
     for responder in negotiation.RESPONDERS:
         print(f"flood: {responder}", file=sys.stderr, flush=True)
         found[responder] = flood.measure(responder, directory / f"flood-{responder}")
+        name = f"{responder}, half of them from the peer's address"
+        found[name] = flood.measure(responder, directory / f"flood-{responder}-as-peer", as_peer=True)
     return found
 
 

@@ -1,7 +1,8 @@
 """Whether a real peer gets through while somebody floods the responder with IKE_SA_INIT requests of forged addresses.
 
-Run as a program it is the flood: `python -m bench.flood TARGET RATE SECONDS` sends from addresses of 198.18.0.0/15
-(RFC 2544), in a network namespace made for it.
+Run as a program it is the flood: `python -m bench.flood TARGET RATE SECONDS [PEER]` sends from addresses of
+198.18.0.0/15 (RFC 2544), in a network namespace made for it; every other request has the address of PEER, which is
+the real one's.
 """
 
 from __future__ import annotations
@@ -58,18 +59,18 @@ def _request(draw: random.Random) -> bytes:
     return push_message(header, [offer, KeyExchange(14, draw.randbytes(256)), Nonce(draw.randbytes(32))])
 
 
-def _datagram(draw: random.Random, target: str) -> bytes:
-    source = f"198.{draw.choice((18, 19))}.{draw.randrange(256)}.{draw.randrange(1, 255)}"
+def _datagram(draw: random.Random, target: str, peer: str | None) -> bytes:
+    source = peer or f"198.{draw.choice((18, 19))}.{draw.randrange(256)}.{draw.randrange(1, 255)}"
     data = _request(draw)
     udp = struct.pack(">HHHH", 500, 500, 8 + len(data), 0)  # no checksum (RFC 768)
     ends = socket.inet_aton(source) + socket.inet_aton(target)
     return struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(data), 0, 0, 64, socket.IPPROTO_UDP, 0) + ends + udp + data
 
 
-def flood(target: str, rate: int, seconds: float) -> int:
+def flood(target: str, rate: int, seconds: float, peer: str | None = None) -> int:
     """Send as told; the number of requests sent."""
     draw = random.Random(1)  # noqa: S311 nothing here is secret
-    datagrams = [_datagram(draw, target) for _ in range(_FORGED)]
+    datagrams = [_datagram(draw, target, peer if number % 2 else None) for number in range(_FORGED)]
     sent = 0
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         begun = time.monotonic()
@@ -81,8 +82,10 @@ def flood(target: str, rate: int, seconds: float) -> int:
     return sent
 
 
-def measure(responder: str, directory: Path, rate: int = RATE) -> Flooded:
-    """ATTEMPTS negotiations of one peer, one after the other, while `rate` forged requests a second come in."""
+def measure(responder: str, directory: Path, rate: int = RATE, *, as_peer: bool = False) -> Flooded:
+    """ATTEMPTS negotiations of one peer, one after the other, while `rate` forged requests a second come in: from
+    strangers, or half of them from the peer's own address.
+    """
     case = next(case for case in CASES if (case.version, case.group) == (2, 19))
     directory.mkdir(parents=True)
     with network() as net:
@@ -93,7 +96,8 @@ def measure(responder: str, directory: Path, rate: int = RATE) -> Flooded:
         initiator.start()
         connections(initiator, lambda number: (address_of(number), right.address), case)
         with RESPONDERS[responder](right, directory / "responder", case) as pid:
-            command = (sys.executable, "-m", "bench.flood", right.address, str(rate), str(_SECONDS))
+            command = [sys.executable, "-m", "bench.flood", right.address, str(rate), str(_SECONDS)]
+            command += [address_of(0)] if as_peer else []
             flooding = left.host.start(*command, environment={"PYTHONPATH": os.pathsep.join(sys.path)})
             try:
                 time.sleep(_WARM_UP)
@@ -116,4 +120,4 @@ def _connect(initiator: Charon) -> float:
 
 
 if __name__ == "__main__":
-    print(flood(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    print(flood(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:]))

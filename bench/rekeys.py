@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.daemon.routers import Router, Sites, two_routers, until
+from tests.daemon.routers import Router, two_routers, until
+from tests.interop.connection import Connection
+from tests.interop.network import network, two_sites
+from tests.interop.ours import configuration
+from tests.interop.peer_charon import StrongSwan
+from tests.interop.router import Seikan
 
 from seikan.lab.stream import End, Stream
 
 SECONDS = 300
 RATE = 375.0  # packets a second each way
-SIZE = 1400  # octets: 525 kB a second, so that a pair of 2,560 kB lasts some 4 s until it is replaced
+SIZE = 1380  # octets: 525 kB a second, so that a pair of 2,560 kB lasts some 4 s until it is replaced
 _LOOK = 1.0
+_PAIR, _IKE_SA = 4.0, 61.0  # seconds after which charon replaces them
 _CONFIGURATION = """\
 crypto ikev2 keyring K
  peer P
@@ -71,14 +78,51 @@ def measure(directory: Path, seconds: float = SECONDS) -> Rekeyed:
             _add_route(router, other)
         sites.start()
         try:
-            return _run(sites, directory, seconds)
+            ends = [End(each.name, each.host.name, each.loopback, 5000) for each in (sites.r1, sites.r3)]
+            return _run(sites.r1.exec, ends, directory, seconds)
         finally:
             sites.r1.stop()
             sites.r3.stop()
 
 
-def _run(sites: Sites, directory: Path, seconds: float) -> Rekeyed:
-    ends = [End(each.name, each.host.name, each.loopback, 5000) for each in (sites.r1, sites.r3)]
+def measure_with_charon(directory: Path, seconds: float = SECONDS) -> Rekeyed:
+    """A Seikan and a strongSwan, which begins every rekeying: each few s of the pair, each minute of the IKE SA."""
+    directory.mkdir(parents=True)
+    with network() as net:
+        ours, theirs = two_sites(net)
+        connection = Connection(2, "psk", "gcm", 19, False, ours, theirs, ours.address, theirs.address, "Between-both")
+        seikan = Seikan(ours, directory / "seikan", theirs.address, theirs.inner, "", text=configuration(connection))
+        charon = StrongSwan(directory / "charon")
+        charon.start(connection)
+        seikan.start()
+        try:
+            until(seikan.line_protocol_up, what=seikan.log)
+            ends = [End(each.host.name, each.host.name, each.inner, 5000) for each in (ours, theirs)]
+            due = {charon.rekey_child: _PAIR, charon.rekey_ike: _IKE_SA}
+            started = time.monotonic()
+
+            def act() -> None:
+                """One of them at most: charon answers once it has begun, and does not do both at a time."""
+                for rekey, every in ((charon.rekey_child, _PAIR), (charon.rekey_ike, _IKE_SA)):
+                    if time.monotonic() - started >= due[rekey]:
+                        due[rekey] += every
+                        rekey()
+                        return
+
+            return _run(seikan.exec, ends, directory, seconds, act)
+        finally:
+            seikan.stop()
+            charon.stop()
+
+
+def _run(
+    execute: Callable[[str], str],
+    ends: list[End],
+    directory: Path,
+    seconds: float,
+    act: Callable[[], None] = lambda: None,
+) -> Rekeyed:
+    """`execute` asks a Seikan what it has; `act` is called every now and then meanwhile."""
     pairs: set[str] = set()
     ike_sas: set[str] = set()
     with Stream("rekeys", ends[0], ends[1], directory, RATE, SIZE) as stream:
@@ -88,8 +132,9 @@ def _run(sites: Sites, directory: Path, seconds: float) -> Rekeyed:
         end = begin + seconds
         while time.monotonic() < end:
             time.sleep(_LOOK)
-            pairs.update(re.findall(r"current outbound spi: 0x([0-9A-F]+)", sites.r1.exec("show crypto ipsec sa")))
-            found = re.search(r"Local spi: ([0-9A-F]+)", sites.r1.exec("show crypto ikev2 sa detailed"))
+            act()
+            pairs.update(re.findall(r"current outbound spi: 0x([0-9A-F]+)", execute("show crypto ipsec sa")))
+            found = re.search(r"Local spi: ([0-9A-F]+)", execute("show crypto ikev2 sa detailed"))
             ike_sas.update(found.groups() if found else ())
         time.sleep(1.0)  # what is under way arrives
         tallies = [tally for _, tally in stream.tallies(begin, end)]

@@ -46,5 +46,6 @@ SECONDS = {
     "daemon/test_terminals.py": 25,
     "daemon/test_crypto_maps_packets.py": 22,
     "daemon/test_recursion.py": 20,
+    "interop/test_tshark.py": 20,
     "lab/test_explain.py": 17,
 }

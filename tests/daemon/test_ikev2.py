@@ -16,6 +16,7 @@ from seikan.lab.driver import Console, cli_command, environment
 pytestmark = pytest.mark.netns
 
 KEYRING = """\
+crypto ikev2 quick-crash-detection
 crypto ikev2 keyring RING
  peer there
   address {peer}
@@ -72,6 +73,11 @@ def child_spis(router: Router) -> set[str]:
     return set(re.findall(r"ESP spi in/out: (\S+)", router.exec("show crypto ikev2 session")))
 
 
+def carrier_changes(sites: Sites) -> list[str]:
+    """How often the line protocol has changed at each end."""
+    return [router.host.run("cat", "/sys/class/net/Tunnel0/carrier_changes") for router in (sites.r1, sites.r3)]
+
+
 def test_it_comes_up_and_shows_so(running: Sites) -> None:
     r1 = running.r1
     until(lambda: answers(running), what=r1.log)
@@ -100,16 +106,20 @@ def test_it_comes_up_and_shows_so(running: Sites) -> None:
 
 def test_clearing_replaces_everything_and_loses_nothing(running: Sites) -> None:
     r1 = running.r1
-    stream = r1.host.start("ping", "-n", "-q", "-i", "0.02", "-c", "100", "-I", "1.1.1.1", "3.3.3.3")
+    stream = r1.host.start("ping", "-n", "-q", "-i", "0.02", "-c", "200", "-I", "1.1.1.1", "3.3.3.3")
     before, children = ike_spis(r1), child_spis(r1)
+    changes = carrier_changes(running)
     r1.exec("clear crypto sa")
     until(lambda: child_spis(r1) and not child_spis(r1) & children, 5, what=r1.log)
     assert ike_spis(r1) == before
+    for line in ("clear crypto ikev2 sa remote 10.1.23.3", "clear crypto session"):
+        before = ike_spis(r1)
+        r1.exec(line)
+        until(lambda old=before: ike_spis(r1) and not ike_spis(r1) & old, 10, what=r1.log)
+    assert len(ike_spis(r1)) == 1
     output, _ = stream.communicate(timeout=20)
-    assert received(output) == 100, output
-    r1.exec("clear crypto ikev2 sa remote 10.1.23.3")
-    until(lambda: ike_spis(r1) and not ike_spis(r1) & before, 10, what=r1.log)
-    until(lambda: answers(running), what=r1.log)
+    assert received(output) == 200, output
+    assert carrier_changes(running) == changes
 
 
 def test_a_killed_router_comes_back(running: Sites) -> None:
@@ -117,6 +127,38 @@ def test_a_killed_router_comes_back(running: Sites) -> None:
     running.r3.start()
     until(running.r3.tunnel_up, 30, what=lambda: running.r3.log() + running.r1.log())
     until(lambda: answers(running), 30, what=lambda: running.r3.log() + running.r1.log())
+
+
+def test_a_killed_router_that_only_answers_says_that_it_has_lost_everything(running: Sites) -> None:
+    r1, r3 = running.r1, running.r3
+    type_lines(r3, "conf t", "crypto ipsec profile P", "responder-only", "end", "write memory")
+    secret = Path(f"{r3.startup}.state") / "ticket-key"
+    kept = secret.read_bytes()
+    assert secret.stat().st_mode & 0o777 == 0o600
+    before = ike_spis(r1)
+    r3.kill()
+    r3.start()
+    assert secret.read_bytes() == kept
+    assert ike_spis(r1) == before
+    r1.exec("clear crypto sa")  # says something of an IKE SA that the peer has lost
+    until(lambda: "peer 10.1.23.3 has restarted" in r1.log(), 5, what=lambda: r1.log() + r3.log())
+    until(lambda: answers(running), what=r1.log)
+
+
+def test_the_sas_come_along_to_another_address(running: Sites) -> None:
+    """R1 has begun the IKE SA, for R3 only answers."""
+    r1, r3 = running.r1, running.r3
+    ike, children = ike_spis(r1), child_spis(r1)
+    changes = carrier_changes(running)
+    stream = r1.host.start("ping", "-n", "-q", "-i", "0.02", "-c", "300", "-I", "1.1.1.1", "3.3.3.3")
+    for address in ("10.1.12.7", "10.1.12.1"):
+        type_lines(r1, "conf t", "interface eth0", f"ip address {address} 255.255.255.0", "end")
+        until(lambda at=address: f"{at}/500" in r3.exec("show crypto ikev2 sa"), 10, what=lambda: r1.log() + r3.log())
+    output, _ = stream.communicate(timeout=30)
+    assert received(output) >= 290, output + r1.log() + r3.log()
+    assert (ike_spis(r1), child_spis(r1)) == (ike, children)
+    assert carrier_changes(running) == changes
+    type_lines(r3, "conf t", "crypto ipsec profile P", "no responder-only", "end", "write memory")
 
 
 def test_keys_are_logged_to_a_file_alone_and_only_while_asked_for(running: Sites) -> None:

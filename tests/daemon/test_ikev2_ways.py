@@ -13,7 +13,7 @@ from cryptography import x509
 from tests.crypto.authority import Authority
 from tests.crypto.authority import key as new_key
 from tests.crypto.test_pki import pkcs12_file
-from tests.daemon.routers import Router, Sites, until
+from tests.daemon.routers import Router, Sites, two_routers, type_lines, until
 from tests.interop.network import stop
 
 from seikan.system.state import StateDirectory
@@ -31,6 +31,14 @@ crypto ikev2 profile ROAD
  authentication local pre-share
  authentication remote pre-share
  keyring local RING
+"""
+PRE_SHARED_IPV6 = """\
+crypto ikev2 keyring RING
+ peer there6
+  address {peer6}/128
+  pre-shared-key {key}
+crypto ikev2 profile ROAD
+ match identity remote address {peer6}/128
 """
 IPSEC = """\
 crypto ipsec transform-set T esp-gcm
@@ -50,10 +58,14 @@ ip route {far} 255.255.255.255 Tunnel0
 """
 PASSWORD = Secret(b"open-sesame")
 FAR = {"1.1.1.1": "3.3.3.3", "3.3.3.3": "1.1.1.1"}
+OVER_IPV6 = {"1.1.1.1": ("2001:db8:12::1", "2001:db8:12::2"), "3.3.3.3": ("2001:db8:23::3", "2001:db8:23::2")}
 
 
 def configure(router: Router, *parts: str, mode: str = "tunnel") -> None:
-    router.configure(*(part.replace("{far}", FAR[router.loopback]).replace("{mode}", mode) for part in parts))
+    values = {"{far}": FAR[router.loopback], "{mode}": mode, "{peer6}": OVER_IPV6[FAR[router.loopback]][0]}
+    for name, value in values.items():
+        parts = tuple(part.replace(name, value) for part in parts)
+    router.configure(*parts)
 
 
 def logs(sites: Sites) -> str:
@@ -87,50 +99,8 @@ interface Virtual-Template1 type tunnel
     assert "IKEv2 SA: local 10.1.12.1/500 remote 10.1.23.3/500 Active" in session
 
 
-def test_gre_is_carried_in_transport_mode(sites: Sites) -> None:
-    for router in (sites.r1, sites.r3):
-        configure(router, PRE_SHARED, IPSEC, TUNNEL.replace("ipsec ipv4", "gre ip"), mode="transport")
-    sites.start()
-    until(lambda: sites.r1.host.answers("3.3.3.3", "1.1.1.1"), what=lambda: logs(sites))
-    shown = sites.r1.exec("show crypto ipsec sa")
-    assert "in use settings ={Transport" in shown
-    assert "(10.1.12.1/255.255.255.255/47/0)" in shown
-
-
-def test_a_crypto_map_negotiates_when_traffic_asks(sites: Sites) -> None:
-    crypto_map = """\
-ip access-list extended VPN
- permit ip host {loopback} host {far}
-crypto map MAP 10 ipsec-isakmp
- set peer {peer}
- set transform-set T
- set ikev2-profile ROAD
- match address VPN
-interface eth0
- crypto map MAP
-"""
-    for router in (sites.r1, sites.r3):
-        configure(router, PRE_SHARED, IPSEC, crypto_map)
-        router.start()
-    assert not established(sites.r1)
-    until(lambda: sites.r1.host.answers("3.3.3.3", "1.1.1.1"), what=lambda: logs(sites))
-    assert established(sites.r1)
-    session = sites.r1.exec("show crypto session")
-    assert "Interface: eth0" in session
-    assert "IKEv2 SA: local 10.1.12.1/500 remote 10.1.23.3/500 Active" in session
-    assert "permit ip host 1.1.1.1 host 3.3.3.3" in session
-
-
-OVER_IPV6 = {"1.1.1.1": ("2001:db8:12::1", "2001:db8:12::2"), "3.3.3.3": ("2001:db8:23::3", "2001:db8:23::2")}
-
-
-def both_versions(router: Router, tunnel: str, *parts: str) -> None:
-    number = router.loopback[0]
-    inside = f" ipv6 address 2001:db8:f::{number}/64\n tunnel source eth0\n"
-    configure(router, *parts, tunnel.replace(" tunnel source eth0\n", inside))
-
-
-def test_both_versions_are_carried_over_ipv6(sites: Sites) -> None:
+def underlay(sites: Sites) -> None:
+    """IPv6 beside IPv4 on the wires between the routers."""
     for host in (sites.r1.host, sites.r3.host, sites.provider):
         host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0")
     sites.provider.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
@@ -139,17 +109,56 @@ def test_both_versions_are_carried_over_ipv6(sites: Sites) -> None:
         sites.provider.ip("-6", "address", "add", f"{gateway}/64", "dev", device, "nodad")
         router.host.ip("-6", "address", "add", f"{own}/64", "dev", "eth0", "nodad")
         router.host.ip("-6", "route", "add", "default", "via", gateway)
-        router.address, router.peer = own, OVER_IPV6[FAR[router.loopback]][0]
-        keys = PRE_SHARED.replace("{peer} 255.255.255.255", "{peer}/128").replace(
-            "  address {peer}", "  address {peer}/128"
-        )
-        both_versions(router, TUNNEL.replace("ipsec ipv4", "ipsec dual-overlay"), keys, IPSEC)
-        router.text = re.sub(r" ip address 2001\S+ 255\S+\n", "", router.text)
-        router.text = re.sub(r"ip route 0\.0\.0\.0 .*\n", "", router.text)
-    sites.start()
-    r1 = sites.r1
-    until(lambda: r1.host.answers("3.3.3.3", "1.1.1.1"), what=lambda: logs(sites))
-    until(lambda: r1.host.answers("2001:db8:f::3"), what=lambda: logs(sites))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    """R1 and R3 with GRE in transport mode; the tests after it turn Tunnel0 into all else, one after the other."""
+    with two_routers(tmp_path_factory.mktemp("ways")) as made:
+        underlay(made)
+        for router in (made.r1, made.r3):
+            gre = TUNNEL.replace("ipsec ipv4", "gre ip")
+            configure(router, PRE_SHARED, PRE_SHARED_IPV6, IPSEC, gre, mode="transport")
+        made.start()
+        yield made
+
+
+def type_at_both(sites: Sites, *lines: str) -> None:
+    """Each with the addresses of its router."""
+    for router in (sites.r1, sites.r3):
+        own = {"peer": router.peer, "loopback": router.loopback, "far": FAR[router.loopback]}
+        own |= {"number": router.loopback[0], "peer6": OVER_IPV6[FAR[router.loopback]][0]}
+        type_lines(router, "conf t", *(line.format(**own) for line in lines), "end")
+
+
+def test_gre_is_carried_in_transport_mode(running: Sites) -> None:
+    r1 = running.r1
+    until(lambda: r1.host.answers("3.3.3.3", "1.1.1.1"), what=lambda: logs(running))
+    shown = r1.exec("show crypto ipsec sa")
+    assert "in use settings ={Transport" in shown
+    assert "(10.1.12.1/255.255.255.255/47/0)" in shown
+
+
+def test_mixed_mode_carries_both_versions_in_one_pair(running: Sites) -> None:
+    r1 = running.r1
+    type_at_both(
+        running,
+        *("crypto ipsec transform-set T esp-gcm", "mode tunnel", "crypto ipsec profile P", "set mixed-mode"),
+        *("interface Tunnel0", "tunnel mode ipsec ipv4", "ipv6 address 2001:db8:f::{number}/64"),
+    )
+    until(lambda: r1.host.answers("3.3.3.3", "1.1.1.1"), what=lambda: logs(running))
+    until(lambda: r1.host.answers("2001:db8:f::3"), what=lambda: logs(running))
+
+
+def test_both_versions_are_carried_over_ipv6(running: Sites) -> None:
+    r1 = running.r1
+    type_at_both(
+        running,
+        *("crypto ipsec profile P", "no set mixed-mode"),
+        *("interface Tunnel0", "tunnel mode ipsec dual-overlay", "tunnel destination {peer6}"),
+    )
+    until(lambda: r1.host.answers("3.3.3.3", "1.1.1.1"), what=lambda: logs(running))
+    until(lambda: r1.host.answers("2001:db8:f::3"), what=lambda: logs(running))
     shown = r1.exec("show crypto ikev2 sa")
     assert "Local  2001:DB8:12::1/500" in shown
     assert "Remote 2001:DB8:23::3/500" in shown
@@ -158,14 +167,33 @@ def test_both_versions_are_carried_over_ipv6(sites: Sites) -> None:
     assert 1280 <= int(mtu[1]) < 1440
 
 
-def test_mixed_mode_carries_both_versions_in_one_pair(sites: Sites) -> None:
-    for router in (sites.r1, sites.r3):
-        router.host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
-        both_versions(router, TUNNEL, PRE_SHARED, IPSEC + " set mixed-mode\n")
-    sites.start()
-    r1 = sites.r1
-    until(lambda: r1.host.answers("3.3.3.3", "1.1.1.1"), what=lambda: logs(sites))
-    until(lambda: r1.host.answers("2001:db8:f::3"), what=lambda: logs(sites))
+def test_ipv6_alone_is_carried_over_ipv6(running: Sites) -> None:
+    r1 = running.r1
+    type_at_both(running, "interface Tunnel0", "tunnel mode ipsec ipv6")
+    until(lambda: r1.host.answers("2001:db8:f::3"), what=lambda: logs(running))
+    shown = r1.exec("show crypto ipsec sa")
+    assert "local  ident (addr/mask/prot/port): (::/0/0/0)" in shown
+    assert "0.0.0.0/0.0.0.0" not in shown
+
+
+def test_a_crypto_map_negotiates_when_traffic_asks(running: Sites) -> None:
+    r1 = running.r1
+    type_at_both(running, "interface Tunnel0", "shutdown")
+    until(lambda: not established(r1), what=lambda: logs(running))
+    type_at_both(
+        running,
+        *("no ip route {far} 255.255.255.255 Tunnel0",),
+        *("ip access-list extended VPN", "permit ip host {loopback} host {far}"),
+        *("crypto map MAP 10 ipsec-isakmp", "set peer {peer}", "set transform-set T"),
+        *("set ikev2-profile ROAD", "match address VPN", "interface eth0", "crypto map MAP"),
+    )
+    assert not established(r1)
+    until(lambda: r1.host.answers("3.3.3.3", "1.1.1.1"), what=lambda: logs(running))
+    assert established(r1)
+    session = r1.exec("show crypto session")
+    assert "Interface: eth0" in session
+    assert "IKEv2 SA: local 10.1.12.1/500 remote 10.1.23.3/500 Active" in session
+    assert "permit ip host 1.1.1.1 host 3.3.3.3" in session
 
 
 CERTIFICATES = """\

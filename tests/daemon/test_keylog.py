@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
+import pytest
 from tests.daemon.fakes import Bench
 from tests.daemon.test_answers import FakeConnection
 
@@ -89,16 +90,24 @@ def test_debug_all_does_not_log_keys_and_undebug_all_stops_it(tmp_path: Path) ->
     play(tmp_path, story)
 
 
-def test_each_word_of_debug_crypto_ikev2_shows_its_lines(tmp_path: Path) -> None:
+SHOWN = {
+    "": ("ikev2", "ikev2 error", "ikev2 packet"),
+    " error": ("ikev2 error",),
+    " packet": ("ikev2 packet",),
+    " internal": ("ikev2", "ikev2 error", "ikev2 packet"),
+}
+
+
+@pytest.mark.parametrize("words", SHOWN)
+def test_each_word_of_debug_crypto_ikev2_shows_its_lines(words: str, tmp_path: Path) -> None:
     async def story(bench: Bench, desk: Desk) -> None:
-        for words, said in (("", "default"), (" error", "error"), (" packet", "packet"), (" internal", "internal")):
-            assert f"IKEv2 {said} debugging is on" in await desk.type(f"debug crypto ikev2{words}")
-            bench.router._debug(DebugLine("ikev2", f"line {said}"))
-            bench.router._debug(DebugLine("isakmp", "of the other version"))
-            assert f"line {said}" in desk.connection.shown
-            assert "ikev2" in desk.engine
-            assert f"IKEv2 {said} debugging is off" in await desk.type(f"no debug crypto ikev2{words}")
-            assert desk.engine == frozenset()
-        assert "of the other version" not in desk.connection.shown
+        said = words.strip() or "default"
+        assert f"IKEv2 {said} debugging is on" in await desk.type(f"debug crypto ikev2{words}")
+        assert desk.engine == frozenset(SHOWN[words])
+        for topic in ("ikev2", "ikev2 error", "ikev2 packet", "isakmp"):
+            bench.router._debug(DebugLine(topic, f"a line of {topic}."))
+            assert (f"a line of {topic}." in desk.connection.shown) == (topic in SHOWN[words])
+        assert f"IKEv2 {said} debugging is off" in await desk.type(f"no debug crypto ikev2{words}")
+        assert desk.engine == frozenset()
 
     play(tmp_path, story)

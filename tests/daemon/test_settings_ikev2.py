@@ -24,6 +24,7 @@ from seikan.config.model_ikev2 import (
     Pki,
     Trustpoint,
 )
+from seikan.config.parse import parse
 from seikan.config.validate import ikev2_profile_problems
 from seikan.daemon.settings import Negotiable, Protected, engine_settings, overlays, sessions
 from seikan.daemon.settings_ikev2 import Held, ikev2_settings
@@ -118,6 +119,20 @@ def test_a_profile_with_a_problem_is_left_out_and_says_so(lacking: dict[str, Any
     broken = Config(ikev2=ikev2(profiles=MappingProxyType({"ROAD": replace(PROFILE, **lacking)})))
     assert wanted in "\n".join(ikev2_profile_problems(broken, "ROAD"))
     assert ikev2_settings(broken, Held()).profiles == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "octets"),
+    [
+        ((), 0),
+        (("crypto ikev2 fragmentation",), 1280),
+        (("crypto ikev2 fragmentation mtu 1400",), 1400),
+        (("crypto ikev2 fragmentation mtu 1400", "no crypto ikev2 fragmentation"), 0),
+    ],
+)
+def test_messages_are_cut_only_where_that_was_typed(typed: tuple[str, ...], octets: int) -> None:
+    config = parse("".join(f"{line}\n" for line in typed)).config
+    assert ikev2_settings(config, Held()).fragmentation == octets
 
 
 def test_a_profile_has_its_keyrings_peers_and_the_global_dpd() -> None:

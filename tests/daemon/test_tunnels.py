@@ -349,6 +349,19 @@ def test_gre_tunnels_whose_ends_are_not_known_yet_are_not_the_same(tmp_path: Pat
     on_bench(tmp_path, "", story)
 
 
+def test_what_comes_for_an_spi_that_the_engine_has_reserved_is_no_stranger(tmp_path: Path) -> None:
+    async def story(bench: Bench) -> None:
+        crypto = bench.router.crypto
+        spi = crypto.engine._core.new_spi()
+        crypto.pump()
+        assert not bench.memory.receive("Tunnel0", 100, now=1.0, spi=spi)
+        assert bench.memory.drops() == {}
+        assert not bench.memory.receive("Tunnel0", 100, now=1.0, spi=spi ^ 1)
+        assert bench.memory.drops() == {"unknown-spi": 1}
+
+    on_bench(tmp_path, LOOP + WAN + VTI, story)
+
+
 def test_forged_esp_fills_no_log(tmp_path: Path) -> None:
     async def story(bench: Bench) -> None:
         here, there = IPv4Address("10.0.0.1"), IPv4Address("203.0.113.66")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import fuzz_config, fuzz_engine, fuzz_engine_v2, fuzz_wire, fuzz_wire_v2
+from tests.fuzz import fuzz_config, fuzz_engine, fuzz_engine_v2, fuzz_pair_v2, fuzz_wire, fuzz_wire_v2
 from tests.fuzz.runner import mutations
 
 SECONDS = 4.0
@@ -22,6 +22,10 @@ def test_engine() -> None:
 
 def test_engine_v2() -> None:
     assert mutations(fuzz_engine_v2.check, fuzz_engine_v2.SEEDS, SECONDS) > 200
+
+
+def test_pair_v2() -> None:
+    assert mutations(fuzz_pair_v2.check, fuzz_pair_v2.SEEDS, SECONDS) > 50
 
 
 def test_config() -> None:

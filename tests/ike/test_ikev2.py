@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from seikan.crypto.key_exchange import available
-from seikan.ike.effects import Effect, KeyLog
+from seikan.ike.effects import Debug, Effect, KeyLog, Path
 from seikan.ike.engine import ClearTarget
 from seikan.ike.settings import EngineSettings
 from seikan.wire.constants import ENCRYPTIONS, GROUP_BY_NUMBER, HASHES, INTEGRITIES, Encryption, Group, Hash
 from seikan.wire.secret import Secret
 
 from .pair.ikev2 import CBC, GCM, PEER, ikev2_world, with_ikev2
-from .pair.world import REAL_KEY_PAIR, TUNNEL, World, with_tunnel
+from .pair.world import REAL_KEY_PAIR, TUNNEL, Network, World, with_tunnel
 
 
 def up(world: World, seconds: float = 10.0) -> World:
@@ -177,6 +177,21 @@ def test_cleared_security_associations_come_back(target: ClearTarget) -> None:
     world.assert_converged()
 
 
+def test_an_ike_sa_is_replaced_before_it_is_cleared() -> None:
+    world = up(ikev2_world(34))
+    (old,) = world.a.engine.replace(TUNNEL, world.now)
+    world.a.drain()
+    world.run(1.0)
+    assert len(world.a.engine.status(world.now).ikev2_sas) == 2
+    assert world.a.engine.clear(ClearTarget.ISAKMP, world.now, conn_id=old, owner=TUNNEL) == 1
+    world.a.drain()
+    world.run(20.0)
+    world.assert_converged()
+    (sa,) = world.a.engine.status(world.now).ikev2_sas
+    assert sa.tunnel_id != old
+    assert world.a.downs == world.b.downs == 0
+
+
 def test_a_restarted_peer_is_up_again_without_going_down() -> None:
     world = up(ikev2_world(11))
     world.b.crash()
@@ -227,6 +242,45 @@ def test_every_cipher_and_prf(encryption: Encryption, algorithm: Hash) -> None:
     world.assert_converged()
     (sa,) = world.a.engine.status(world.now).ikev2_sas
     assert (sa.encryption, sa.prf) == (encryption, algorithm)
+
+
+def test_what_goes_wrong_and_the_messages_have_debug_topics_of_their_own() -> None:
+    other = replace(PEER, local_key=Secret(b"other"), remote_key=Secret(b"other"))
+    world = ikev2_world(35, change_b=lambda base: with_ikev2(base, peers=(other,)))
+    world.b.engine.debugging = frozenset(("ikev2 error", "ikev2 packet"))
+    lines: dict[str, list[str]] = {}
+    poll = world.b.engine.poll_effect
+
+    def kept() -> Effect | None:
+        effect = poll()
+        if isinstance(effect, Debug):
+            lines.setdefault(effect.topic, []).append(effect.text)
+        return effect
+
+    world.b.engine.poll_effect = kept  # type: ignore[method-assign]
+    up(world)
+    assert set(lines) == {"ikev2 error", "ikev2 packet"}
+    assert any("differs from the peer's" in line for line in lines["ikev2 error"]), lines["ikev2 error"]
+    assert any("received IKE_AUTH request id 1" in line for line in lines["ikev2 packet"])
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_router_that_stops_deletes_its_ike_sa_while_a_response_is_due(arrived: bool) -> None:
+    """`arrived`: the peer has had the request before, and its response meets nobody; or it has been lost."""
+    steady = Network(delay=(0.01, 0.01))
+    world = up(ikev2_world(40, steady, change=lambda base: with_ikev2(base, window=1)))
+    world.forward = lambda side, path, data: arrived or side is not world.a
+    world.a.engine.unknown_spi(Path(world.a.address, 500, world.b.address, 500), 0xABCDEF01, world.now)
+    world.a.drain()
+    assert count(world, "unknown_spi") == 1
+    world.forward = lambda side, path, data: True
+    world.a.engine.close(world.now)
+    world.a.drain()
+    world.a.crash()
+    world.run(0.1)
+    assert count(world, "deletes_received") == 1
+    assert not world.b.engine.status(world.now).ikev2_sas
+    assert not world.b.up
 
 
 @pytest.mark.parametrize("proposal", [CBC, GCM])

@@ -14,8 +14,10 @@ import pytest
 from seikan.plane.base import (
     Direction,
     Encapsulation,
+    EventKind,
     Plane,
     PlaneError,
+    PlaneEvent,
     Policy,
     SecurityAssociation,
     TunnelMode,
@@ -24,6 +26,8 @@ from seikan.plane.base import (
 from seikan.wire.constants import ENCRYPTION_BY_NAME, INTEGRITY_BY_NAME
 from seikan.wire.secret import Secret
 from seikan.wire.selector import Selector
+
+LIMIT = 10.0  # seconds that an event may take
 
 HERE, THERE = ip_address("127.0.0.2"), ip_address("127.0.0.3")
 TUNNEL = TunnelParameters("skt0", TunnelMode.IPSEC, HERE, THERE, mtu=1400)
@@ -56,6 +60,67 @@ def readable(plane: Plane) -> bool:
 
 class PlaneContract:
     """Each test gets a fresh `plane` from the deriving module's fixture."""
+
+    def arrive(self, plane: Plane, spi: int) -> None:
+        """A packet with this SPI comes from the peer of `TUNNEL`; whether it is authentic is the plane's."""
+        raise NotImplementedError
+
+    def reported(self, plane: Plane, count: int) -> list[int | None]:
+        """The SPIs of `count` events about unknown ones; a packet that is not authentic has events of its own."""
+        spis: list[int | None] = []
+        while len(spis) < count:
+            assert select.select([plane.fileno()], [], [], LIMIT)[0]
+            events = [event for event in plane.poll() if isinstance(event, PlaneEvent)]
+            spis += [event.spi for event in events if event.kind is EventKind.UNKNOWN_SPI]
+        return spis
+
+    def test_packets_of_a_reserved_spi_wait_for_its_sa(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        plane.reserve_spi(0x1001)
+        for spi in (0x1001, 0x1001, 0x1001, 0x1002):
+            self.arrive(plane, spi)
+        # Packets of one tunnel are looked at in their order: those before the stranger are held.
+        assert self.reported(plane, 1) == [0x1002]
+        assert plane.drops() == {"unknown-spi": 1}
+        plane.add_sa(association(Direction.OUT, 0x1001))
+        assert plane.sa_counters(Direction.OUT, 0x1001, "skt0").packets == 0
+        plane.add_sa(association(Direction.IN, 0x1001))
+        counters = plane.sa_counters(Direction.IN, 0x1001, "skt0")
+        assert counters.packets + sum(counters.errors.values()) == 3
+        plane.remove_sa(Direction.IN, 0x1001, "skt0")
+        self.arrive(plane, 0x1001)
+        assert self.reported(plane, 1) == [0x1001], "with its SA a reservation ends"
+        assert plane.drops() == {"unknown-spi": 2}
+
+    def test_no_more_packets_than_64_wait_for_an_sa(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        plane.reserve_spi(0x1001)
+        for _ in range(65):
+            self.arrive(plane, 0x1001)
+        assert self.reported(plane, 1) == [0x1001]
+        assert plane.drops() == {"hold-full": 1}
+        plane.add_sa(association(Direction.IN, 0x1001))
+        counters = plane.sa_counters(Direction.IN, 0x1001, "skt0")
+        assert counters.packets + sum(counters.errors.values()) == 64
+
+    def test_spis_are_reserved_as_often_as_one_likes(self, plane: Plane) -> None:
+        plane.create_tunnel(TUNNEL)
+        with pytest.raises(PlaneError, match="0x000000ff is reserved"):
+            plane.reserve_spi(0xFF)
+        for spi in range(0x1001, 0x1001 + 4097):
+            plane.reserve_spi(spi)
+            plane.reserve_spi(spi)
+        self.arrive(plane, 0x1001)
+        assert self.reported(plane, 1) == [0x1001], "the oldest has given way"
+        for spi in (0x1002, 0xF0000):
+            self.arrive(plane, spi)
+        assert self.reported(plane, 1) == [0xF0000]
+        plane.reserve_spi(0xF0001)
+        assert self.reported(plane, 1) == [0x1002], "and with it what was held"
+        assert plane.drops() == {"unknown-spi": 2, "hold-full": 1}
+        plane.add_sa(association(Direction.IN, 0x1003))
+        plane.reserve_spi(0x1003)
+        assert plane.sa_counters(Direction.IN, 0x1003, "skt0").packets == 0
 
     def test_counters_start_at_zero(self, plane: Plane) -> None:
         plane.create_tunnel(TUNNEL)

@@ -47,7 +47,7 @@ class PeerMain:
             return int(udp.getsockname()[1])
 
     def send_raw(self, protocol: int, payload: bytes, remote: str) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) as raw:
+        with socket.socket(socket.AF_INET6 if ":" in remote else socket.AF_INET, socket.SOCK_RAW, protocol) as raw:
             raw.sendto(payload, (remote, 0))
 
     def start_capture(self, device: str) -> None:

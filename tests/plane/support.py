@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -241,13 +241,18 @@ class Pair:
         port: int | None = None,
         bundle: str = DEVICE,
         lifetime: Lifetime | None = None,
+        late: Callable[[int], None] | None = None,
         **more: Any,
     ) -> tuple[int, int]:
-        """A fresh pair of SAs; gives the SPI from a to b, and that from b to a."""
+        """A fresh pair of SAs; gives the SPI from a to b, and that from b to a.
+
+        With `late` b reserves the former, and has its SA after all the others and after `late` was called with the SPI.
+        """
         outer = self.outer6 if ipv6 else self.outer
         cipher = ENCRYPTION_BY_NAME[encryption]
         mac = INTEGRITY_BY_NAME[integrity] if integrity else None
         spis = next(self._spis), next(self._spis)
+        installs: list[tuple[Peer, SecurityAssociation]] = []
         for source, target, spi in (("a", "b", spis[0]), ("b", "a", spis[1])):
             keys = (
                 Secret(os.urandom(cipher.key_bits // 8 + cipher.salt)),
@@ -256,23 +261,28 @@ class Pair:
             # The receiver first, so that nothing is sent that cannot be opened.
             for peer, direction in ((target, Direction.IN), (source, Direction.OUT)):
                 far = source if peer == target else target
-                self.peers[peer].call(
-                    "add_sa",
-                    SecurityAssociation(
-                        bundle,
-                        direction,
-                        spi,
-                        outer[peer],
-                        outer[far],
-                        cipher,
-                        keys[0],
-                        mac,
-                        keys[1],
-                        encapsulation=Encapsulation(port, port) if port else None,
-                        lifetime=lifetime or Lifetime(),
-                        **more,
-                    ),
+                sa = SecurityAssociation(
+                    bundle,
+                    direction,
+                    spi,
+                    outer[peer],
+                    outer[far],
+                    cipher,
+                    keys[0],
+                    mac,
+                    keys[1],
+                    encapsulation=Encapsulation(port, port) if port else None,
+                    lifetime=lifetime or Lifetime(),
+                    **more,
                 )
+                installs.append((self.peers[peer], sa))
+        if late:
+            self.b.call("reserve_spi", spis[0])
+            installs = [*installs[1:], installs[0]]
+        for at, (owner, sa) in enumerate(installs, start=1):
+            if late and at == len(installs):
+                late(spis[0])
+            owner.call("add_sa", sa)
         return spis
 
 

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 import pytest
 from tests.plane.contract import MAP, SITES, TUNNEL, WEB, PlaneContract, association, readable
 
-from seikan.plane.base import Direction, Encapsulation, EventKind, Lifetime, PlaneEvent, TunnelMode
+from seikan.plane.base import Direction, Encapsulation, EventKind, Lifetime, Plane, PlaneEvent, TunnelMode
 from seikan.plane.memory import MemoryPlane
 from seikan.wire.selector import Selector
 
@@ -24,6 +24,10 @@ def plane() -> Iterator[MemoryPlane]:
 
 class TestMemoryContract(PlaneContract):
     """The contract on `MemoryPlane`."""
+
+    def arrive(self, plane: Plane, spi: int) -> None:
+        assert isinstance(plane, MemoryPlane)
+        plane.receive("skt0", 100, now=1.0, spi=spi)
 
 
 def test_the_newest_outbound_sa_carries_and_the_one_before_takes_over(plane: MemoryPlane) -> None:

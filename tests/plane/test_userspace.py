@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,14 +15,16 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from tests.plane.contract import TUNNEL, PlaneContract
+from tests.plane.contract import HERE, THERE, TUNNEL, PlaneContract
 from tests.plane.support import LIMIT, ROOT, own_namespace, run, wait_until
 
-from seikan.plane.base import IkeDatagram, PlaneError
+from seikan.plane.base import IkeDatagram, Plane, PlaneError
 from seikan.plane.userspace import UserspacePlane
 from seikan.system.udp import NAT_PORT, IkeSockets
 
 pytestmark = pytest.mark.netns
+
+ESP = 50
 
 
 @pytest.fixture
@@ -33,6 +37,11 @@ def plane() -> Iterator[UserspacePlane]:
 
 class TestUserspaceContract(PlaneContract):
     """The contract on `UserspacePlane`."""
+
+    def arrive(self, plane: Plane, spi: int) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, ESP) as raw:
+            raw.bind((str(THERE), 0))
+            raw.sendto(struct.pack("!II", spi, 1) + bytes(60), (str(HERE), 0))
 
 
 def test_the_device_is_there_without_carrier_and_goes(plane: UserspacePlane) -> None:

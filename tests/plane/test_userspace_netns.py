@@ -167,6 +167,54 @@ def test_an_unknown_spi_and_a_wrong_destination_are_counted(pair: Pair) -> None:
     wait_until(lambda: pair.b.call("drops") == {"unknown-spi": 4}, "the wrong destination is counted")
 
 
+@pytest.mark.parametrize("udp", [False, True])
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_what_comes_before_its_sa_is_held_and_taken_in(pair: Pair, ipv6: bool, udp: bool) -> None:
+    pair.tunnel(TunnelMode.IPSEC, ipv6=ipv6)
+    if udp:
+        for peer in (pair.a, pair.b):
+            assert peer.call("open_udp", 4500, ipv6) is True
+    far = str((pair.outer6 if ipv6 else pair.outer)["b"])
+    pinging: list[subprocess.Popen[str]] = []
+
+    def send(spi: int) -> None:
+        """Between A's outbound SA and B's inbound one, five packets come."""
+        pinging.append(
+            subprocess.Popen(
+                ["ip", "netns", "exec", pair.a.namespace, "ping", "-n", "-i", "0.01", "-c", "5", INNER["b"]],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        wait_until(lambda: pair.a.sa(Direction.OUT, spi).packets == 5, "five packets are under way")
+        # Behind them comes one that is not held, which tells that they are.
+        stranger = struct.pack("!II", 0xDEADBEEF, 7) + bytes(60)
+        if udp:
+            pair.a.call("send_udp", stranger, far, 4500)
+        else:
+            pair.a.call("send_raw", ESP, stranger, far)
+        assert one_event(pair.b.wait_event()).spi == 0xDEADBEEF
+
+    spis = pair.associate(ipv6=ipv6, port=4500 if udp else None, late=send)
+    output, _ = pinging[0].communicate(timeout=30)
+    assert "5 received" in output, output
+    counters = pair.b.sa(Direction.IN, spis[0])
+    assert (counters.packets, counters.errors) == (5, {})
+    assert pair.b.call("drops") == {"unknown-spi": 1}
+    assert pair.b.events() == []
+
+
+def test_what_waits_in_vain_for_its_sa_is_dropped_counted_and_told(pair: Pair) -> None:
+    pair.tunnel(TunnelMode.IPSEC)
+    pair.b.call("reserve_spi", 0x5001)
+    for sequence in (1, 2):
+        pair.a.call("send_raw", ESP, struct.pack("!II", 0x5001, sequence) + bytes(60), str(pair.outer["b"]))
+    event = one_event(pair.b.wait_event())
+    assert (event.kind, event.spi, event.sequence) == (EventKind.UNKNOWN_SPI, 0x5001, 1)
+    assert (event.remote, event.local) == (pair.outer["a"], pair.outer["b"])
+    wait_until(lambda: pair.b.call("drops") == {"hold-expired": 2}, "both are counted")
+
+
 def test_without_an_sa_nothing_leaves_in_clear(pair: Pair) -> None:
     pair.tunnel(TunnelMode.IPSEC)
     pair.a.call("start_capture", "to-b")

@@ -54,6 +54,21 @@ def test_both_families_and_the_address_that_was_asked() -> None:
     with_sockets(scenario)
 
 
+def test_a_burst_waits_for_a_loop_that_is_busy() -> None:
+    """1,000 requests of a flood, a tenth of a second's: the real peer's behind them is not lost."""
+    many = 1000
+
+    async def scenario(sockets: IkeSockets, queue: asyncio.Queue[Datagram], ike: int, nat: int) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            for _ in range(many):
+                peer.sendto(bytes(400), ("127.0.0.1", ike))
+            peer.sendto(b"real", ("127.0.0.1", ike))
+        taken = [(await queue.get())[0] for _ in range(many + 1)]
+        assert taken[-1] == b"real"
+
+    with_sockets(scenario)
+
+
 def test_marker_keepalive_and_what_is_neither() -> None:
     async def scenario(sockets: IkeSockets, queue: asyncio.Queue[Datagram], ike: int, nat: int) -> None:
         local = IPv4Address("127.0.0.1")

@@ -1,8 +1,10 @@
 //! The part of the plane's calls that is about SAs.
 
-use crate::counters::Drops;
+use crate::counters::{Drop, Drops};
 use crate::event::Direction;
+use crate::inbound;
 use crate::plane::{Plane, PlaneError, Result, fail, numbered};
+use crate::sys;
 use crate::table::{Bundle, InboundLimits, InboundSa, Mode, OutboundSa, Path, PathMtu, Policies, Policy, Receiver};
 use crate::table::{SaList, lock, read, write};
 use seikan_esp as esp;
@@ -44,9 +46,7 @@ impl Plane {
         let mut control = lock(&self.control);
         let bundle = self.bundle(&new.tunnel)?;
         let receiver = self.receiver(&bundle, &new)?;
-        if new.spi < FIRST_SPI {
-            return fail(format!("SPI {:#010x} is reserved: SPIs start at 0x00000100 (RFC 4303 section 2.1)", new.spi));
-        }
+        check_spi(new.spi)?;
         if new.replay_window > esp::replay::LARGEST {
             let (asked, largest) = (new.replay_window, esp::replay::LARGEST);
             return fail(format!("a replay window of {asked} packets is too large: at most {largest}"));
@@ -55,8 +55,8 @@ impl Plane {
         let NewSa { spi, path, suite, extended, lifetime, transport, .. } = new;
         match new.direction {
             Direction::In => {
-                let mut inbound = write(&self.state.inbound);
-                if let Some(other) = inbound.get(&spi) {
+                let mut sas = write(&self.state.inbound);
+                if let Some(other) = sas.get(&spi) {
                     return fail(format!("inbound SPI {spi:#010x} is in use on {}", other.bundle.name));
                 }
                 let carries = match receiver {
@@ -65,7 +65,10 @@ impl Plane {
                 };
                 let sa = esp::Inbound::new(spi, suite, carries, new.replay_window, extended, lifetime);
                 let (path, drops, limits) = (RwLock::new(path), Drops::default(), InboundLimits::default());
-                inbound.insert(spi, Arc::new(InboundSa { sa, path, bundle, receiver, drops, limits }));
+                let sa = Arc::new(InboundSa { sa, path, bundle, receiver, drops, limits });
+                // No worker has the table meanwhile: what came first is opened first, and nothing is held for it now.
+                inbound::take_held(&self.state, &sa, spi, sys::monotonic());
+                sas.insert(spi, sa);
             }
             Direction::Out => {
                 let mut by_spi = write(&bundle.by_spi);
@@ -87,6 +90,15 @@ impl Plane {
                 });
             }
         }
+        Ok(())
+    }
+
+    /// Hold packets for an inbound SA that is about to be added, and has this SPI.
+    pub fn reserve_spi(&self, spi: u32) -> Result<()> {
+        check_spi(spi)?;
+        let now = sys::monotonic();
+        let given_way = self.state.hold.reserve(spi, now);
+        given_way.iter().for_each(|held| inbound::drop_held(&self.state, held, Drop::HoldFull, now));
         Ok(())
     }
 
@@ -221,4 +233,11 @@ impl Plane {
             self.remove_sas(bundle, |policy| policy.map_or(new.is_empty(), |number| kept.contains(&number)));
         }
     }
+}
+
+fn check_spi(spi: u32) -> Result<()> {
+    if spi < FIRST_SPI {
+        return fail(format!("SPI {spi:#010x} is reserved: SPIs start at 0x00000100 (RFC 4303 section 2.1)"));
+    }
+    Ok(())
 }

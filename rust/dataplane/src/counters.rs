@@ -27,6 +27,8 @@ drops! {
     SendQueueFull "send-queue-full" "the socket took no packet within the limit",
     SendFailed "send-failed" "the socket refused the packet",
     UnknownSpi "unknown-spi" "no inbound SA has this SPI and destination",
+    HoldFull "hold-full" "more packets came before their SA was there than are held",
+    HoldExpired "hold-expired" "held for an SA that did not come in time",
     EncapsulationMismatch "encapsulation-mismatch" "UDP encapsulated for an SA that is not, or the reverse",
     Malformed "malformed" "too short for ESP, or not a whole number of blocks",
     Replay "replay" "the sequence number was seen, or is older than the window",

@@ -4,10 +4,11 @@ use crate::address::{Received, read_address, read_control};
 use crate::coalesce;
 use crate::counters::Drop;
 use crate::event::{Direction, IkeDatagram, Kind, Notice};
+use crate::hold::{Held, Kept};
 use crate::keepalive;
 use crate::socket::{ESP, LossCounter};
 use crate::sys::{Envelope, Messages};
-use crate::table::{GreTable, GreTunnel, InboundSa, Policy, Receiver, State, Tunnel, read};
+use crate::table::{GreTable, GreTunnel, InboundSa, Path, Policy, Receiver, State, Tunnel, read};
 use seikan_esp::selector::Traffic;
 use seikan_esp::{OpenError, ecn, gre, ip, packet};
 use std::collections::HashMap;
@@ -65,11 +66,11 @@ pub fn demultiplex(datagram: &[u8]) -> Demultiplexed<'_> {
 
 /// Where a packet came from and to.
 #[derive(Clone, Copy)]
-struct Outer {
-    local: IpAddr,
-    remote: SocketAddr,
-    tos: u8,
-    encapsulated: bool,
+pub struct Outer {
+    pub local: IpAddr,
+    pub remote: SocketAddr,
+    pub tos: u8,
+    pub encapsulated: bool,
 }
 
 /// The run of inner packets for one tunnel and policy, written when another's packet comes.
@@ -172,7 +173,7 @@ pub fn serve_udp(state: &State, fd: BorrowedFd<'_>, port: u16, losses: &LossCoun
     }
 }
 
-/// Open one ESP packet and queue what is in it for its tunnel.
+/// Find the SA of one ESP packet.
 fn esp_packet(
     state: &State,
     tables: &Tables<'_>,
@@ -187,20 +188,79 @@ fn esp_packet(
     };
     // An SA is found by SPI and destination (RFC 4301 section 4.1); the source may change on the way.
     let found = tables.sas.get(&spi).map(|sa| (sa, *read(&sa.path))).filter(|(_, path)| path.local == outer.local);
-    let Some((sa, path)) = found else {
-        state.drops.add(Drop::UnknownSpi, 1);
-        if state.events.allow_unknown(spi, now) {
-            state.report(Kind::UnknownSpi, |event| {
-                event.spi = Some(spi);
-                event.direction = Some(Direction::In);
-                event.remote = Some(outer.remote.ip());
-                event.remote_port = outer.encapsulated.then_some(outer.remote.port());
-                event.local = Some(outer.local);
-                event.sequence = packet::sequence(&buffer[range.clone()]);
-            });
-        }
+    match found {
+        Some((sa, path)) => open(state, &tables.gre, sa, &path, outer, buffer, range, run, now),
+        None => match state.hold.keep(spi, *outer, &buffer[range.clone()], now) {
+            Kept::Yes => {}
+            Kept::Full => unknown_spi(state, outer, &buffer[range], Drop::HoldFull, now),
+            Kept::Stranger => unknown_spi(state, outer, &buffer[range], Drop::UnknownSpi, now),
+        },
+    }
+}
+
+/// Count an ESP packet that has no SA as `reason`, and tell of it.
+fn unknown_spi(state: &State, outer: &Outer, octets: &[u8], reason: Drop, now: u64) {
+    state.drops.add(reason, 1);
+    let Some(spi) = packet::spi(octets) else { return };
+    if state.events.allow_unknown(spi, now) {
+        state.report(Kind::UnknownSpi, |event| {
+            event.spi = Some(spi);
+            event.direction = Some(Direction::In);
+            event.remote = Some(outer.remote.ip());
+            event.remote_port = outer.encapsulated.then_some(outer.remote.port());
+            event.local = Some(outer.local);
+            event.sequence = packet::sequence(octets);
+        });
+    }
+}
+
+/// Drop a packet that was held.
+pub fn drop_held(state: &State, held: &Held, reason: Drop, now: u64) {
+    unknown_spi(state, &held.outer, &held.octets, reason, now);
+}
+
+/// Drop what was held for too long.
+pub fn drop_expired(state: &State, now: u64) {
+    state.hold.expire(now).iter().for_each(|(_, held)| drop_held(state, held, Drop::HoldExpired, now));
+}
+
+/// Open what was held for an SA that is about to be in the table, as if it came now.
+pub fn take_held(state: &State, sa: &InboundSa, spi: u32, now: u64) {
+    drop_expired(state, now);
+    let packets = state.hold.take(spi);
+    if packets.is_empty() {
         return;
-    };
+    }
+    let mut buffer = Vec::with_capacity(packets.iter().map(|held| held.octets.len()).sum());
+    let mut ranges = Vec::with_capacity(packets.len());
+    let mut run = Run { owner: None, ranges: &mut ranges };
+    let (gre, path) = (read(&state.gre), *read(&sa.path));
+    for Held { outer, octets, .. } in &packets {
+        if path.local != outer.local {
+            unknown_spi(state, outer, octets, Drop::UnknownSpi, now);
+            continue;
+        }
+        let range = buffer.len()..buffer.len() + octets.len();
+        buffer.extend_from_slice(octets);
+        open(state, &gre, sa, &path, outer, &mut buffer, range, &mut run, now);
+    }
+    write_run(&mut run, &buffer);
+}
+
+/// Open one ESP packet and queue what is in it for its tunnel.
+#[allow(clippy::too_many_arguments)]
+fn open(
+    state: &State,
+    gre: &GreTable,
+    sa: &InboundSa,
+    path: &Path,
+    outer: &Outer,
+    buffer: &mut [u8],
+    range: Range<usize>,
+    run: &mut Run<'_>,
+    now: u64,
+) {
+    let spi = sa.sa.spi;
     let drop = |reason| sa.dropped(state, reason, 1);
     let report = |kind, sequence: Option<u32>| {
         state.report(kind, |event| {
@@ -252,7 +312,7 @@ fn esp_packet(
     let (tunnel, policy) = match &sa.receiver {
         Receiver::Ipsec(tunnel, policy) => (tunnel, policy.as_ref()),
         Receiver::Gre => {
-            return protected_gre(state, &tables.gre, sa, outer.tos, opened.next_header, buffer, inner, run);
+            return protected_gre(state, gre, sa, outer.tos, opened.next_header, buffer, inner, run);
         }
     };
     if let Some(policy) = policy

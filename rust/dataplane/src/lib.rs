@@ -3,13 +3,15 @@
 //! A packet out: device → policy, where the tunnel has any (`outbound`) → cut at the tunnel MTU (`segment`)
 //! → outbound SA, a batch at a time → socket (`load`). A packet in: socket, a batch at a time → SA by SPI, or GRE tunnel by
 //! endpoints → join TCP segments (`coalesce`) → device (`inbound`). One descriptor is served by one
-//! worker at a time (`worker`), which keeps the order of each SA and each flow.
+//! worker at a time (`worker`), which keeps the order of each SA and each flow. A packet in whose SA is about to be
+//! there waits for it (`hold`).
 
 mod address;
 mod associations;
 pub mod coalesce;
 mod counters;
 mod event;
+mod hold;
 mod icmp;
 mod inbound;
 mod keepalive;

@@ -280,6 +280,7 @@ impl Plane {
         let mut control = lock(&self.control);
         control.pool.take();
         write(&self.state.inbound).clear();
+        self.state.hold.clear();
         *write(&self.state.gre) = GreTable::default();
         for (_, bundle) in write(&self.state.bundles).drain() {
             bundle.forget_outbound(|_| false);

@@ -74,11 +74,11 @@ pub fn epoll_ctl(epoll: &OwnedFd, operation: c_int, fd: BorrowedFd<'_>, events: 
     check(result as isize).map(drop)
 }
 
-/// Wait without limit for one event and give its token; `None` when a signal came instead.
-pub fn epoll_wait(epoll: &OwnedFd) -> io::Result<Option<u64>> {
+/// Wait for one event and give its token; `None` when a signal came instead, or none within `milliseconds` (-1: no limit).
+pub fn epoll_wait(epoll: &OwnedFd, milliseconds: c_int) -> io::Result<Option<u64>> {
     let mut event = libc::epoll_event { events: 0, u64: 0 };
     // SAFETY: one valid epoll_event is passed with count 1.
-    match check(unsafe { libc::epoll_wait(epoll.as_raw_fd(), &mut event, 1, -1) } as isize) {
+    match check(unsafe { libc::epoll_wait(epoll.as_raw_fd(), &mut event, 1, milliseconds) } as isize) {
         Ok(count) => Ok((count == 1).then_some(event.u64)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
         Err(error) => Err(error),

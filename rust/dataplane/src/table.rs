@@ -2,6 +2,7 @@
 
 use crate::counters::{Drop, Drops, Traffic};
 use crate::event::{Event, Events, Kind, Limiter, Notice};
+use crate::hold::Hold;
 use crate::keepalive::Keepalives;
 use crate::socket::{LossCounter, Sender};
 use crate::tun::Tun;
@@ -356,6 +357,7 @@ pub type SenderKey = (u8, c_int, u16);
 pub struct State {
     pub tunnels: RwLock<HashMap<String, Arc<Tunnel>>>,
     pub inbound: RwLock<HashMap<u32, Arc<InboundSa>>>,
+    pub hold: Hold,
     pub bundles: RwLock<HashMap<String, Arc<Bundle>>>,
     pub gre: RwLock<GreTable>,
     pub senders: RwLock<HashMap<SenderKey, Arc<Sender>>>,
@@ -369,6 +371,7 @@ impl State {
         Ok(Self {
             tunnels: RwLock::default(),
             inbound: RwLock::default(),
+            hold: Hold::default(),
             bundles: RwLock::default(),
             gre: RwLock::default(),
             senders: RwLock::default(),

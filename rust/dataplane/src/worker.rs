@@ -59,10 +59,22 @@ impl Drop for Pool {
     }
 }
 
+/// How long a worker may sleep, in milliseconds: until something held has waited long enough, which it then drops.
+/// The worker that has it held comes by here next.
+fn patience(state: &State) -> i32 {
+    let Some(deadline) = state.hold.deadline() else { return -1 };
+    let now = sys::monotonic();
+    if now >= deadline {
+        inbound::drop_expired(state, now);
+    }
+    let left = state.hold.deadline().map(|deadline| deadline.saturating_sub(now).div_ceil(1_000_000));
+    left.map_or(-1, |milliseconds| i32::try_from(milliseconds).unwrap_or(i32::MAX))
+}
+
 fn work(state: &State, epoll: &OwnedFd) {
     let (mut outbox, mut inbox) = (Outbox::default(), Inbox::default());
     loop {
-        let token = match sys::epoll_wait(epoll) {
+        let token = match sys::epoll_wait(epoll, patience(state)) {
             Ok(Some(STOP)) => return,
             Ok(Some(token)) => token,
             Ok(None) => continue,

@@ -178,6 +178,10 @@ impl Plane {
         py.detach(|| self.0.add_sa(new)).map_err(refused)
     }
 
+    fn reserve_spi(&self, py: Python<'_>, spi: u32) -> PyResult<()> {
+        py.detach(|| self.0.reserve_spi(spi)).map_err(refused)
+    }
+
     #[allow(clippy::too_many_arguments)]
     fn update_endpoint(
         &self,

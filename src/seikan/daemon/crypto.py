@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -41,6 +41,7 @@ IKE_PORT = 500
 NAT_PORT = 4500
 # 0.9 of the packets that a 32-bit sequence number allows (RFC 4303 section 3.3.3): time enough to rekey.
 SOFT_PACKETS = 2**32 * 9 // 10
+INTERNAL = "ikev2 internal"
 CARRIER_HOLD = 1.0  # seconds that a pair which was cleared may stay until another has taken its place
 FAULT_AGAIN = 10.0  # seconds from one log line of a fault to the next of the same
 
@@ -51,10 +52,16 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class DebugLine:
-    """One line of `debug crypto …`, for the terminals that asked for its topic."""
+    """One line of `debug crypto …`, for the terminals that asked for its topic (`topics_of`)."""
 
     topic: str
     text: str
+
+
+def topics_of(words: Iterable[str]) -> frozenset[str]:
+    """The topics that words behind `debug crypto` stand for: `ikev2`, as `ikev2 internal`, is everything of IKEv2."""
+    asked = frozenset(words)
+    return asked.union(fx.IKEV2_TOPICS) - {INTERNAL} if asked & {fx.IKEV2_TOPICS[0], INTERNAL} else asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +188,27 @@ class CryptoDriver:
         self.pump()
 
     def clear_ikev2(self, chosen: Chosen, tunnel_id: int | None) -> None:
-        """`clear crypto ikev2 sa`: IKEv2 SAs with everything below them; what this side may begin comes anew."""
-        now = self._clock()
-        status = self.engine.status(now)
+        """`clear crypto ikev2 sa`: IKEv2 SAs with everything below them; what this side may begin comes anew, and at
+        first beside them, as `clear` does it.
+        """
+        status = self.engine.status(self._clock())
         for tunnel in status.tunnels:
             sas = [sa for sa in status.ikev2_sas if sa.tunnel == tunnel.name]
             meant = tunnel_id is None or any(sa.tunnel_id == tunnel_id for sa in sas)
             if tunnel.ikev2_profile is not None and meant and chosen.has(tunnel):
-                for owner in {flow.owner for flow in tunnel.flows}:
-                    self.engine.clear(ClearTarget.SESSION, now, owner=owner)
+                self._replace({flow.owner for flow in tunnel.flows})
         self.pump()
+
+    def _replace(self, owners: set[str]) -> None:
+        """New IKEv2 SAs of these owners; the old ones go at the latest after `CARRIER_HOLD`."""
+        for owner in owners:
+            for conn_id in self.engine.replace(owner, self._clock()):
+                asyncio.get_running_loop().call_later(CARRIER_HOLD, self._finish_replacing, owner, conn_id)
+
+    def _finish_replacing(self, owner: str, conn_id: int) -> None:
+        if not self._closing:
+            self.engine.clear(ClearTarget.ISAKMP, self._clock(), conn_id=conn_id, owner=owner)
+            self.pump()
 
     def clear(self, target: ClearTarget, chosen: Chosen) -> None:
         """`clear crypto sa|session`: replace the SAs.
@@ -213,6 +231,9 @@ class CryptoDriver:
             if tunnel.dynamic or not inbound:
                 for owner in owners:
                     self.engine.clear(target, now, owner=owner)
+                continue
+            if target is ClearTarget.SESSION and tunnel.ikev2_profile is not None:
+                self._replace(owners)
                 continue
             if target is ClearTarget.SESSION:
                 for owner in owners:
@@ -437,6 +458,7 @@ class CryptoDriver:
         return {
             fx.Send: self._send,
             fx.SendKeepalive: self._send_keepalive,
+            fx.ReserveSpi: lambda effect: self._on_plane(lambda plane: plane.reserve_spi(effect.spi)),
             fx.InstallSa: lambda sa: self.engine.complete(sa.effect_id, self._install(sa), self._clock()),
             fx.UpdateSa: self._update,
             fx.RemoveSa: self._remove,

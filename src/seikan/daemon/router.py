@@ -26,7 +26,7 @@ from seikan.daemon.access import Accesses, outdated_text, templates
 from seikan.daemon.apply import Applier
 from seikan.daemon.client import runtime_base
 from seikan.daemon.collect import Collector
-from seikan.daemon.crypto import IKE_PORT, NAT_PORT, CryptoDriver, DebugLine, Hooks
+from seikan.daemon.crypto import IKE_PORT, NAT_PORT, CryptoDriver, DebugLine, Hooks, topics_of
 from seikan.daemon.faults import fault
 from seikan.daemon.filters import clear_text
 from seikan.daemon.interfaces import Interfaces
@@ -523,10 +523,8 @@ class Router:
     def debugging_changed(self) -> None:
         """A terminal asked for debugging, or stopped: the engine makes lines for what somebody reads."""
         topics = frozenset(topic for login in self.logins for topic in login.debugging)
-        wide = {topic.split()[0] for topic in topics - {KEYLOG}}
-        if KEYLOG in topics:
-            wide.add(ENGINE_KEYLOG)
-        self.crypto.engine.debugging = (topics - {KEYLOG} | wide) - {TOPIC}
+        keylog = {ENGINE_KEYLOG} if KEYLOG in topics else set()
+        self.crypto.engine.debugging = topics_of(topics - {KEYLOG, TOPIC}) | keylog
         self.route_debug.wanted(TOPIC in topics)
 
     def _debug(self, line: DebugLine) -> None:
@@ -593,10 +591,17 @@ class Router:
         return 0
 
 
+_YOUNG_OBJECTS = 5_000  # that were made and not freed again, before they are looked at
+
+
 def _settle_memory() -> None:
-    """What the program itself consists of stays: the garbage collector need not look at it again and again."""
+    """What the program itself consists of stays: the garbage collector need not look at it again and again.
+
+    Little of what a negotiation makes is in cycles, so it may look for those less often than Python would.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS)
 
 
 def run(config: Path, name: str, *, strict: bool) -> int:

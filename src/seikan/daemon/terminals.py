@@ -37,7 +37,7 @@ from seikan.cli.terminal import Abort, Event, Output, Submit, Terminal
 from seikan.config.parse import parse
 from seikan.config.render import render
 from seikan.daemon.access import outdated_text
-from seikan.daemon.crypto import Chosen, DebugLine
+from seikan.daemon.crypto import Chosen, DebugLine, topics_of
 from seikan.daemon.pki import generate_key, trustpoint_command, zeroize_key
 from seikan.ike.engine import ClearTarget
 from seikan.system import ping
@@ -94,7 +94,7 @@ class Login:
 
     def debug(self, line: DebugLine) -> None:
         """A line of `debug`, for those who asked for its topic."""
-        if any(line.topic in (topic, topic.split()[0]) for topic in self.debugging - {KEYLOG}):
+        if line.topic in topics_of(self.debugging):
             self._router.journal.debug(line.text, to=[self._log])
 
     def end(self) -> None:

@@ -62,6 +62,7 @@ class TunnelState:
     interface: Interface
     device: str
     parameters: TunnelParameters
+    follows: tuple[object, ...] | None = None  # what the parameters were worked out from, where that has not changed
     local: Address | None = None
     remote: Address | None = None
     link_mtu: int = settings.DEFAULT_LINK_MTU
@@ -138,6 +139,7 @@ class Tunnels:
         self._verdicts = Verdicts(self._config)
         self._view = View()
         self._states: dict[str, TunnelState] = {}
+        self._by_device: dict[str, TunnelState] = {}
         self._sas: dict[str, SaState] = {}
         self.keepalives = GreKeepalives(plane, around.now, around.at, self._refresh_one)
 
@@ -196,7 +198,7 @@ class Tunnels:
                 raise
             state.refusal = str(error)
         state.sas = self._sas_of(state.owner)
-        self._states[name] = state
+        self._states[name] = self._by_device[state.device] = state
         self._log_line_protocol(name, False)
 
     def remove(self, name: str) -> None:
@@ -204,14 +206,14 @@ class Tunnels:
         state = self._states.get(name)
         if state is None:
             return
-        del self._states[name]  # first: the engine's goodbye is no reason to start anew
+        del self._states[name], self._by_device[state.device]  # first: the engine's goodbye is no reason to start anew
         if not self.owned(state.owner):
             self._around.stop(state.owner, "the tunnel is removed")
         try:
             if self._plane is not None and state.made:
                 self._plane.remove_tunnel(state.device)
         except PlaneError:
-            self._states[name] = state
+            self._states[name] = self._by_device[state.device] = state
             raise
 
     def _make(self, state: TunnelState) -> None:
@@ -538,13 +540,12 @@ class Tunnels:
 
     def _leads_back(self, state: TunnelState, route: RouteLookup | None) -> bool:
         """Whether the way leads back into this tunnel, itself or by way of other tunnels."""
-        by_device = {other.device: other for other in self._states.values()}
         seen: set[str] = set()
         while route is not None and route.interface not in seen:
             if route.interface == state.device:
                 return True
             seen.add(route.interface)
-            other = by_device.get(route.interface)
+            other = self._by_device.get(route.interface)
             if other is None or other.remote is None:
                 return False
             route = self._view.routes.get(other.remote)
@@ -566,17 +567,23 @@ class Tunnels:
         interface, tunnel = state.interface, state.tunnel
         if state.local is None or state.remote is None:
             return
+        sas, ends = state.sas, (state.local, state.remote)
+        follows: tuple[object, ...] = (self._verdicts, interface, ends, state.outer_mtu, sas.udp, sas.transport)
+        if follows == state.follows:
+            return
         fits = settings.inner_mtu(
             self._config,
             tunnel,
             state.outer_mtu,
             outer_ipv6=state.remote.version == 6,
-            udp=state.sas.udp,
-            transport=state.sas.transport,
+            udp=sas.udp,
+            transport=sas.transport,
         )
-        ends = (state.local, state.remote)
         if is_access(state.name):  # its SAs, which are there first, know the ends; other ends would cost them
             ends = (_anywhere(state.remote), _anywhere(state.remote))
+        elif tunnel.mode.ipsec and state.sas.up and state.remote == state.parameters.destination:
+            # Pairs that came along to another address of this side (MOBIKE) know it themselves.
+            ends = (state.parameters.source, state.remote)
         parameters = TunnelParameters(
             device=state.device,
             mode=settings.plane_mode(tunnel.mode),
@@ -590,8 +597,10 @@ class Tunnels:
             policies=self._policies(state),
         )
         self._change_device(state, parameters)
+        state.follows = follows
 
     def _change_device(self, state: TunnelState, parameters: TunnelParameters) -> None:
+        state.follows = None
         if parameters == state.parameters:
             return
         if self._plane is not None and state.made:

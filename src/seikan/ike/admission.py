@@ -68,10 +68,11 @@ class Admission:
         core = self.core
         return len(core.half_open) - len(core.unproven) + len(core.initiating)
 
-    def admits(self, path: Path, group: Hashable, limit: int, *, known: bool) -> bool:
+    def admits(self, path: Path, group: Hashable, limit: int, *, known: bool, reached: bool = False) -> bool:
         """Whether a peer may begin one more exchange, be it in place of the oldest whose peer has shown nothing: else
         a few forged first messages would keep the real peer out. `known` is one that only renews its SA; `group` has
-        `limit` exchanges under way at most. Where all are real, one of whoever has most gives way to one who has less.
+        `limit` exchanges under way at most. Where all are real, one of whoever has most gives way to one who has less,
+        and a configured peer's oldest to the same peer where it is `reached` at its address: it has begun anew.
         """
         core, settings = self.core, self.core.settings
         members = core.half_open_of.get(group, {})
@@ -81,7 +82,10 @@ class Admission:
         if settings.max_negotiating and self._negotiating() >= settings.max_negotiating:
             return self._give_way(self._proven(self._crowd(members)), path, "refused_negotiating")
         if len(members) >= limit:
-            return self._give_way(self._unproven(members), path, "refused_half_open")
+            oldest = self._unproven(members)
+            if oldest is None and reached and isinstance(group, Tunnel):
+                oldest = self._proven(members)
+            return self._give_way(oldest, path, "refused_half_open")
         most = settings.max_negotiating or MAX_HALF_OPEN
         if len(core.half_open) >= most:
             crowd = self._crowd(members)

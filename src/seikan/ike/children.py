@@ -46,10 +46,16 @@ class Children:
         when = self.core.now + OUTBOUND_DELAY
         self.core.timers.set(("outbound", child), when, lambda: self.install_outbound(child))
 
-    def promote(self, leaving: ChildSa) -> bool:
-        """A pair goes: another that waits takes its place now. Whether one does, or is about to."""
+    def promote(self, leaving: ChildSa, ending: object = None) -> bool:
+        """A pair goes: another that waits takes its place now, but for those of an IKE SA that is `ending`. Whether
+        one does, or is about to.
+        """
         others = [
-            child for child in leaving.flow.children if child is not leaving and child.selector == leaving.selector
+            child
+            for child in leaving.flow.children
+            if child is not leaving
+            and child.selector == leaving.selector
+            and (ending is None or child.ike_sa is not ending)
         ]
         for child in others:
             if ("outbound", child) in self.core.timers:
@@ -313,13 +319,22 @@ class Children:
             flow.children.remove(child)
             core.forget(child)
         elif drain and sum(other.removed for other in flow.children) <= MAX_PAIRS:
-            core.timers.set(("drain", child), core.now + DRAIN, lambda: self.drained(child))
+            self._drain(child)
         else:
             self.drained(child)
         child.keys.clear()
         if flow.up and not flow.usable() and not any(self._coming(other) for other in flow.children):
             self.tunnels.flows.went_down(flow, child, reason or "no IPsec SA is left")
         self.tunnels.look(flow)
+
+    def _drain(self, child: ChildSa) -> None:
+        def due() -> None:
+            if self.tunnels.of(child.tunnel).told(child):
+                self.drained(child)
+            else:
+                self._drain(child)  # the peer has not heard of it and may be sending on it still
+
+        self.core.timers.set(("drain", child), self.core.now + DRAIN, due)
 
     def drained(self, child: ChildSa) -> None:
         """The inbound direction goes, at once or after what was under way has arrived."""

@@ -196,6 +196,25 @@ class Configuration:
         tunnel.attempts = 0
         self.retry(tunnel)
 
+    def replace(self, owner: str) -> tuple[int, ...]:
+        """New IKE SAs beside those of IKEv2 that the owner uses. What carries nothing, or is the peer's to begin, ends
+        at once.
+        """
+        replaced: list[int] = []
+        for tunnel in [tunnel for tunnel in self.tunnels_of(owner) if tunnel.version == 2]:
+            tunnel.ticket = None  # a session that is cleared is not gone on with
+            if tunnel.session is not None:
+                self.tunnels.sessions.end(tunnel, "clear crypto session")
+                continue
+            if tunnel.up and self.tunnels.flows.keep_phase1(tunnel):
+                for sa in tunnel.established():
+                    self.tunnels.v2.outdate(sa)
+                    replaced.append(sa.conn_id)
+            else:
+                self._delete_ike_sas(tunnel)
+            self.start_over(tunnel)
+        return tuple(replaced)
+
     def retry(self, tunnel: Tunnel) -> None:
         """Try again at once those flows that are not up."""
         for flow in tunnel.flows.values():
@@ -245,6 +264,7 @@ class Configuration:
         for tunnel in list(self.core.tunnels.values()):
             self.tear_down(tunnel, "shutdown")
             self.tunnels.rest(tunnel)
+        self.tunnels.v2.last_words()
 
     def _drop_strangers(self) -> None:
         for sa in [sa for sa in self.core.half_open if sa.tunnel.provisional]:

@@ -11,7 +11,7 @@ from typing import Any
 from seikan.config.model import Keepalive
 from seikan.crypto.key_exchange import KeyPairFactory, respond
 from seikan.ike.diagnosis import KIND_OF_MNEMONIC, diagnose
-from seikan.ike.effects import Address, Debug, Effect, Log, Path, Send, Usage
+from seikan.ike.effects import Address, Debug, Effect, Log, Path, ReserveSpi, Send, Usage
 from seikan.ike.facts import facts_of
 from seikan.ike.fragments import Fragments, split
 from seikan.ike.limits import RateLimit
@@ -174,6 +174,7 @@ class Core:
             spi = int.from_bytes(self.random(4), "big")
             if spi > 255 and spi not in self.inbound:
                 self.inbound[spi] = None
+                self.emit(ReserveSpi(spi))
                 return spi
 
     def free_spi(self, spi: int) -> None:
@@ -240,6 +241,8 @@ class Core:
         if beside:
             self.log(4, mnemonic, line)
             return
+        if tunnel.version == 2:
+            self.debug("ikev2 error", "{}", line)
         repeated = trouble.text == text and trouble.mismatches == mismatches
         trouble.text, trouble.at, trouble.mismatches, trouble.vague = text, self.now, mismatches, vague
         trouble.diagnosis = diagnosis

@@ -50,6 +50,17 @@ class SendKeepalive:
 
 
 @dataclass(frozen=True, slots=True)
+class ReserveSpi:
+    """An inbound SA with this SPI may be negotiated: what the peer sends on it before `InstallSa` is to be held.
+
+    The peer may send as soon as it has answered, which is before the answer is read here. A reservation ends with
+    `InstallSa`, or by itself.
+    """
+
+    spi: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstallSa:
     """Install one direction of a child SA; answered by `complete(effect_id, None or error text, now)`.
 
@@ -238,17 +249,22 @@ class Log:
     text: str
 
 
+# What happens, what went wrong, and the messages.
+IKEV2_TOPICS = ("ikev2", "ikev2 error", "ikev2 packet")
+
+
 @dataclass(frozen=True, slots=True)
 class Debug:
     """A line of `debug crypto isakmp`, `debug crypto ikev2` or `debug crypto ipsec`; never key material."""
 
-    topic: str  # "isakmp", "ikev2" or "ipsec"
+    topic: str  # "isakmp", "ipsec" or one of `IKEV2_TOPICS`
     text: str
 
 
 Effect = (
     Send
     | SendKeepalive
+    | ReserveSpi
     | InstallSa
     | UpdateSa
     | RemoveSa

@@ -31,7 +31,7 @@ class Engine:
 
     After any call, drain `poll_effect` and arm a timer for `next_timeout`. `random(n)` gives n octets fit for
     cookies, nonces and SPIs; `wall_clock` tells the time in UTC, by which certificates are judged. `debugging` holds
-    the topics ("isakmp", "ikev2", "ipsec") that `Debug` effects are made for.
+    the topics ("isakmp", "ipsec", those of `IKEV2_TOPICS`) that `Debug` effects are made for.
     """
 
     def __init__(
@@ -134,6 +134,13 @@ class Engine:
                         count += 1
             self._configuration.start_over(tunnel)
         return count
+
+    def replace(self, owner: str, now: float) -> tuple[int, ...]:
+        """Begin a new IKE SA, with its pairs, beside each IKEv2 SA that the owner's packets go by; their `conn_id`s,
+        for the caller to `clear`. What carries nothing, or is the peer's to begin, is cleared at once.
+        """
+        self._core.now = now
+        return self._configuration.replace(owner)
 
     # -- in ----------------------------------------------------------------------------------------------------------
 

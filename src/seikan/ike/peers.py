@@ -43,10 +43,12 @@ class Peers:
         self.tunnels = tunnels
         self.refusals = RateLimit(rate=0.1, burst=10)
         self._rings: dict[Address, frozenset[str]] = {}
+        self._candidates: dict[Address, list[Ikev2ProfileSettings]] = {}
 
     def reconfigured(self) -> None:
         """What was worked out from the settings holds no more."""
         self._rings.clear()
+        self._candidates.clear()
 
     # -- what there is for unknown peers -----------------------------------------------------------------------------
 
@@ -126,12 +128,14 @@ class Peers:
 
     def ikev2_candidates(self, local: Address) -> list[Ikev2ProfileSettings]:
         """The ikev2 profiles that have something for unknown peers that come to `local`."""
-        return [
-            row
-            for row in self.core.settings.ikev2.profiles
-            if (not row.locals or local in row.locals)
-            and (self._template_number(row.template, local) is not None or self._ikev2_entries(local, row.name))
-        ]
+        if local not in self._candidates:
+            self._candidates[local] = [
+                row
+                for row in self.core.settings.ikev2.profiles
+                if (not row.locals or local in row.locals)
+                and (self._template_number(row.template, local) is not None or self._ikev2_entries(local, row.name))
+            ]
+        return self._candidates[local]
 
     def _ikev2_entries(self, local: Address, profile: str) -> list[tuple[DynamicMapSettings, DynamicEntrySettings]]:
         return [
@@ -142,15 +146,20 @@ class Peers:
             if entry.ikev2_profile == profile
         ]
 
-    def provisional_ikev2(self, path: Path) -> Tunnel | None:
-        """A tunnel for the exchange that an unknown peer begins by IKEv2, which tells only later who it is."""
+    def takes_unknown_ikev2(self, local: Address) -> bool:
+        """Whether there is anything at `local` now for peers that nothing names."""
         core = self.core
-        if not self.ikev2_candidates(path.local):
+        if not self.ikev2_candidates(local):
             core.counters["strangers"] += 1
-            return None
-        if not self._open(path.local):
+            return False
+        if not self._open(local):
             core.counters["tunnel_not_able"] += 1
-            return None
+            return False
+        return True
+
+    @staticmethod
+    def provisional_ikev2(path: Path) -> Tunnel:
+        """A tunnel for the exchange that an unknown peer begins by IKEv2, which tells only later who it is."""
         name = f"{path.remote}:{path.remote_port}"
         return Tunnel(TunnelSettings(name, path.local, path.remote, (), ikev2_profile=""), provisional=True)
 

@@ -20,6 +20,7 @@ from seikan.config.model import (
 )
 from seikan.config.model_ikev2 import CertificateMap, Ikev2Dpd, Ikev2Identity, Ikev2Match, Ikev2Peer
 from seikan.crypto.signatures import PrivateKey
+from seikan.ike.v2.keyring import PeerIndex
 from seikan.wire.constants import Encryption, Group, Hash, Integrity
 from seikan.wire.secret import Secret
 from seikan.wire.selector import Selector
@@ -200,6 +201,14 @@ class Ikev2ProfileSettings:
     initial_contact_force: bool = False
     reconnect: int | None = None
     redirect_auth: bool = False
+    _index: PeerIndex | None = field(default=None, init=False, compare=False, repr=False)
+
+    @property
+    def index(self) -> PeerIndex:
+        """Of `peers`; made when the first of them is looked up, for settings are made more often than peers come."""
+        found = self._index or PeerIndex(self.peers)
+        object.__setattr__(self, "_index", found)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

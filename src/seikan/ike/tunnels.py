@@ -233,7 +233,7 @@ class Tunnels:
                 self.children.make_stale(child)
         for other in list(sa.tunnel.ike_sas):
             if other is not sa and other.established and (other.established_at or 0.0) < sa.created:
-                self.core.debug("isakmp", "{}: deleted, the peer has restarted", other.label)
+                self.core.debug("isakmp", "{.label}: deleted, the peer has restarted", other)
                 self.drop(other)
 
     def _settle_ike(self, tunnel: Tunnel) -> None:
@@ -261,7 +261,7 @@ class Tunnels:
         if self.of(sa.tunnel).busy(sa):
             self._retire_later(sa, RETIRE_IKE)
             return
-        self.core.debug("isakmp", "{}: has been replaced", sa.label)
+        self.core.debug("isakmp", "{.label}: has been replaced", sa)
         self.delete(sa)
         self.evaluate(sa.tunnel)
 
@@ -271,7 +271,7 @@ class Tunnels:
         self.evaluate(sa.tunnel)
 
     def hard_expired(self, sa: IkeSa) -> None:
-        self.core.debug("isakmp", "{}: lifetime expired", sa.label)
+        self.core.debug("isakmp", "{.label}: lifetime expired", sa)
         self.delete(sa)
         self.evaluate(sa.tunnel)
 
@@ -362,7 +362,7 @@ class Tunnels:
         self.sessions.moved(tunnel, path)
         for sa in tunnel.ike_sas:
             if sa.established and sa.nat and sa.path != path:
-                self.core.debug("isakmp", "{}: peer is now at {}:{}", sa.label, path.remote, path.remote_port)
+                self.core.debug("isakmp", "{.label}: peer is now at {}:{}", sa, path.remote, path.remote_port)
                 sa.path = path
         for child in tunnel.children:
             if child.removed or not child.udp_encapsulation or child.path == path:

@@ -69,5 +69,9 @@ class Version(Protocol):
     def watch(self, sa: Any) -> None:
         """Arm dead peer detection as it is configured."""
 
+    def told(self, child: ChildSa) -> bool:
+        """Whether the peer knows that a pair has gone, or will not learn it any more."""
+        return True
+
     def unknown_spi(self, sa: Any, spi: int) -> None:
         """Tell the peer that ESP came for an SA that is not here."""

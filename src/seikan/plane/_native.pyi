@@ -64,6 +64,7 @@ class Plane:
         policy: int | None,
         transport: bool,
     ) -> None: ...
+    def reserve_spi(self, spi: int) -> None: ...
     def update_endpoint(
         self,
         direction: str,

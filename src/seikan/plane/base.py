@@ -223,6 +223,15 @@ class Plane(Protocol):
     def add_sa(self, sa: SecurityAssociation) -> None:
         """Install one direction. A new OUT SA becomes the tunnel's outbound SA at once; IN SAs coexist."""
 
+    def reserve_spi(self, spi: int) -> None:
+        """Hold packets that come with `spi` until `add_sa` adds an IN SA that has it; then take them in, in order.
+
+        Meanwhile they are neither counted nor reported: the peer of a negotiation may send on the new SA before its
+        answer is read here. At most 64 of an SPI are held (`hold-full`) and none for more than two seconds
+        (`hold-expired`); those are reported as of an unknown SPI. At most 4096 SPIs are reserved, each for two minutes;
+        the oldest gives way. With kernel XFRM this is a larval SA.
+        """
+
     def update_endpoint(
         self,
         direction: Direction,

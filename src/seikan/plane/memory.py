@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from seikan.plane.base import (
@@ -35,6 +35,8 @@ _MTU = range(68, 65536)
 _DEVICE_NAME_OCTETS = 15
 _TAKE = 256
 _KEEPALIVES = 4  # that are waited for at once
+_HELD = 64  # packets of one reserved SPI
+_RESERVATIONS = 4096
 _ACQUIRE_AGAIN = 1.0  # seconds between two requests for an SA of one policy
 
 
@@ -97,6 +99,7 @@ class MemoryPlane:
         self._reads_udp = reads_udp
         self._tunnels: dict[str, _Tunnel] = {}
         self._inbound: dict[int, _Sa] = {}
+        self._held: dict[int, list[Callable[[], bool]]] = {}  # by reserved SPI, the oldest first
         self._outbound: list[_Sa] = []  # by age; the last one of a bundle and policy is in use
         self._drops: Counter[str] = Counter()
         self._attached: set[tuple[socket.AddressFamily, int]] = set()
@@ -153,8 +156,7 @@ class MemoryPlane:
             raise PlaneError(f"{sa.tunnel} has policies: an SA needs the number of one")
         if sa.policy is not None and sa.policy not in tunnel.policies:
             raise PlaneError(f"{sa.tunnel} has no policy {sa.policy}")
-        if sa.spi < _FIRST_SPI:
-            raise PlaneError(f"SPI {sa.spi:#010x} is reserved: SPIs start at 0x00000100 (RFC 4303 section 2.1)")
+        _check_spi(sa.spi)
         if sa.replay_window > _LARGEST_REPLAY_WINDOW:
             raise PlaneError(
                 f"a replay window of {sa.replay_window} packets is too large: at most {_LARGEST_REPLAY_WINDOW}"
@@ -165,10 +167,20 @@ class MemoryPlane:
             if other := self._inbound.get(sa.spi):
                 raise PlaneError(f"inbound SPI {sa.spi:#010x} is in use on {other.sa.tunnel}")
             self._inbound[sa.spi] = _Sa(sa)
+            for receive in self._held.pop(sa.spi, ()):
+                receive()
         else:
             if any((other.sa.spi, other.sa.tunnel) == (sa.spi, sa.tunnel) for other in self._outbound):
                 raise PlaneError(f"outbound SPI {sa.spi:#010x} is on {sa.tunnel} already")
             self._outbound.append(_Sa(sa))
+
+    def reserve_spi(self, spi: int) -> None:
+        _check_spi(spi)
+        self._held[spi] = self._held.pop(spi, [])
+        if len(self._held) > _RESERVATIONS:
+            oldest = next(iter(self._held))
+            for _ in self._held.pop(oldest):
+                self._unknown_spi(oldest, "hold-full")
 
     def update_endpoint(
         self,
@@ -240,6 +252,7 @@ class MemoryPlane:
     def close(self) -> None:
         self._tunnels.clear()
         self._inbound.clear()
+        self._held.clear()
         self._outbound.clear()
         if not self._closed:
             self._closed = True
@@ -309,7 +322,10 @@ class MemoryPlane:
         spi: int | None = None,
         traffic: Selector | None = None,
     ) -> bool:
-        """Packets of `octets` each arrive for a tunnel: on the inbound SA `spi`, or as GRE in clear without one."""
+        """Packets of `octets` each arrive for a tunnel: on the inbound SA `spi`, or as GRE in clear without one.
+
+        False too where they are held, which here ends with the SA alone: a plane in memory has no clock.
+        """
         tunnel = self._tunnel(device)
         counted = [tunnel.traffic]
         known = None
@@ -318,8 +334,14 @@ class MemoryPlane:
         if tunnel.bundle is not None:
             known = self._inbound.get(spi or 0)
             if known is None or known.sa.tunnel != tunnel.bundle:
-                self._drops["unknown-spi"] += packets
-                self.inject(PlaneEvent(EventKind.UNKNOWN_SPI, None, spi, Direction.IN))
+                held = self._held.get(spi or 0)
+                if held is None:
+                    return self._unknown_spi(spi, "unknown-spi", packets)
+                for _ in range(packets):
+                    if len(held) >= _HELD:
+                        self._unknown_spi(spi, "hold-full")
+                    else:
+                        held.append(lambda: self.receive(device, octets, now, 1, spi, traffic))
                 return False
             if known.sa.policy is not None:
                 policy = self._policy(tunnel, known.sa.policy)
@@ -329,6 +351,11 @@ class MemoryPlane:
                     known.errors["selector-mismatch"] += packets
                     return _dropped("selector-mismatch", packets, *counted)
         return self._carry(counted, known, Direction.IN, octets, now, packets)
+
+    def _unknown_spi(self, spi: int | None, reason: str, packets: int = 1) -> bool:
+        self._drops[reason] += packets
+        self.inject(PlaneEvent(EventKind.UNKNOWN_SPI, None, spi, Direction.IN))
+        return False
 
     def _carry(
         self, counted: list[_Traffic], known: _Sa | None, direction: Direction, octets: int, now: float, packets: int
@@ -464,6 +491,11 @@ def _dropped(reason: str, packets: int, *counted: _Traffic) -> bool:
     for traffic in counted:
         traffic.drops[reason] += packets
     return False
+
+
+def _check_spi(spi: int) -> None:
+    if spi < _FIRST_SPI:
+        raise PlaneError(f"SPI {spi:#010x} is reserved: SPIs start at 0x00000100 (RFC 4303 section 2.1)")
 
 
 def _same_family(one: Address, other: Address) -> None:

@@ -29,6 +29,9 @@ from seikan.plane.base import (
 _WORKERS = range(2, 9)
 
 
+_REFUSALS = (OSError, ValueError, OverflowError)
+
+
 class _PlaneErrors:
     """What the native module raises becomes a `PlaneError`."""
 
@@ -36,7 +39,7 @@ class _PlaneErrors:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError | ValueError | OverflowError):
+        if isinstance(error, _REFUSALS):
             raise PlaneError(str(error)) from None
 
 
@@ -97,6 +100,10 @@ class UserspacePlane:
                 sa.policy,
                 sa.transport,
             )
+
+    def reserve_spi(self, spi: int) -> None:
+        with _plane_errors:
+            self._native.reserve_spi(spi)
 
     def update_endpoint(
         self,

@@ -10,6 +10,7 @@ import ctypes
 import os
 import select
 import socket
+import stat
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -258,7 +259,10 @@ def _writable(stream: TextIO) -> Callable[[], bool]:
     """What tells whether a line can be written without waiting for whoever reads the other end of a pipe."""
     try:
         descriptor = stream.fileno()
+        waits = not stat.S_ISREG(os.fstat(descriptor).st_mode)
     except (AttributeError, OSError, ValueError):  # a stream in memory
+        return lambda: True
+    if not waits:  # nobody has to read a file before more can be written
         return lambda: True
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)

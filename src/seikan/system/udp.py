@@ -15,6 +15,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from seikan.system.errors import AdapterError
@@ -27,6 +28,7 @@ NAT_PORT = 4500
 NON_ESP_MARKER = b"\0\0\0\0"  # RFC 3948 section 2.2
 KEEPALIVE = b"\xff"  # RFC 3948 section 2.3
 
+_SO_RCVBUFFORCE = 33
 _IP_PKTINFO = 8
 _IP_MTU_DISCOVER = 10
 _IPV6_MTU_DISCOVER = 23
@@ -35,6 +37,9 @@ _IN_PKTINFO = struct.Struct("=i4s4s")  # interface, local address, header's dest
 _IN6_PKTINFO = struct.Struct("=16si")
 _ANCILLARY = 128
 _LARGEST = 65535
+# Octets, of which Linux takes twice as many: what a flood brings in some tenths of a second, in which the loop does
+# something else. More would only make the real peer wait longer behind a flood that is too much for this machine.
+_RECEIVE_BUFFER = 2**20
 _RECEIVE_BUDGET = 64  # datagrams per socket and turn of the loop, so that a flood leaves time for the rest
 
 
@@ -56,6 +61,7 @@ class IkeSockets:
     def __init__(self, ike_port: int = IKE_PORT, nat_port: int = NAT_PORT) -> None:
         self._ports = ((ike_port, False), (nat_port, True))
         self._bound: dict[int, _Bound] = {}
+        self._senders: dict[tuple[int, int], _Bound] = {}  # by IP version and port
         self._reading: set[int] = set()
         self._handler: Handler | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -84,6 +90,7 @@ class IkeSockets:
                 return  # a kernel without IPv6 has no IPv6 peers
             raise AdapterError(f"UDP port {port} cannot be opened: {error.strerror}") from None
         try:
+            _enlarge(sock)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
@@ -105,6 +112,7 @@ class IkeSockets:
             raise AdapterError(f"UDP port {port} cannot be opened: {error.strerror}") from None
         bound = _Bound(sock, sock.getsockname()[1], encapsulated)
         self._bound[sock.fileno()] = bound
+        self._senders[6 if family == socket.AF_INET6 else 4, bound.port] = bound
         self._start_reading(bound)
 
     def _start_reading(self, bound: _Bound) -> None:
@@ -146,29 +154,22 @@ class IkeSockets:
             data = data[len(NON_ESP_MARKER) :]
         self.counters["received"] += 1
         assert self._handler is not None
-        remote: Address = IPv6Address(source[0]) if ":" in source[0] else IPv4Address(source[0])
-        self._handler(data, local, bound.port, remote, source[1])
+        self._handler(data, local, bound.port, _address(source[0]), source[1])
 
     def send(self, data: bytes, local: Address, local_port: int, remote: Address, remote_port: int) -> bool:
         """Send one IKE message from `local`; the marker is added where `local_port` is the NAT port.
 
         False where the system refused; the reason is counted by name.
         """
-        bound = self._socket_for(local, local_port)
+        bound = self._senders.get((local.version, local_port))
         if bound is not None and bound.encapsulated:
             data = NON_ESP_MARKER + data
         return self._send(bound, data, local, remote, remote_port, "sent")
 
     def send_keepalive(self, local: Address, local_port: int, remote: Address, remote_port: int) -> bool:
         """Send one NAT keepalive (RFC 3948 section 4)."""
-        return self._send(self._socket_for(local, local_port), KEEPALIVE, local, remote, remote_port, "keepalive-sent")
-
-    def _socket_for(self, local: Address, port: int) -> _Bound | None:
-        family = socket.AF_INET6 if local.version == 6 else socket.AF_INET
-        for bound in self._bound.values():
-            if bound.port == port and bound.socket.family == family:
-                return bound
-        return None
+        bound = self._senders.get((local.version, local_port))
+        return self._send(bound, KEEPALIVE, local, remote, remote_port, "keepalive-sent")
 
     def _send(
         self, bound: _Bound | None, data: bytes, local: Address, remote: Address, remote_port: int, counter: str
@@ -205,6 +206,20 @@ class IkeSockets:
             self.stop_reading(fileno)
             bound.socket.close()
         self._bound.clear()
+        self._senders.clear()
+
+
+def _enlarge(sock: socket.socket) -> None:
+    """Room for a burst: beyond what the system lets everybody have, where this process may."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+
+
+@lru_cache(1024)
+def _address(text: str) -> Address:
+    return IPv6Address(text) if ":" in text else IPv4Address(text)
 
 
 def _local_address(ancillary: list[tuple[int, int, bytes]]) -> Address | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import ClassVar, Self
 
 from seikan.wire.errors import PayloadMalformed, WireError
@@ -39,6 +40,15 @@ class Buffer:
 
     def pull_uint32(self) -> int:
         return int.from_bytes(self.pull_bytes(4), "big")
+
+    def pull_fields(self, layout: Struct) -> tuple[int, ...]:
+        """The next numbers, all at once."""
+        position = self.position
+        after = position + layout.size
+        if after > self.end:
+            raise self.error(f"{layout.size} octets expected, {self.end - position} left")
+        self.position = after
+        return layout.unpack_from(self.data, position)
 
     def pull_bytes(self, length: int) -> bytes:
         position = self.position

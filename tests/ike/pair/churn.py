@@ -76,6 +76,7 @@ def make(world: HubWorld, source: Random, number: int, nats: Sequence[Nat], chan
 
 
 def plan(world: HubWorld, source: Random) -> None:
+    world.disturbed = True
     start = world.now
     for spoke in world.spokes:
         world.at(start + source.choice((0.0, source.uniform(0.0, 60.0))), partial(resume, world, spoke))

@@ -11,7 +11,7 @@ from seikan.wire.secret import Secret
 
 from .ikev2 import CBC, GCM, ikev2_world, with_ikev2
 from .schedules import plan, soft
-from .world import Network, Side, World, with_tunnel
+from .world import AWAY, A, Network, Side, World, with_tunnel
 
 
 def draw(seed: int) -> World:
@@ -19,7 +19,7 @@ def draw(seed: int) -> World:
     source = Random(seed)
     lossy = source.random() < 0.7
     network = Network(
-        loss=source.choice((0.02, 0.1, 0.25)) if lossy else 0.0,
+        loss=source.choice((0.0, 0.02, 0.1, 0.25)) if lossy else 0.0,
         duplicate=source.choice((0.0, 0.1, 0.5)) if lossy else 0.0,
         delay=source.choice(((0.001, 0.002), (0.01, 0.08), (0.0, 1.5))),
     )
@@ -30,6 +30,7 @@ def draw(seed: int) -> World:
     fragmentation = source.choice((0, 0, 0, 200))
     cookie, window = source.choice((100, 100, 0)), source.choice((1, 5))
     reconnect = source.choice((None, None, 600))
+    mobike, replay_window = source.random() < 0.8, source.choice((64, 64, 0))  # without it no 64-bit sequence numbers
 
     def change(base: EngineSettings) -> EngineSettings:
         base = with_ikev2(
@@ -41,13 +42,24 @@ def draw(seed: int) -> World:
             cookie_challenge=cookie,
             window=window,
             reconnect=reconnect,
+            mobike=mobike,
             ticket_key=Secret(b"the same over restarts"),
         )
-        return with_tunnel(base, lifetime_seconds=child, pfs_group=pfs)
+        return with_tunnel(base, lifetime_seconds=child, pfs_group=pfs, replay_window=replay_window)
 
     world = ikev2_world(seed, network, nat=source.random() < 0.25, change=change)
-    plan(world, source, (partial(_renew, world, 0.0), partial(_renew, world, 0.0), partial(_renew, world, 0.05)))
+    more = [partial(_renew, world, 0.0), partial(_renew, world, 0.0), partial(_renew, world, 0.05)]
+    if not world.nat:
+        more += [partial(_roam, world, source.uniform(0.1, 40.0))] * 2
+    plan(world, source, more)
     return world
+
+
+def _roam(world: World, duration: float) -> None:
+    """A has another address for a while; with MOBIKE the SAs come along where A made them, else it connects anew."""
+    world.disturbed = True
+    world.move(AWAY)
+    world.at(world.now + duration, partial(world.move, A))
 
 
 def _renew(world: World, apart: float) -> None:

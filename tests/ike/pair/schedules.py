@@ -13,6 +13,8 @@ from seikan.ike.settings import EngineSettings
 
 from .world import TUNNEL, Network, Side, World, with_keepalive, with_tunnel
 
+BUSY = 140.0  # seconds in which something befalls them
+WATCHED = 200.0  # seconds until the network is mended
 SETTLE = 240.0  # seconds of a sound network after which both ends must agree
 STEP = 5.0
 
@@ -22,7 +24,7 @@ def draw(seed: int) -> World:
     source = Random(seed)
     lossy = source.random() < 0.7
     network = Network(
-        loss=source.choice((0.02, 0.1, 0.25)) if lossy else 0.0,
+        loss=source.choice((0.0, 0.02, 0.1, 0.25)) if lossy else 0.0,
         duplicate=source.choice((0.0, 0.1, 0.5)) if lossy else 0.0,
         delay=source.choice(((0.001, 0.002), (0.01, 0.08), (0.0, 1.5))),
     )
@@ -74,17 +76,20 @@ def plan(world: World, source: Random, more: Sequence[Callable[[], None]] = ()) 
     if world.nat:
         actions += [world.rebind] * 3
     for _ in range(source.choice((0, 1, 2, 4))):
-        world.at(start + source.uniform(0.0, 300.0), source.choice(actions))
-    world.traffic(3.0, start + 400.0 + SETTLE)
+        world.at(start + source.uniform(0.0, BUSY), source.choice(actions))
+    world.traffic(source.choice((4.0, 9.0)), start + WATCHED + SETTLE)
+    world.probing = True
 
 
 def _crash(world: World, side: Side, downtime: float) -> None:
+    world.disturbed = True
     if side.alive:
         side.crash()
         world.at(world.now + downtime, lambda: world.restart(side))
 
 
 def _clear(world: World, side: Side, target: ClearTarget) -> None:
+    world.disturbed = True
     if side.alive:
         world.note(f"{side.name} clears {target.value}")
         side.engine.clear(target, world.now)
@@ -92,6 +97,7 @@ def _clear(world: World, side: Side, target: ClearTarget) -> None:
 
 
 def _suspend(world: World, side: Side, duration: float) -> None:
+    world.disturbed = True
     if not side.alive:
         return
     generation = side.generation
@@ -120,6 +126,7 @@ def _both_soft(world: World) -> None:
 
 
 def _cut(world: World, duration: float) -> None:
+    world.disturbed = True
     world.network.cut = True
     world.note("the network is cut")
 
@@ -132,6 +139,8 @@ def _cut(world: World, duration: float) -> None:
 
 def _lose_informational(world: World, duration: float) -> None:
     """Deletes and notifies get lost for a while; nothing else does."""
+
+    world.disturbed = True
 
     def forward(side: Side, path: Path, data: bytes) -> bool:
         return len(data) < 19 or data[18] != 5
@@ -146,7 +155,9 @@ def _lose_informational(world: World, duration: float) -> None:
 
 def judge(world: World) -> None:
     """Run the schedule, mend the network, and see that both ends agree in time and leave nothing behind."""
-    world.run(400.0)
+    world.run(WATCHED)
+    if not world.disturbed and not world.network.loss:
+        world.assert_no_gap()
     world.network.loss = world.network.duplicate = 0.0
     world.network.cut = False
     world.network.delay = (0.005, 0.01)

@@ -18,6 +18,7 @@ from typing import Any
 from seikan.config.model import IsakmpPolicy, Keepalive, PreSharedKey, TransformSet
 from seikan.crypto.key_exchange import KeyPair, KeyPairFactory, generate_key_pair
 from seikan.ike.effects import (
+    IKEV2_TOPICS,
     AddFlow,
     Address,
     CheckRevocation,
@@ -35,6 +36,7 @@ from seikan.ike.effects import (
     RemoveAccess,
     RemoveFlow,
     RemoveSa,
+    ReserveSpi,
     Send,
     SendKeepalive,
     TunnelDown,
@@ -52,6 +54,8 @@ from seikan.wire.v2 import header as v2_header
 from seikan.wire.v2.constants import FLAG_INITIATOR, Exchange, Payload
 
 A, B, NAT = IPv4Address("10.1.12.1"), IPv4Address("10.1.23.3"), IPv4Address("192.0.2.1")
+AWAY = IPv4Address("10.1.77.1")  # where A goes and comes back from
+PROBES = (0.0, 0.004, 0.03)  # seconds after a change of a plane at which packets are sent
 EPOCH = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TUNNEL = "Tunnel0"
 _SK_IV, _SKF_IV = 32, 36  # where the IV is, behind the headers of message and payload
@@ -68,7 +72,8 @@ class CheapKeyPair:
         self.public = source.randbytes(group.octets)
 
     def shared(self, peer: bytes) -> Secret:
-        return Secret(bytes(left ^ right for left, right in zip(self.public, peer, strict=True)))
+        both = int.from_bytes(self.public, "big") ^ int.from_bytes(peer, "big")
+        return Secret(both.to_bytes(len(self.public), "big"))
 
 
 def vti(owner: str) -> FlowSettings:
@@ -124,6 +129,7 @@ class Packet:
 class Plane:
     """The SAs of one side; the last outbound SA of a flow that was added carries its traffic."""
 
+    reserved: set[int] = field(default_factory=set)
     inbound: dict[int, InstallSa] = field(default_factory=dict)
     outbound: dict[int, InstallSa] = field(default_factory=dict)
     used: dict[tuple[Direction, int], float] = field(default_factory=dict)  # by SPI, when it last carried a packet
@@ -155,6 +161,8 @@ class Side:
         self.clock = EPOCH  # what the wall clock says when the simulation begins
         self.revocation: str | None = None  # what the world says of a certificate: why it is not good
         self.keys: set[tuple[bytes, bytes]] = set()  # of all SAs that were ever installed here
+        self.inbound_spis: set[int] = set()  # of all SAs that were ever installed here for what comes in
+        self.succeeding: set[int] = set()  # SPIs of SAs for what goes out that were asked for while another was there
         self.alive = False
         self.generation = 0
         self.engine: Engine
@@ -173,7 +181,7 @@ class Side:
         self.alive = True
         self.engine = Engine(self.settings, self.world.random.randbytes, self.world.key_pair, self.wall_clock)
         if self.world.verbose:
-            self.engine.debugging = frozenset(("isakmp", "ikev2", "ipsec"))
+            self.engine.debugging = frozenset(("isakmp", "ipsec", *IKEV2_TOPICS))
 
     def _empty(self) -> None:
         self.plane = Plane()
@@ -203,6 +211,8 @@ class Side:
                     world.transmit(self, path, data)
                 case SendKeepalive(path):
                     world.transmit(self, path, b"\xff")
+                case ReserveSpi(spi):
+                    self.plane.reserved.add(spi)
                 case InstallSa():
                     self._install(effect)
                 case UpdateSa(_, direction, spi, path, udp):
@@ -212,6 +222,7 @@ class Side:
                     table = self.plane.inbound if direction is Direction.IN else self.plane.outbound
                     world.note(f"{self.name} removes {direction.value} {spi:08x}")
                     del table[spi]
+                    world.plane_changed()
                 case CheckRevocation():
                     self.engine.complete(effect.effect_id, self.revocation, world.now)
                 case QueryUsage():
@@ -280,7 +291,12 @@ class Side:
         keys = (bytes(sa.encryption_key), bytes(sa.integrity_key))
         assert keys not in self.keys, "keys are used twice"
         self.keys.add(keys)
+        if sa.direction is Direction.IN:
+            assert sa.spi in self.plane.reserved, "what comes before an SA would be lost"
+            self.plane.reserved.remove(sa.spi)
         self._home(sa)  # it is there
+        if any((row.owner, row.flow) == (sa.owner, sa.flow) for row in self.plane.outbound.values()):
+            self.succeeding.add(sa.spi)
 
         def done() -> None:
             if not self.alive or generation != self.generation:
@@ -294,9 +310,12 @@ class Side:
                 table = self.plane.inbound if sa.direction is Direction.IN else self.plane.outbound
                 assert sa.spi not in table, "an SA is installed twice"
                 table[sa.spi] = sa
+                if sa.direction is Direction.IN:
+                    self.inbound_spis.add(sa.spi)
                 self.world.note(f"{self.name} installs {sa.direction.value} {sa.spi:08x}")
             self.engine.complete(sa.effect_id, refused, self.world.now)
             self.drain()
+            self.world.plane_changed()
 
         delay = self.world.random.choice((0.0, 0.0, 0.002, 0.02))
         self.world.at(self.world.now + delay, done)
@@ -325,10 +344,12 @@ class Simulation:
         self.network = network or Network()
         self.verbose = verbose
         self.now = 100.0
-        self.ladder: deque[str] = deque(maxlen=4000)
+        self._ladder: deque[tuple[float, str | tuple[str, object, bytes]]] = deque(maxlen=4000)
         self.key_pair: KeyPairFactory = key_pair or self._cheap
         self.delivered = self.lost_by_network = 0
+        self.disturbed = False  # by more than SAs that are replaced
         self.lost_at_peer: list[str] = []
+        self.gaps: list[str] = []  # those of them that were sent on a pair which both sides had had
         self.forward: Callable[[Side, Path, bytes], bool] = lambda side, path, data: True
         self.refuse: Callable[[Side, InstallSa], str | None] = lambda side, sa: None
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -344,7 +365,10 @@ class Simulation:
         return CheapKeyPair(group, self.random)
 
     def note(self, text: str) -> None:
-        self.ladder.append(f"{self.now - 100:10.3f}  {text}")
+        self._ladder.append((self.now, text))
+
+    def plane_changed(self) -> None:
+        """An SA was installed or removed."""
 
     def at(self, when: float, action: Callable[[], None]) -> None:
         self._count += 1
@@ -392,7 +416,7 @@ class Simulation:
     def transmit(self, side: Side, path: Path, data: bytes) -> None:
         receiver, seen = self.translate(side, path)
         self._look_at_iv(data)
-        self.note(f"{side.name} -> {receiver.name if receiver else path.remote} {describe(data)}")
+        self._ladder.append((self.now, (side.name, receiver.name if receiver else path.remote, data)))
         if not self.forward(side, path, data):
             self.note("    dropped by the test")
             return
@@ -439,7 +463,12 @@ class Simulation:
         if not side.alive or path.local != side.address:
             return
         if sa is None:
-            self.lost_at_peer.append(f"{self.now - 100:.3f} {sender.name} sent on {packet.spi:08x}")
+            text = f"{self.now - 100:.3f} {sender.name} sent on {packet.spi:08x}"
+            self.lost_at_peer.append(text)
+            if packet.spi in side.inbound_spis:
+                self.gaps.append(text)
+            else:
+                self._early(sender, side, packet)
             self.note(f"{side.name} has no SA {packet.spi:08x}")
             side.engine.unknown_spi(path, packet.spi, self.now)
             side.drain()
@@ -451,8 +480,26 @@ class Simulation:
             side.engine.peer_moved(sa.owner, path, self.now, spi=sa.spi)
             side.drain()
 
+    def _early(self, sender: Side, side: Side, packet: Packet) -> None:
+        """No side sends on an SA before the other has it, but a responder of IKEv2 on a first pair: its initiator
+        learns only by the response what to install (RFC 7296 section 1.2).
+        """
+        text = f"{sender.name} sends on {packet.spi:08x} before {side.name} has it"
+        children = [child for (_, spi), child in sender.engine._core.outbound.items() if spi == packet.spi]
+        assert not any(child.initiator for child in children), text
+        fragments = sender.settings.fragmentation or sender.settings.ikev2.fragmentation
+        hopeless = self.network.loss > (0.0 if fragments else 0.1)  # the old pair may run out before a message gets by
+        expired = sender.engine._core.counters["child_sas_expired"]
+        excused = self.disturbed or not side.up or hopeless or expired
+        assert excused or packet.spi not in sender.succeeding, text
+
     def story(self) -> str:
-        return "\n".join(list(self.ladder)[-400:])
+        """The ladder diagram of the last messages, and what happened between them."""
+        return "\n".join(self.ladder[-400:])
+
+    @property
+    def ladder(self) -> list[str]:
+        return [f"{when - 100:10.3f}  {_step(what)}" for when, what in self._ladder]
 
 
 class World(Simulation):
@@ -472,6 +519,8 @@ class World(Simulation):
         super().__init__(seed, network, key_pair=key_pair, verbose=verbose)
         self.nat_ports: dict[int, int] = {}
         self.nat = nat
+        self.probing = False  # packets follow each change of a plane at once
+        self._probes = 0
         self.a = Side(self, "A", A, change(settings(A, B)))
         self.b = Side(self, "B", B, (change_b or change)(settings(B, NAT if nat else A)))
 
@@ -496,6 +545,17 @@ class World(Simulation):
         self.nat_ports.clear()
         self.note("the NAT rebinds")
 
+    def move(self, address: Address) -> None:
+        """A's address changes, and it is told so."""
+        self.note(f"A is at {address}")
+        self.a.address = address
+        self.a.settings = replace(
+            self.a.settings, tunnels=tuple(replace(row, local=address) for row in self.a.settings.tunnels)
+        )
+        if self.a.alive:
+            self.a.engine.configure(self.a.settings, self.now)
+            self.a.drain()
+
     # -- traffic ------------------------------------------------------------------------------------------------------
 
     def traffic(self, interval: float, until: float) -> None:
@@ -510,7 +570,25 @@ class World(Simulation):
 
         self.at(self.now + interval, tick)
 
+    def plane_changed(self) -> None:
+        if self.probing and not self._probes:
+            for later in PROBES:
+                self._probes += 1
+                self.at(self.now + later, self._probe)
+
+    def _probe(self) -> None:
+        self._probes -= 1
+        for side in (self.a, self.b):
+            for owner, flow in list(side.flows_up) if side.alive else ():
+                self.send_packet(side, owner, flow)
+
     # -- judgement ----------------------------------------------------------------------------------------------------
+
+    def assert_no_gap(self) -> None:
+        """The tunnel came up once and stayed so, and no packet came to a side that had no SA for it."""
+        for side in (self.a, self.b):
+            assert side.downs == 0, f"{side.name} was down: {side.reasons}"
+        assert not self.gaps, f"lost while SAs were replaced: {self.gaps}"
 
     def assert_converged(self) -> None:
         """One phase 1 SA and one pair at both ends, and they match."""
@@ -548,6 +626,14 @@ class World(Simulation):
             assert not any(tables), f"{side.name} keeps entries in its tables"
             more = (core.ikev2_sas, core.ikev2_first, core.half_open, core.initiating, core.established)
             assert not any(more), f"{side.name} keeps entries in its tables"
+
+
+def _step(what: str | tuple[str, object, bytes]) -> str:
+    """What happened, in words; a message is only read when somebody wants to see it."""
+    if isinstance(what, str):
+        return what
+    sender, receiver, data = what
+    return f"{sender} -> {receiver} {describe(data)}"
 
 
 def describe(data: bytes) -> str:

@@ -13,7 +13,7 @@ from seikan.crypto.certificates import CertificateRefused, authority_hash
 from seikan.crypto.signatures import OWN_HASHES
 from seikan.ike.settings import TrustpointSettings
 from seikan.ike.v2.certificates import (
-    hash_algorithms,
+    HASH_ALGORITHMS,
     names_of,
     own_chain,
     read_hash_algorithms,
@@ -60,7 +60,7 @@ def test_only_certificates_are_certificates() -> None:
 
 
 def test_hash_algorithms_there_and_back() -> None:
-    payload = hash_algorithms()
+    payload = HASH_ALGORITHMS
     assert payload.type == Notify.SIGNATURE_HASH_ALGORITHMS
     assert read_hash_algorithms(payload.data) == tuple(OWN_HASHES)
     assert read_hash_algorithms(b"\0\2\0\x63\0") == (2, 99)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from types import MappingProxyType
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seikan.config.model_ikev2 import CertificateCriterion, CertificateMap, Ikev2Identity, Ikev2Match, Ikev2Peer
-from seikan.ike.identity import Identity
+from seikan.ike.identity import Address, Identity
 from seikan.ike.settings import Ikev2ProfileSettings
 from seikan.ike.v2.identities import (
     CertificateNames,
@@ -29,6 +29,7 @@ from seikan.ike.v2.identities import (
 )
 from seikan.ike.v2.names import distinguished_name
 from seikan.wire.secret import Secret
+from seikan.wire.selector import Network
 from seikan.wire.v2.constants import IdType
 from seikan.wire.v2.payloads import Identification
 
@@ -265,6 +266,24 @@ def test_the_profiles_own_key_comes_first_for_its_side_alone() -> None:
     assert find_key(row, REMOTE, KEY_ID, "remote") == b"own"
     assert find_key(row, REMOTE, KEY_ID, "local") == b"k-id"
     assert [one.name for one in find_peers(row, REMOTE, None)] == ["host", "net", "all"]
+
+
+ADDRESSES = st.integers(0, 2**32 - 1).map(IPv4Address) | st.sampled_from([REMOTE, ip_address("2001:db8::1")])
+NETWORKS = st.builds(
+    lambda address, length: ip_network((address, length), strict=False), ADDRESSES, st.sampled_from([0, 8, 24, 25, 32])
+)
+
+
+@given(st.lists(st.lists(NETWORKS, max_size=3), max_size=8), ADDRESSES)
+def test_of_many_peers_those_with_the_longest_prefix_come_first(networks: list[list[Network]], remote: Address) -> None:
+    rows = [peer(str(number), "k", networks=tuple(held)) for number, held in enumerate(networks)]
+    fitting = []
+    for row in rows:
+        lengths = [one.prefixlen for one in row.networks if one.version == remote.version and remote in one]
+        if lengths:
+            fitting.append((-max(lengths), row.name))
+    found = find_peers(profile(peers=tuple(rows)), remote, None)
+    assert [row.name for row in found] == [name for _, name in sorted(fitting, key=lambda pair: pair[0])]
 
 
 CERTIFICATE = CertificateNames(

@@ -14,7 +14,11 @@ CRYPTO = frozenset({Need.CRYPTO})
 
 # The lines of `show crypto ipsec sa detail`, and the drops of the plane that each number of a line adds up.
 DETAIL: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
-    ("#pkts no sa (send) {}, #pkts invalid sa (rcv) {}", ("no-sa",), ("unknown-spi", "encapsulation-mismatch")),
+    (
+        "#pkts no sa (send) {}, #pkts invalid sa (rcv) {}",
+        ("no-sa",),
+        ("unknown-spi", "hold-full", "hold-expired", "encapsulation-mismatch"),
+    ),
     (
         "#pkts encaps failed (send) {}, #pkts decaps failed (rcv) {}",
         ("too-big", "no-route", "no-socket", "recursion", "not-ip", "segmentation"),

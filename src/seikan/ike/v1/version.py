@@ -118,6 +118,9 @@ class Isakmp:
     def watch(self, sa: IsakmpSa) -> None:
         self.informational.schedule_dpd(sa)
 
+    def told(self, child: ChildSa) -> bool:
+        return True
+
     def unknown_spi(self, sa: IsakmpSa, spi: int) -> None:
         self.informational.notify(sa, NotifyType.INVALID_SPI, spi)
 

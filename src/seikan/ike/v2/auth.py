@@ -31,7 +31,7 @@ from seikan.ike.v2.authentication import (
 )
 from seikan.ike.v2.certificates import Certificates, names_of, requested, sent
 from seikan.ike.v2.child import Refusal
-from seikan.ike.v2.identities import encode, find_key, find_peers, find_profile, read_identity
+from seikan.ike.v2.identities import encode, find_key, find_peers, find_profile, key_among, read_identity
 from seikan.ike.v2.messages import error_of, notifications, notified, notify_name, one
 from seikan.ike.v2.ppk import Ppk, confirmed, no_ppk_auth, ppk_identity
 from seikan.ike.v2.sa import Ikev2Sa, Request
@@ -120,7 +120,10 @@ class Auth:
             return identity, certificates, self.certificates.prove(sa, profile, octets)
         session = sa.tunnel.session
         peer = sa.identity or (session.identity if session is not None else None)
-        key = find_key(profile, sa.path.remote, peer, "local")
+        if sa.fitting is None or sa.identity is None:
+            key = find_key(profile, sa.path.remote, peer, "local")
+        else:
+            key = key_among(profile, sa.fitting, "local")
         if profile.local_authentication != PRE_SHARED or key is None:
             raise AuthFailure(f"no pre-shared key for {sa.path.remote}", "no-key")
         sa.local_authentication = METHOD_BY_WORD[PRE_SHARED].shown
@@ -146,6 +149,7 @@ class Auth:
         sa.authorities_asked |= requested(chain)
         self._choose_profile(sa, chain)
         profile, proof = self._profile(sa), one(chain, Authentication)
+        sa.fitting = tuple(find_peers(profile, sa.path.remote, sa.identity))
         if sa.ticket is not None:
             self._check_ticket(sa, profile, sa.ticket, chain.body_of(identity), proof)
             return None
@@ -176,7 +180,7 @@ class Auth:
             self.core.counters["authentication_failed"] += 1
             raise AuthFailure(f"peer {sa.path.remote} does not prove that the session was its own", "wrong-key")
         sa.remote_authentication = ticket.authentication
-        key = find_key(profile, sa.path.remote, sa.identity, "remote") if ticket.check else None
+        key = key_among(profile, sa.fitting or ()) if ticket.check else None
         self.tunnels.peers.proved(sa, profile, key or Secret(), self._peer_of(sa, profile, key) if key else None)
         self.core.counters["ikev2_resumed"] += 1
 
@@ -189,7 +193,7 @@ class Auth:
             self.certificates.revocation(sa, *trusted, go_on, refuse)
 
     def _check_key(self, sa: Ikev2Sa, profile: Ikev2ProfileSettings, octets: bytes, proof: Authentication) -> None:
-        key = find_key(profile, sa.path.remote, sa.identity, "remote")
+        key = key_among(profile, sa.fitting or ())
         if key is None or sa.keys is None:
             text = f"no pre-shared key for peer {sa.path.remote} with identity {sa.peer_identity}"
             raise AuthFailure(text, "no-key")
@@ -205,8 +209,7 @@ class Auth:
         """The keyring's peer that has the key; None where it was typed in the profile."""
         if profile.remote_key is not None:
             return None
-        rows = find_peers(profile, sa.path.remote, sa.identity)
-        return next((row.name for row in rows if row.remote_key == key), None)
+        return next((row.name for row in sa.fitting or () if row.remote_key == key), None)
 
     def _choose_profile(self, sa: Ikev2Sa, chain: Chain) -> None:
         """A configured peer must be one that its profile matches; of an unknown one the identity tells the profile.
@@ -454,7 +457,7 @@ class Auth:
         sa.forget_exchange()
         core.counters["ikev2_sas_established"] += 1
         core.log(5, "SA_UP", "SA UP", "IKEV2")
-        core.debug("ikev2", "{}: authenticated {} at {}", sa.label, sa.peer_identity, sa.path.remote)
+        core.debug("ikev2", "{.label}: authenticated {} at {}", sa, sa.peer_identity, sa.path.remote)
 
     @staticmethod
     def read_window(sa: Ikev2Sa, chain: Chain) -> None:

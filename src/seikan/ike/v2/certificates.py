@@ -53,11 +53,10 @@ _TIMES = (Problem.EXPIRED, Problem.NOT_YET_VALID)
 Path = tuple[bytes, ...]  # from the peer's certificate to the authority's
 
 
-def hash_algorithms() -> Notification:
-    """SIGNATURE_HASH_ALGORITHMS (RFC 7427 section 4): what this side verifies."""
-    return Notification(
-        Notify.SIGNATURE_HASH_ALGORITHMS, b"".join(row.to_bytes(_TEXT_OCTETS, "big") for row in OWN_HASHES)
-    )
+# SIGNATURE_HASH_ALGORITHMS (RFC 7427 section 4): what this side verifies.
+HASH_ALGORITHMS = Notification(
+    Notify.SIGNATURE_HASH_ALGORITHMS, b"".join(row.to_bytes(_TEXT_OCTETS, "big") for row in OWN_HASHES)
+)
 
 
 def read_hash_algorithms(data: bytes) -> tuple[int, ...]:
@@ -164,8 +163,8 @@ class Certificates:
         chain = own_chain(trustpoint)
         hashes = {x509.authority_hash(der) for der in (*chain, *trustpoint.authorities)}
         if sa.authorities_asked and not hashes & sa.authorities_asked:
-            text = "{}: the peer asks for certificates of other authorities than that of trustpoint {}"
-            self.core.debug("ikev2", text, sa.label, trustpoint.name)
+            text = "{.label}: the peer asks for certificates of other authorities than that of trustpoint {}"
+            self.core.debug("ikev2", text, sa, trustpoint.name)
         try:
             method, data = sign(trustpoint.key, sa.peer_hashes, octets)
         except SignatureError as error:
@@ -216,7 +215,7 @@ class Certificates:
             text = f"peer {sa.path.remote} signs with {kind}, ikev2 profile {profile.name} has authentication remote "
             raise AuthFailure(text + asked, "authentication-method", **about)
         sa.remote_authentication = METHOD_BY_WORD[kind].shown
-        self.core.debug("ikev2", "{}: {} has signed by {}", sa.label, subject, how)
+        self.core.debug("ikev2", "{.label}: {} has signed by {}", sa, subject, how)
         return trustpoint, path
 
     def _path(self, profile: Ikev2ProfileSettings, certificates: Sequence[bytes]) -> tuple[TrustpointSettings, Path]:

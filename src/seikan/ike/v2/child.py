@@ -145,7 +145,7 @@ class Child:
         exchange.group = group
         exchange.nonces = (self.core.random(NONCE_OCTETS), b"")
         exchange.key_pair = self.core.key_pair(GROUP_BY_NUMBER[group]) if group else None
-        self.core.debug("ikev2", "{}: beginning CREATE_CHILD_SA exchange", sa.label)
+        self.core.debug("ikev2", "{.label}: beginning CREATE_CHILD_SA exchange", sa)
         return self._offer(exchange)
 
     def _offer(self, exchange: ChildExchange) -> list[Payload]:
@@ -238,7 +238,7 @@ class Child:
         """Sections 1.3, 2.25: what an error means for the pair, and for the one that was to be replaced."""
         sa, flow, core = exchange.ike_sa, exchange.flow, self.core
         name = notify_name(error.type)
-        core.debug("ikev2", "{}: peer refuses CREATE_CHILD_SA: {}", sa.label, name)
+        core.debug("ikev2 error", "{.label}: peer refuses CREATE_CHILD_SA: {}", sa, name)
         core.counters["ikev2_child_refused"] += 1
         rival, replaces = exchange.rival, exchange.replaces
         if error.type == Notify.INVALID_KE_PAYLOAD and self._other_group(exchange, error):
@@ -322,7 +322,7 @@ class Child:
             self._agree(exchange, chain, done)
         except (Refusal, InvalidSyntax) as failure:
             core.counters["ikev2_child_refused"] += 1
-            core.debug("ikev2", "{}: request for an IPsec SA refused: {}", sa.label, failure)
+            core.debug("ikev2 error", "{.label}: request for an IPsec SA refused: {}", sa, failure)
             self.discard(exchange)
             if isinstance(failure, Refusal):
                 raise
@@ -334,8 +334,12 @@ class Child:
         if notify is None:
             return None
         spi = int.from_bytes(notify.spi, "big")
-        found = next((row for row in sa.tunnel.children if row.outbound_spi == spi and row.ike_sa is sa), None)
-        if found is None:
+        found = next((row for row in sa.tunnel.children if row.outbound_spi == spi), None)
+        old = None if found is None else found.ike_sa
+        if isinstance(old, Ikev2Sa) and old is not sa and old.renewal is not None and old.renewal.rival is sa:
+            # The peer knows already which of two new IKE SAs has the pairs; this side has yet to get its answer.
+            raise Refusal(Notify.TEMPORARY_FAILURE, "the IKE SA is being rekeyed by both sides")
+        if found is None or old is not sa:
             raise Refusal(Notify.CHILD_SA_NOT_FOUND, "no such IPsec SA", b"", Protocol.ESP, notify.spi)
         if found.removed:
             raise Refusal(Notify.TEMPORARY_FAILURE, "that IPsec SA is being deleted")
@@ -451,12 +455,24 @@ class Child:
         self._answer(exchange, payloads)
         if child is None or child.removed:
             return
-        others = [row for row in child.flow.usable(child.selector) if row is not child and not row.stale]
-        if exchange.replaces is not None and exchange.replaces in others:
-            when = self.core.now + OUTBOUND_LATEST
-            self.core.timers.set(("outbound", child), when, lambda: self.tunnels.children.install_outbound(child))
+        sa, others = (
+            exchange.ike_sa,
+            [row for row in child.flow.children if row.outbound_requested and not row.removed and not row.stale],
+        )
+        rekeyed = exchange.replaces is not None and not exchange.replaces.removed
+        # What came up while the peer was on its way to this one has not been lost by it.
+        if any(
+            row.selector == child.selector and (rekeyed or row.ike_sa is sa or row.completed >= sa.created)
+            for row in others
+        ):
+            self.send_later(child)
         else:
             self.tunnels.children.install_outbound(child)
+
+    def send_later(self, child: ChildSa) -> None:
+        """Send on a pair once the peer has it, which it shows by deleting the old one; or after a time."""
+        when = self.core.now + OUTBOUND_LATEST
+        self.core.timers.set(("outbound", child), when, lambda: self.tunnels.children.install_outbound(child))
 
     # -- both --------------------------------------------------------------------------------------------------------
 
@@ -494,7 +510,7 @@ class Child:
             self.core.next_child_id(),
             exchange.inbound_spi,
             int.from_bytes(choice.spi, "big"),
-            replace(row, transport=transport),
+            row if row.transport is transport else replace(row, transport=transport),
             choice.group.number if choice.group else None,
             sa.proved_path or sa.path,
             sa.nat,

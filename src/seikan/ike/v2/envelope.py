@@ -19,6 +19,7 @@ LEAST_PIECE = 95  # octets of payloads in one fragment, whatever is configured: 
 MAX_ASSEMBLIES = 8  # messages of one IKE SA in pieces; whoever sends them is authenticated
 MAX_OCTETS = 65535
 _SK_OCTETS, _SKF_OCTETS = 4, 8
+_EXCHANGES: dict[int, str] = {row.value: row.name for row in Exchange}
 
 
 class NoKeys(Exception):
@@ -27,10 +28,7 @@ class NoKeys(Exception):
 
 def exchange_name(number: int) -> str:
     """The RFC's word for an exchange, or its number."""
-    try:
-        return Exchange(number).name
-    except ValueError:
-        return f"exchange {number}"
+    return _EXCHANGES.get(number) or f"exchange {number}"
 
 
 def header_of(sa: Ikev2Sa, exchange: int, message_id: int, *, response: bool) -> Header:

@@ -12,11 +12,11 @@ from seikan.ike.effects import Address
 from seikan.ike.identity import Identity
 from seikan.ike.identity import read_identity as read_text_identity
 from seikan.ike.settings import Ikev2ProfileSettings
+from seikan.ike.v2.keyring import lower, plain
 from seikan.ike.v2.names import distinguished_name
 from seikan.wire import payloads as v1
 from seikan.wire.constants import IdentityType
 from seikan.wire.secret import Secret
-from seikan.wire.selector import Network
 from seikan.wire.v2.constants import IdType
 from seikan.wire.v2.payloads import Identification
 
@@ -27,12 +27,6 @@ _MAX_NAME = 255  # octets
 _MAX_DN = 2048
 _HEX = "0x"  # before a key ID that is no text
 NULL_NAME = "null"  # of a peer that does not say who it is (RFC 7619 section 2.2)
-_KINDS = {
-    "fqdn": IdentityType.FQDN,
-    "email": IdentityType.USER_FQDN,
-    "key-id": IdentityType.KEY_ID,
-    "dn": IdentityType.DER_ASN1_DN,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +102,8 @@ def fits(match: Ikev2Match, identity: Identity) -> Fit | None:
         inside = network is not None and network.version == identity.address.version and identity.address in network
         return (_PART, network.prefixlen) if network is not None and inside else None
     names: dict[int, str | None] = {
-        IdentityType.FQDN: _lower(match.fqdn),
-        IdentityType.USER_FQDN: _lower(match.email),
+        IdentityType.FQDN: lower(match.fqdn),
+        IdentityType.USER_FQDN: lower(match.email),
         IdentityType.KEY_ID: match.key_id,
     }
     exact = names.get(identity.kind)
@@ -123,12 +117,8 @@ def fits(match: Ikev2Match, identity: Identity) -> Fit | None:
 
 
 def _in_domain(typed: str | None, name: str) -> Fit | None:
-    domain = (_lower(typed) or "").lstrip(".@")
+    domain = (lower(typed) or "").lstrip(".@")
     return (_PART, len(domain)) if domain and (name == domain or name.endswith(f".{domain}")) else None
-
-
-def _lower(text: str | None) -> str | None:
-    return None if text is None else text.lower().rstrip(".")
 
 
 def find_profile(
@@ -155,37 +145,14 @@ def find_profile(
     return best
 
 
-def same_identity(configured: Ikev2Identity, identity: Identity) -> bool:
-    """Whether `identity …` of a keyring's peer names this identity."""
-    if configured.value is None:
-        return False
-    if configured.kind == "address":
-        return identity.address is not None and str(identity.address) == str(ip_address(configured.value))
-    if _KINDS.get(configured.kind) != identity.kind:
-        return False
-    if configured.kind == "key-id":
-        return configured.value == identity.name
-    if configured.kind == "dn":
-        return plain(configured.value) == plain(identity.name)
-    return _lower(configured.value) == identity.name
-
-
 def find_peers(profile: Ikev2ProfileSettings, remote: Address, identity: Identity | None) -> Iterator[Ikev2Peer]:
     """The peers of the profile's keyring that fit: by identity, by address with the longest prefix first, by name."""
+    index = profile.index
     if identity is not None:
-        yield from (row for row in profile.peers if row.identity and same_identity(row.identity, identity))
-    lengths = [
-        (max(network.prefixlen for network in row.networks if _in(remote, network)), row)
-        for row in profile.peers
-        if any(_in(remote, network) for network in row.networks)
-    ]
-    yield from (row for _, row in sorted(lengths, key=lambda pair: -pair[0]))
+        yield from index.by_identity(identity)
+    yield from index.by_address(remote)
     if identity is not None and identity.kind == IdentityType.FQDN:
-        yield from (row for row in profile.peers if _lower(row.hostname) == identity.name)
-
-
-def _in(address: Address, network: Network) -> bool:
-    return address.version == network.version and address in network
+        yield from index.by_name(identity.name)
 
 
 def find_key(
@@ -196,10 +163,15 @@ def find_key(
     One typed in the profile comes first, then that of the keyring's peer that fits best. `identity` None is a peer
     that has not said who it is yet.
     """
+    return key_among(profile, find_peers(profile, remote, identity), which)
+
+
+def key_among(profile: Ikev2ProfileSettings, peers: Iterable[Ikev2Peer], which: str = "remote") -> Secret | None:
+    """As `find_key`, of the peers that it would find."""
     own = profile.local_key if which == "local" else profile.remote_key
     if own is not None:
         return own
-    keys = (row.local_key if which == "local" else row.remote_key for row in find_peers(profile, remote, identity))
+    keys = (row.local_key if which == "local" else row.remote_key for row in peers)
     return next((key for key in keys if key is not None), None)
 
 
@@ -209,22 +181,8 @@ def has_other_key(profile: Ikev2ProfileSettings, identity: Identity, proved: Sec
     """
     if profile.remote_key is not None:
         return False
-    keys = [row.remote_key for row in profile.peers if row.remote_key is not None and _is_of(row, identity)]
+    keys = [row.remote_key for row in profile.index.just(identity) if row.remote_key is not None]
     return bool(keys) and proved not in keys
-
-
-def _is_of(row: Ikev2Peer, identity: Identity) -> bool:
-    if row.identity is not None and same_identity(row.identity, identity):
-        return True
-    if identity.address is not None:
-        return any(one.prefixlen == one.max_prefixlen and _in(identity.address, one) for one in row.networks)
-    return identity.kind == IdentityType.FQDN and _lower(row.hostname) == identity.name
-
-
-def plain(name: str) -> str:
-    """A distinguished name, or a part of one, in the one spelling that is compared."""
-    parts = name.lower().split(",")
-    return ",".join("=".join(word.strip() for word in part.split("=", 1)) for part in parts)
 
 
 def map_fits(row: CertificateMap, certificate: CertificateNames) -> bool:

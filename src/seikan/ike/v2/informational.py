@@ -43,22 +43,26 @@ class Informational:
         waiting = bool(sa.doomed)
         sa.doomed.append(spi)
         if not waiting:
+            told: set[int] = set()
             request = Request(
                 Exchange.INFORMATIONAL,
-                lambda: self._deletes(sa),
-                lambda chain: self._deleted_too(sa, chain),
+                lambda: self._deletes(sa, told),
+                lambda chain: self._deleted_too(sa, told),
                 sa.doomed.clear,
             )
             self.tunnels.v2.windows.request(sa, request)
 
     @staticmethod
-    def _deletes(sa: Ikev2Sa) -> list[Payload] | None:
-        spis = tuple(spi.to_bytes(4, "big") for spi in sa.doomed)
+    def _deletes(sa: Ikev2Sa, told: set[int]) -> list[Payload] | None:
+        spis = list(sa.doomed)
         sa.doomed.clear()
-        return [Delete(Protocol.ESP, spis)] if spis else None
+        told.update(spis)
+        sa.telling.update(spis)
+        return [Delete(Protocol.ESP, tuple(spi.to_bytes(4, "big") for spi in spis))] if spis else None
 
-    def _deleted_too(self, sa: Ikev2Sa, chain: Chain) -> None:
+    def _deleted_too(self, sa: Ikev2Sa, told: set[int]) -> None:
         """The peer names the other direction of the same pairs; they are gone here already."""
+        sa.telling -= told
         self._alive(sa)
 
     def say_no(self, sa: Ikev2Sa, kind: Notify) -> None:
@@ -118,7 +122,7 @@ class Informational:
             self.tunnels.v2.mobike.check(sa)
         for child in gone:
             core.counters["deletes_received"] += 1
-            core.debug("ikev2", "{}: peer deletes pair {}", sa.label, child.conn_id)
+            core.debug("ikev2", "{.label}: peer deletes pair {}", sa, child.conn_id)
             self.tunnels.children.peer_deleted(child)
         self.tunnels.v2.crash.read(sa, chain)
         elsewhere = notified(chain, Notify.REDIRECT)
@@ -143,12 +147,13 @@ class Informational:
         ]
 
     def _notified(self, sa: Ikev2Sa, payload: Notification) -> None:
-        self.core.debug("ikev2", "{}: received notify {}", sa.label, notify_name(payload.type))
+        self.core.debug("ikev2", "{.label}: received notify {}", sa, notify_name(payload.type))
         if payload.type == Notify.INVALID_SPI:
             spi = int.from_bytes((payload.spi or payload.data)[:4], "big")
             for child in sa.tunnel.children:
                 if child.outbound_spi == spi and child.ike_sa is sa and child.outbound_installed and not child.removed:
                     self.core.counters["invalid_spi_received"] += 1
+                    self.tunnels.children.promote(child)
                     self.tunnels.children.delete_pair(child, "the peer does not have the IPsec SA")
                     self.tunnels.evaluate_flow_soon(child.flow)
         elif payload.type == Notify.AUTHENTICATION_FAILED:

@@ -5,14 +5,14 @@ Nothing of a request is kept before it has passed the cookie, where one is asked
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from seikan.crypto.ikev2_auth import nat_detection
 from seikan.crypto.ikev2_keys import derive_ike_keys
 from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.crypto.prf import same
-from seikan.ike.admission import MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
+from seikan.ike.admission import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
 from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
 from seikan.ike.effects import Address, KeyLog, Path, Send
 from seikan.ike.errors import AbandonExchange
@@ -20,7 +20,7 @@ from seikan.ike.limits import source
 from seikan.ike.sa import Tunnel
 from seikan.ike.settings import Ikev2ProfileSettings, Ikev2ProposalSettings
 from seikan.ike.states import Role
-from seikan.ike.v2.certificates import hash_algorithms, read_hash_algorithms, requested
+from seikan.ike.v2.certificates import HASH_ALGORITHMS, read_hash_algorithms, requested
 from seikan.ike.v2.cookies import Cookies
 from seikan.ike.v2.envelope import exchange_name
 from seikan.ike.v2.keylog import keylog_line
@@ -34,8 +34,9 @@ from seikan.wire.secret import Secret
 from seikan.wire.v2.constants import FLAG_INITIATOR, FLAG_RESPONSE, Exchange, Notify, TransformType
 from seikan.wire.v2.errors import InvalidSyntax
 from seikan.wire.v2.header import NO_SPI, Header
-from seikan.wire.v2.message import Chain, glance, push_message
+from seikan.wire.v2.message import Chain, glance, pull_message, push_message
 from seikan.wire.v2.payloads import KeyExchange, Nonce, Notification, Payload, SaPayload, VendorId
+from seikan.wire.v2.rules import check
 from seikan.wire.vendor import Vendor
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Init:
                 found += self.tunnels.v2.auth.certificates.request_of(self._profiles(sa))
         found += self.tunnels.v2.redirects.announce(sa)
         found += self.tunnels.v2.auth.ppk.announce(sa, self._profiles(sa))
-        found.append(hash_algorithms())
+        found.append(HASH_ALGORITHMS)
         found.append(VendorId(Vendor.SEIKAN.value))
         return found
 
@@ -126,8 +127,8 @@ class Init:
         sa.nat_remote = bool(sources) and not any(same(data, remote) for data in sources)
         sa.nat_local = bool(targets) and not any(same(data, local) for data in targets)
         if sources:
-            text = "{}: NAT detection: this side behind NAT {}, peer {}"
-            self.core.debug("ikev2", text, sa.label, sa.nat_local, sa.nat_remote)
+            text = "{.label}: NAT detection: this side behind NAT {}, peer {}"
+            self.core.debug("ikev2", text, sa, sa.nat_local, sa.nat_remote)
 
     def _derive(self, sa: Ikev2Sa, shared: Secret) -> None:
         choice = sa.choice
@@ -176,7 +177,7 @@ class Init:
         if sa.ticket is None:
             self._make_key_pair(sa, proposals[0].groups[0].number)
         sa.advance(Event.SEND_INIT)
-        core.debug("ikev2", "{}: beginning IKE_SA_INIT exchange with {}", sa.label, sa.path.remote)
+        core.debug("ikev2", "{.label}: beginning IKE_SA_INIT exchange with {}", sa, sa.path.remote)
         self._send_request(sa)
         return True
 
@@ -203,8 +204,8 @@ class Init:
         self._arm(sa)
 
     def _transmit(self, sa: Ikev2Sa, path: Path, data: bytes) -> None:
-        text = "{}: sending IKE_SA_INIT to {}:{}"
-        self.core.debug("ikev2", text, sa.label, path.remote, path.remote_port)
+        text = "{.label}: sending IKE_SA_INIT to {}:{}"
+        self.core.debug("ikev2 packet", text, sa, path.remote, path.remote_port)
         self.core.emit(Send(path, data))
         self.core.counters["messages_sent"] += 1
 
@@ -338,13 +339,98 @@ class Init:
 
     # -- responder ---------------------------------------------------------------------------------------------------
 
-    def respond(self, header: Header, chain: Chain, data: bytes, path: Path, *, cookie: bool) -> None:
-        """A request after `look`. Raises `AbandonExchange` or a `WireError`, which are answered in clear."""
+    def respond(self, header: Header, data: bytes, path: Path) -> None:
+        """A request of IKE_SA_INIT or IKE_SESSION_RESUME. Raises `AbandonExchange` or a `WireError`, which are answered
+        in clear. What anybody can send by the thousand is told apart before anything is read in full.
+        """
+        core = self.core
+        if self._repeated(header, data, path):
+            return
+        configured = core.ends.get((path.local, path.remote))
+        if not self._worth_while(configured, path):
+            return
+        cookie, nonce = glance(header, data)
+        reached = bool(cookie) and self.cookies.valid(cookie, header.initiator_spi, nonce, path)
+        if not self._passes(configured, header, nonce, path, reached=reached):
+            return
+        chain, encrypted = pull_message(header, data)
+        if encrypted is not None:
+            core.counters["unexpected_messages"] += 1
+            return
+        check(header.exchange, False, chain.payloads)
+        tunnel = configured or self.tunnels.peers.provisional_ikev2(path)
+        begin = self._begin if header.exchange == Exchange.IKE_SA_INIT else self._resume
+        begin(tunnel, header, chain, data, path, reached=reached)
+
+    def _repeated(self, header: Header, data: bytes, path: Path) -> bool:
+        """Whether the peer has begun this exchange before: the same request gets the same answer."""
+        core = self.core
+        begun = core.ikev2_first.get((header.initiator_spi, path.remote))
+        if begun is None:
+            return False
+        if data == begun.init_request and begun.retransmission.answers < MAX_ANSWERS:
+            core.counters["duplicates"] += 1
+            begun.retransmission.answers += 1
+            self._transmit(begun, path, begun.init_response)
+        else:
+            core.counters["unexpected_messages"] += 1
+        return True
+
+    def _worth_while(self, configured: Tunnel | None, path: Path) -> bool:
+        """Whether there is anything here for a peer that comes by this path."""
+        core = self.core
+        if configured is None:
+            return self.tunnels.peers.takes_unknown_ikev2(path.local)
+        if configured.version != 2:
+            core.counters["ikev2_not_configured"] += 1
+            core.other_version(configured, 2)
+            return False
+        if not configured.able:
+            core.counters["tunnel_not_able"] += 1
+            return False
+        return True
+
+    def _passes(self, configured: Tunnel | None, header: Header, nonce: bytes, path: Path, *, reached: bool) -> bool:
+        """Section 2.6: who has `reached` us with a cookie goes on; of the others some may be asked for one."""
+        core, peer = self.core, source(path.remote)
+        if reached:
+            core.counters["ikev2_cookies_accepted"] += 1
+            if core.proven_message_rate.allow(peer, core.now):
+                return True
+            core.counters["first_messages_limited"] += 1
+            return False
+        if not self._challenges(configured, path):
+            # Those of many addresses may all be one forger's, and what is refused leaves nothing half open.
+            if core.first_message_rate.allow(peer, core.now) and core.all_first_messages.allow("", core.now):
+                return True
+            core.counters["first_messages_limited"] += 1
+        if header.length >= LEAST_OCTETS:
+            core.counters["ikev2_cookies_sent"] += 1
+            made = self.cookies.make(header.initiator_spi, nonce, path)
+            self.reply(header, path, Notification(Notify.COOKIE, made), limited=False)
+        return False
+
+    def _challenges(self, configured: Tunnel | None, path: Path) -> bool:
+        """Whether whoever begins must be where it says it is: from some number of half-open SAs on, and before it takes
+        somebody else's place. Else forged requests would keep out whose address they have.
+        """
+        core, settings = self.core, self.core.settings
+        if len(core.half_open) >= min(settings.ikev2.cookie_challenge, settings.max_negotiating or MAX_HALF_OPEN):
+            return True
+        group, limit = self._group(configured, path)
+        return len(core.half_open_of.get(group, ())) >= limit
+
+    @staticmethod
+    def _group(configured: Tunnel | None, path: Path) -> tuple[Hashable, int]:
+        """Whose half-open SAs count together, and how many there may be."""
+        if configured is None:
+            return source(path.remote), MAX_HALF_OPEN_OF_ADDRESS
+        return configured, MAX_HALF_OPEN_OF_PEER
+
+    def _begin(self, tunnel: Tunnel, header: Header, chain: Chain, data: bytes, path: Path, *, reached: bool) -> None:
+        """Agree and make keys; `reached`: the peer has shown that it is where it says it is."""
         core = self.core
         exchange, nonce, payload = one(chain, KeyExchange), one(chain, Nonce).data, one(chain, SaPayload)
-        tunnel = self._tunnel_for(path)
-        if tunnel is None:
-            return
         profile = core.ikev2_profile_of(tunnel)
         candidates = self.tunnels.peers.ikev2_candidates(path.local) if profile is None else [profile]
         elsewhere = self.tunnels.v2.redirects.answer(chain, nonce, path, candidates)
@@ -365,7 +451,7 @@ class Init:
             group = Notification(Notify.INVALID_KE_PAYLOAD, choice.group.number.to_bytes(2, "big"))
             self.reply(header, path, group, limited=False)  # shorter than the request, and it cannot go on without
             return
-        if not self._admitted(tunnel, path) or self.tunnels.defer(tunnel, header.initiator_spi):
+        if not self._admitted(tunnel, path, reached=reached) or self.tunnels.defer(tunnel, header.initiator_spi):
             return
         try:
             public, shared = core.respond_key(choice.group, exchange.data)
@@ -373,29 +459,15 @@ class Init:
             raise InvalidSyntax(str(error)) from error
         sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=profile)
         sa.choice = choice
-        self._begin_responder(sa, header, chain, nonce, path, cookie=cookie)
+        self._begin_responder(sa, header, chain, nonce, path, reached=reached)
         self._derive(sa, shared)
         sa.advance(Event.RECEIVE_INIT)
         payloads: list[Payload] = [choice.answer(), KeyExchange(choice.group.number, public), Nonce(sa.nonces[1])]
         payloads += intermediate_supported(choice.answer())
         self._respond(sa, data, Exchange.IKE_SA_INIT, payloads)
 
-    def _repeated(self, header: Header, data: bytes, path: Path) -> bool:
-        """Whether the peer has begun this exchange before: the same request gets the same answer."""
-        core = self.core
-        begun = core.ikev2_first.get((header.initiator_spi, path.remote))
-        if begun is None:
-            return False
-        if data == begun.init_request and begun.retransmission.answers < MAX_ANSWERS:
-            core.counters["duplicates"] += 1
-            begun.retransmission.answers += 1
-            self._transmit(begun, path, begun.init_response)
-        else:
-            core.counters["unexpected_messages"] += 1
-        return True
-
     def _begin_responder(
-        self, sa: Ikev2Sa, header: Header, chain: Chain, nonce: bytes, path: Path, *, cookie: bool
+        self, sa: Ikev2Sa, header: Header, chain: Chain, nonce: bytes, path: Path, *, reached: bool
     ) -> None:
         core = self.core
         sa.spi_i, sa.spi_r = header.initiator_spi, core.new_ikev2_spi()
@@ -403,13 +475,12 @@ class Init:
         sa.window.expected = 1
         self._read_capabilities(sa, header, chain, path)
         self.tunnels.add(sa)
-        if cookie and not sa.tunnel.provisional:
-            self.tunnels.admission.proven(
-                sa
-            )  # what is forged with the address of a configured peer does not displace it
+        if reached and not sa.tunnel.provisional:
+            # What is forged with the address of a configured peer does not displace it.
+            self.tunnels.admission.proven(sa)
         core.timers.set(("half-open", sa), core.now + HALF_OPEN_LIFETIME, lambda: self._half_open_expired(sa))
         name = exchange_name(header.exchange)
-        core.debug("ikev2", "{}: received {} from {}:{}", sa.label, name, path.remote, path.remote_port)
+        core.debug("ikev2 packet", "{.label}: received {} from {}:{}", sa, name, path.remote, path.remote_port)
 
     def _respond(self, sa: Ikev2Sa, data: bytes, exchange: Exchange, payloads: list[Payload]) -> None:
         answer = Header(sa.spi_i, sa.spi_r, 0, exchange, FLAG_RESPONSE, 0, 0)
@@ -417,82 +488,33 @@ class Init:
         sa.init_response = push_message(answer, [*payloads, *self._capabilities(sa)])
         self._transmit(sa, sa.path, sa.init_response)
 
-    def resume(self, header: Header, chain: Chain, data: bytes, path: Path, *, cookie: bool) -> None:
-        """A request of IKE_SESSION_RESUME (RFC 5723 section 4.3.2): nothing is kept unless the ticket is good."""
+    def _resume(self, tunnel: Tunnel, header: Header, chain: Chain, data: bytes, path: Path, *, reached: bool) -> None:
+        """IKE_SESSION_RESUME (RFC 5723 section 4.3.2): nothing is kept unless the ticket is good."""
         core, nonce = self.core, one(chain, Nonce).data
-        tunnel = self._tunnel_for(path)
-        if tunnel is None:
-            return
         ticket = self.tunnels.v2.resumption.recognize(chain, tunnel, path.local, path.remote)
         if ticket is None:
             self.reply(header, path, Notification(Notify.TICKET_NACK))
             return
-        if not self._admitted(tunnel, path) or self.tunnels.defer(tunnel, header.initiator_spi):
+        if not self._admitted(tunnel, path, reached=reached) or self.tunnels.defer(tunnel, header.initiator_spi):
             return
         sa = Ikev2Sa(tunnel, Role.RESPONDER, path, core.now, profile=core.ikev2_profiles[ticket.profile])
         sa.choice, sa.ticket = ticket.choice, ticket
-        self._begin_responder(sa, header, chain, nonce, path, cookie=cookie)
+        self._begin_responder(sa, header, chain, nonce, path, reached=reached)
         sa.keys = self.tunnels.v2.resumption.keys(sa, ticket)
         self.log_keys(sa)
         sa.advance(Event.RECEIVE_INIT)
         self._respond(sa, data, Exchange.IKE_SESSION_RESUME, [Nonce(sa.nonces[1])])
 
-    def look(self, header: Header, data: bytes, path: Path) -> bool | None:
-        """Whether whoever begins has a cookie that is good; None where it may not go on, or has gone on before.
-
-        It costs little whatever the message is: the rest of it is read later.
-        """
-        if self._repeated(header, data, path):
-            return None
-        nonce, given = glance(header, data)
-        cookie = self.cookies.valid(given, header.initiator_spi, nonce, path)
-        return cookie if self._passes(header, nonce, path, len(data), cookie=cookie) else None
-
-    def _passes(self, header: Header, nonce: bytes, path: Path, octets: int, *, cookie: bool) -> bool:
-        """Section 2.6: from some number of half-open SAs on, or of first messages, whoever begins must be where it says
-        it is: else forged ones would keep out whose address they have, or all.
-        """
-        core, peer = self.core, source(path.remote)
-        if cookie:
-            core.counters["ikev2_cookies_accepted"] += 1
-            if core.proven_message_rate.allow(peer, core.now):
-                return True
-            core.counters["first_messages_limited"] += 1
-            return False
-        if len(core.half_open) < core.settings.ikev2.cookie_challenge:
-            if core.first_message_rate.allow(peer, core.now) and core.all_first_messages.allow("", core.now):
-                return True
-            core.counters["first_messages_limited"] += 1
-        if octets >= LEAST_OCTETS:
-            core.counters["ikev2_cookies_sent"] += 1
-            made = self.cookies.make(header.initiator_spi, nonce, path)
-            self.reply(header, path, Notification(Notify.COOKIE, made), limited=False)
-        return False
-
-    def _tunnel_for(self, path: Path) -> Tunnel | None:
-        """The configured peer's, or a provisional one where something is there for peers of any address."""
-        tunnel = self.core.ends.get((path.local, path.remote))
-        if tunnel is None:
-            return self.tunnels.peers.provisional_ikev2(path)
-        if tunnel.version != 2:
-            self.core.counters["ikev2_not_configured"] += 1
-            self.core.other_version(tunnel, 2)
-            return None
-        if not tunnel.able:
-            self.core.counters["tunnel_not_able"] += 1
-            return None
-        return tunnel
-
-    def _admitted(self, tunnel: Tunnel, path: Path) -> bool:
+    def _admitted(self, tunnel: Tunnel, path: Path, *, reached: bool) -> bool:
+        group, limit = self._group(None if tunnel.provisional else tunnel, path)
+        known = bool(tunnel.established())
         if tunnel.provisional:
             known = any(other.session for other in self.core.by_remote.get(path.remote, ()))
-            return self.tunnels.admission.admits(path, source(path.remote), MAX_HALF_OPEN_OF_ADDRESS, known=known)
-        known = bool(tunnel.established())
-        return self.tunnels.admission.admits(path, tunnel, MAX_HALF_OPEN_OF_PEER, known=known)
+        return self.tunnels.admission.admits(path, group, limit, known=known, reached=reached)
 
     def _half_open_expired(self, sa: Ikev2Sa) -> None:
         self.core.counters["half_open_expired"] += 1
-        self.core.debug("ikev2", "{}: peer {} did not go on", sa.label, sa.path.remote)
+        self.core.debug("ikev2 error", "{.label}: peer {} did not go on", sa, sa.path.remote)
         self.tunnels.drop(sa)
         self.tunnels.evaluate(sa.tunnel)
 

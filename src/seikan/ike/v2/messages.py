@@ -25,7 +25,10 @@ def notifications(chain: Chain) -> list[Notification]:
 
 
 def notified(chain: Chain, kind: Notify) -> Notification | None:
-    return next((payload for payload in notifications(chain) if payload.type == kind), None)
+    for payload in chain.payloads:
+        if isinstance(payload, Notification) and payload.type == kind:
+            return payload
+    return None
 
 
 def error_of(chain: Chain) -> Notification | None:

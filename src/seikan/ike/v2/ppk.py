@@ -99,8 +99,8 @@ class Ppk:
 
     def chosen(self, sa: Ikev2Sa, chain: Chain, proof: Authentication) -> tuple[IkeKeys, Authentication]:
         """As responder: the keys after the request, and the AUTH that belongs to them."""
-        profile, named = sa.profile, notified(chain, Notify.PPK_IDENTITY)
-        rows = list(find_peers(profile, sa.path.remote, sa.identity)) if profile is not None else []
+        named = notified(chain, Notify.PPK_IDENTITY)
+        rows = sa.fitting or ()
         name = read_ppk_identity(named.data) if named is not None else None
         key = find_ppk(rows, name) if name is not None else None
         if key is not None:

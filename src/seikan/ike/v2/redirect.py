@@ -137,7 +137,7 @@ class Redirects:
                 return True
             why = f"more than {core.settings.ikev2.max_redirects} redirections in {LOOP_DETECT_PERIOD:.0f} seconds"
         core.counters["ikev2_redirects_refused"] += 1
-        core.debug("ikev2", "{}: redirection is not followed: {}", sa.label, why)
+        core.debug("ikev2 error", "{}: redirection is not followed: {}", sa.label, why)
         return False
 
     def _not_followed(self, sa: Ikev2Sa, found: Redirect | None, nonce: bytes) -> str | None:

@@ -69,7 +69,7 @@ class Rekey:
             core.now, spi, core.random(NONCE_OCTETS), offered, group, core.key_pair(GROUP_BY_NUMBER[group])
         )
         sa.renewal = renewal
-        core.debug("ikev2", "{}: beginning to rekey the IKE SA", sa.label)
+        core.debug("ikev2", "{.label}: beginning to rekey the IKE SA", sa)
         self.tunnels.v2.windows.request(
             sa,
             Request(
@@ -141,7 +141,7 @@ class Rekey:
         core, rival = self.core, self._rival(renewal)
         sa.renewal = None
         core.counters["ikev2_rekey_failed"] += 1
-        core.debug("ikev2", "{}: {}", sa.label, text)
+        core.debug("ikev2 error", "{.label}: {}", sa, text)
         if rival is not None:
             self._inherit(sa, rival)
         elif error is not None and error.type == Notify.INVALID_KE_PAYLOAD and self._other_group(sa, renewal, error):
@@ -262,13 +262,13 @@ class Rekey:
         for child in old.tunnel.children:
             if child.ike_sa is old:
                 child.ike_sa = new
-        doomed = list(old.doomed)
+        doomed = [*old.doomed, *old.telling]  # the old one may end before the peer has read what it is being told
         waiting = [] if old.closing else list(old.window.queue)
         if waiting:
             old.window.queue.clear()
         for request in waiting:
             request.lost()
-        self.core.debug("ikev2", "{}: has been rekeyed, it is {} now", old.label, new.label)
+        self.core.debug("ikev2", "{.label}: has been rekeyed, it is {} now", old, new.label)
         self.tunnels.established(new, initial_contact=False)
         self.tunnels.v2.crash.renewed(new)
         if old.proved_path is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from seikan.config.model_ikev2 import PostQuantumKey
+from seikan.config.model_ikev2 import Ikev2Peer, PostQuantumKey
 from seikan.crypto.ikev2_keys import IkeKeys
 from seikan.crypto.key_exchange import KeyPair
 from seikan.ike.effects import Address, Path
@@ -109,6 +109,7 @@ class Ikev2Sa(IkeSa):
     window: Window = field(default_factory=Window)
     assemblies: dict[tuple[bool, int], Assembly] = field(default_factory=dict)  # by response and message ID
     profile: Ikev2ProfileSettings | None = None
+    fitting: tuple[Ikev2Peer, ...] | None = None  # of the keyring, for the identity that the peer says it has
     own_identity: str | None = None
     first_child: ChildExchange | None = None  # the one in IKE_AUTH
     childless: bool = False  # the peer takes IKE_AUTH without a child SA (RFC 6023)
@@ -133,6 +134,7 @@ class Ikev2Sa(IkeSa):
     proved_path: Path | None = None  # where it was before, as long as nobody has answered from where it says it is
     closing: bool = False  # this side deletes it and waits for the answer
     doomed: list[int] = field(default_factory=list)  # inbound SPIs of pairs that the peer has yet to be told of
+    telling: set[int] = field(default_factory=set)  # those that it is being told of and has not answered
     probing: bool = False  # dead peer detection has a request under way
     probe_since: float = 0.0
     begun_at: float = 0.0  # when the first of those it has replaced was established
@@ -183,7 +185,7 @@ class Ikev2Sa(IkeSa):
     def forget_exchange(self) -> None:
         """Drop what only IKE_SA_INIT and IKE_AUTH needed; the nonces stay as its rank."""
         self.key_pair = None
-        self.offered = None
+        self.offered = self.fitting = None
         self.init_request = self.init_response = self.cookie = b""
         if self.ticket is not None:
             self.ticket = replace(self.ticket, sk_d=Secret(), opaque=b"")

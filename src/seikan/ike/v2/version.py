@@ -9,7 +9,7 @@ from seikan.ike.core import Core
 from seikan.ike.diagnosis import silent
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
-from seikan.ike.sa import ChildSa, Flow, Tunnel
+from seikan.ike.sa import ChildSa, Flow, IkeSa, Tunnel
 from seikan.ike.settings import TunnelSettings
 from seikan.ike.states import Role
 from seikan.ike.v2.auth import Auth
@@ -91,9 +91,11 @@ class Ikev2:
             self.child.discard(exchange)
         if not sa.closing:
             self.windows.drop(sa)
-        for child in sa.tunnel.children:
-            if child.ike_sa is sa and not child.stale:
-                self.tunnels.children.remove_pair(child, "its IKEv2 SA has ended")
+        for child in [row for row in sa.tunnel.children if row.ike_sa is sa and not row.stale]:
+            # What a pair of another IKE SA has replaced still receives what is under way.
+            others = [other for other in child.flow.children if other.usable and other.ike_sa is not sa]
+            left = self.tunnels.children.promote(child, sa) or bool(others)
+            self.tunnels.children.remove_pair(child, "its IKEv2 SA has ended", drain=left)
         sa.forget_exchange()
         if not sa.closing and not linger:
             self._forget(sa)
@@ -114,8 +116,20 @@ class Ikev2:
         self.windows.drop(sa)
         self._forget(sa)
 
+    def last_words(self) -> None:
+        """Nothing is received any more: deletes that wait for a response go out all the same."""
+        for sa in self.core.ikev2_sas.values():
+            if sa.closing:
+                self.windows.last_words(sa)
+
     def renew(self, sa: Ikev2Sa) -> bool:
         return self.rekey.start(sa)
+
+    @staticmethod
+    def outdate(sa: IkeSa) -> None:
+        """Another one is to take its place, from the start and not by rekeying."""
+        if isinstance(sa, Ikev2Sa):
+            sa.expiring = sa.unrenewable = True
 
     def room(self, sa: Ikev2Sa) -> int:
         own = sum(row.role is Role.INITIATOR for row in sa.exchanges)
@@ -170,6 +184,12 @@ class Ikev2:
     def watch(self, sa: Ikev2Sa) -> None:
         self.informational.watch(sa)
 
+    def told(self, child: ChildSa) -> bool:
+        sa, spi = child.ike_sa, child.inbound_spi
+        while isinstance(sa, Ikev2Sa) and sa.successor is not None:
+            sa = sa.successor
+        return not isinstance(sa, Ikev2Sa) or sa.deleted or (spi not in sa.doomed and spi not in sa.telling)
+
     def unknown_spi(self, sa: Ikev2Sa, spi: int) -> None:
         self.informational.unknown_spi(sa, spi)
 
@@ -220,7 +240,7 @@ class Ikev2:
 
     def peer_deleted(self, sa: Ikev2Sa) -> None:
         """The peer deletes the IKE SA, with all pairs that are still its own."""
-        self.core.debug("ikev2", "{}: peer deletes the IKE SA", sa.label)
+        self.core.debug("ikev2", "{.label}: peer deletes the IKE SA", sa)
         self._ends_session(sa)
         self.tunnels.drop(sa, linger=True)
         self.tunnels.evaluate_soon(sa.tunnel)
@@ -234,6 +254,7 @@ class Ikev2:
         for child in sa.tunnel.children:
             if child.ike_sa is sa and ("outbound", child) in self.core.timers:
                 self.tunnels.children.peer_is_late(child)
+                self.child.send_later(child)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -253,14 +274,14 @@ class Ikev2:
             self._dispatch(header, data, path)
         except IntegrityError as error:
             core.counters["ikev2_dropped_integrity"] += 1
-            core.debug("ikev2", "IKEv2: message from {} dropped: {}", path.remote, error)
+            core.debug("ikev2 error", "IKEv2: message from {} dropped: {}", path.remote, error)
         except WireError as error:
             self._malformed(error, path)
 
     def _malformed(self, error: WireError, path: Path) -> None:
         name = type(error).__name__
         self.core.counters[f"dropped_{name}"] += 1
-        self.core.debug("ikev2", "IKEv2: message from {} dropped, {}: {}", path.remote, name, error)
+        self.core.debug("ikev2 error", "IKEv2: message from {} dropped, {}: {}", path.remote, name, error)
 
     def _other_version(self, data: bytes, path: Path) -> None:
         """Section 2.5: the answer to a higher major version has this side's own."""
@@ -328,16 +349,7 @@ class Ikev2:
             return
         known = (path.local, path.remote) in self.core.ends
         try:
-            cookie = self.init.look(header, data, path)
-            if cookie is None:
-                return
-            chain, encrypted = pull_message(header, data)
-            if encrypted is not None:
-                self.core.counters["unexpected_messages"] += 1
-                return
-            check(header.exchange, False, chain.payloads)
-            begin = self.init.respond if header.exchange == Exchange.IKE_SA_INIT else self.init.resume
-            begin(header, chain, data, path, cookie=cookie)
+            self.init.respond(header, data, path)
         except AbandonExchange as error:
             self.init.reply(header, path, Notification(int(error.notify)))
         except UnsupportedCriticalPayload as error:
@@ -383,10 +395,10 @@ class Ikev2:
                 return
             inner, plaintext, data = whole
         core.debug(
-            "ikev2",
-            "{}: received {} {} id {} from {}:{}",
+            "ikev2 packet",
+            "{.label}: received {} {} id {} from {}:{}",
             *(
-                sa.label,
+                sa,
                 exchange_name(header.exchange),
                 "response" if header.response else "request",
                 header.message_id,
@@ -405,7 +417,7 @@ class Ikev2:
             check(header.exchange, True, chain.payloads)
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_responses"] += 1
-            self.core.debug("ikev2", "{}: response makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{.label}: response makes no sense: {}", sa, error)
             chain = Chain((Notification(Notify.INVALID_SYNTAX),), (b"",))
         if sa.established:
             self.tunnels.touch(sa, path)
@@ -441,7 +453,7 @@ class Ikev2:
             return
         except (WireError, KeyError) as error:
             self.core.counters["ikev2_malformed_requests"] += 1
-            self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{.label}: request makes no sense: {}", sa, error)
             self._refuse(sa, header, Notification(Notify.INVALID_SYNTAX))
             return
         if sa.established:
@@ -509,5 +521,5 @@ class Ikev2:
         except Refusal as refusal:
             done([refusal.payload])
         except WireError as error:
-            self.core.debug("ikev2", "{}: request makes no sense: {}", sa.label, error)
+            self.core.debug("ikev2 error", "{.label}: request makes no sense: {}", sa, error)
             done([Notification(Notify.INVALID_SYNTAX)])

@@ -45,23 +45,39 @@ class Windows:
         """Send what may be sent now."""
         window = sa.window
         while window.queue and len(window.flying) < window.size and (sa.closing or not sa.deleted):
-            request = window.queue.popleft()
-            payloads = request.build()
-            if payloads is None:
-                continue
-            request.number = window.next_id
-            window.next_id += 1
-            window.flying[request.number] = request
-            header = header_of(sa, request.exchange, request.number, response=False)
-            request.packets = seal(self.core, sa, header, payloads)
-            self.transmit(sa, sa.path, request.packets, request.exchange)
-            self._arm(sa, request)
+            self._send(sa, window.queue.popleft())
+
+    def _send(self, sa: Ikev2Sa, request: Request) -> None:
+        """Build it; where it still has something to say, number it and let it fly."""
+        window = sa.window
+        payloads = request.build()
+        if payloads is None:
+            return
+        request.number = window.next_id
+        window.next_id += 1
+        window.flying[request.number] = request
+        header = header_of(sa, request.exchange, request.number, response=False)
+        request.packets = seal(self.core, sa, header, payloads)
+        self.transmit(sa, sa.path, request.packets, request.exchange)
+        self._arm(sa, request)
+
+    def last_words(self, sa: Ikev2Sa) -> None:
+        """The router stops and hears no response any more: a delete that waits for its turn goes out now.
+
+        A peer whose response is under way has its window free again and takes it; what flies is repeated before,
+        for one that has not had it. This exceeds the window of section 2.3 where the peer has it still to answer: it
+        then drops the delete, and finds out by dead peer detection as it would without.
+        """
+        if sa.window.queue:
+            self.again(sa)
+        while sa.window.queue:
+            self._send(sa, sa.window.queue.popleft())
 
     def transmit(self, sa: Ikev2Sa, path: Path, packets: Sequence[bytes], exchange: int) -> None:
         self.core.debug(
-            "ikev2",
-            "{}: sending {} to {}:{} from port {} in {} packet(s)",
-            *(sa.label, exchange_name(exchange), path.remote, path.remote_port, path.local_port, len(packets)),
+            "ikev2 packet",
+            "{.label}: sending {} to {}:{} from port {} in {} packet(s)",
+            *(sa, exchange_name(exchange), path.remote, path.remote_port, path.local_port, len(packets)),
         )
         for packet in packets:
             self.core.emit(Send(path, packet))
@@ -100,7 +116,7 @@ class Windows:
         self.pump(sa)
 
     def again(self, sa: Ikev2Sa) -> None:
-        """The peer's address has changed: what flies goes there at once."""
+        """What flies goes out at once to where the peer is now."""
         for request in sa.window.flying.values():
             self.transmit(sa, sa.path, request.packets, request.exchange)
 

@@ -30,7 +30,10 @@ from seikan.wire.v2.payloads import (
     Transform,
 )
 
-MAX_TRANSFORMS = 512  # of one SA payload: far above any real offer; bounds the work of one datagram
+MAX_TRANSFORMS = 1024  # of one SA payload: far above any real offer; bounds the work of one datagram
+_FIELDS = struct.Struct(">BBH")  # how most bodies and substructures begin
+_PAIR = struct.Struct(">HH")
+_OCTETS = struct.Struct(">BBBB")
 _SHORT = 0x8000  # RFC 7296 section 3.3.5: the attribute format bit
 _MORE = {"proposal": 2, "transform": 3}  # sections 3.3.1 and 3.3.2: "last substruc"; 0 for the last
 _AUTHORITY_OCTETS = 20  # section 3.7: SHA-1 of a SubjectPublicKeyInfo
@@ -46,7 +49,7 @@ _LEAST_SELECTOR = 4  # type, protocol and length
 
 def _pull_inner(buffer: Buffer, name: str) -> tuple[bool, Buffer]:
     """The header of a proposal or transform: whether one more follows, and its body."""
-    following, _, length = buffer.pull_uint8(), buffer.pull_uint8(), buffer.pull_uint16()
+    following, _, length = buffer.pull_fields(_FIELDS)
     if following not in (0, _MORE[name]):
         raise InvalidSyntax(f"substructure {following} after a {name}")
     if length < 4:
@@ -56,11 +59,11 @@ def _pull_inner(buffer: Buffer, name: str) -> tuple[bool, Buffer]:
 
 def _pull_transform(buffer: Buffer) -> tuple[bool, Transform]:
     more, body = _pull_inner(buffer, "transform")
-    kind, _, identifier = body.pull_uint8(), body.pull_uint8(), body.pull_uint16()
+    kind, _, identifier = body.pull_fields(_FIELDS)
     key_bits: int | None = None
     unknown = False
     while body.left:
-        attribute, number = body.pull_uint16(), body.pull_uint16()
+        attribute, number = body.pull_fields(_PAIR)
         if attribute == KEY_LENGTH_ATTRIBUTE | _SHORT and key_bits is None:
             key_bits = number
             continue
@@ -72,7 +75,7 @@ def _pull_transform(buffer: Buffer) -> tuple[bool, Transform]:
 
 def _pull_proposal(buffer: Buffer) -> tuple[bool, Proposal]:
     more, body = _pull_inner(buffer, "proposal")
-    number, protocol, spi_octets, count = (body.pull_uint8() for _ in range(4))
+    number, protocol, spi_octets, count = body.pull_fields(_OCTETS)
     spi = body.pull_bytes(spi_octets)
     transforms = []
     again = count > 0
@@ -103,7 +106,7 @@ def pull_sa(buffer: Buffer) -> SaPayload:
 
 
 def _push_inner(name: str, following: bool, body: bytes) -> bytes:
-    return struct.pack(">BBH", _MORE[name] if following else 0, 0, len(body) + 4) + body
+    return _FIELDS.pack(_MORE[name] if following else 0, 0, len(body) + 4) + body
 
 
 def push_sa(payload: SaPayload) -> bytes:
@@ -112,21 +115,21 @@ def push_sa(payload: SaPayload) -> bytes:
         transforms = proposal.transforms
         body = bytes((proposal.number, proposal.protocol, len(proposal.spi), len(transforms))) + proposal.spi
         for position, transform in enumerate(transforms, 1):
-            inside = struct.pack(">BBH", transform.type, 0, transform.id)
+            inside = _FIELDS.pack(transform.type, 0, transform.id)
             if transform.key_bits is not None:
-                inside += struct.pack(">HH", KEY_LENGTH_ATTRIBUTE | _SHORT, transform.key_bits)
+                inside += _PAIR.pack(KEY_LENGTH_ATTRIBUTE | _SHORT, transform.key_bits)
             body += _push_inner("transform", position < len(transforms), inside)
         parts.append(_push_inner("proposal", index < len(payload.proposals), body))
     return b"".join(parts)
 
 
 def pull_key_exchange(buffer: Buffer) -> KeyExchange:
-    group, _ = buffer.pull_uint16(), buffer.pull_uint16()
+    group, _ = buffer.pull_fields(_PAIR)
     return KeyExchange(group, buffer.pull_rest())
 
 
 def push_key_exchange(payload: KeyExchange) -> bytes:
-    return struct.pack(">HH", payload.group, 0) + payload.data
+    return _PAIR.pack(payload.group, 0) + payload.data
 
 
 def pull_identification(buffer: Buffer, initiator: bool) -> Identification:
@@ -172,17 +175,17 @@ def pull_nonce(buffer: Buffer) -> Nonce:
 
 
 def pull_notification(buffer: Buffer) -> Notification:
-    protocol, spi_octets, kind = buffer.pull_uint8(), buffer.pull_uint8(), buffer.pull_uint16()
-    spi = buffer.pull_bytes(spi_octets)
+    protocol, spi_octets, kind = buffer.pull_fields(_FIELDS)
+    spi = buffer.pull_bytes(spi_octets) if spi_octets else b""
     return Notification(kind, buffer.pull_rest(), protocol, spi)
 
 
 def push_notification(payload: Notification) -> bytes:
-    return struct.pack(">BBH", payload.protocol, len(payload.spi), payload.type) + payload.spi + payload.data
+    return _FIELDS.pack(payload.protocol, len(payload.spi), payload.type) + payload.spi + payload.data
 
 
 def pull_delete(buffer: Buffer) -> Delete:
-    protocol, spi_octets, count = buffer.pull_uint8(), buffer.pull_uint8(), buffer.pull_uint16()
+    protocol, spi_octets, count = buffer.pull_fields(_FIELDS)
     if spi_octets != _SPI_OCTETS.get(protocol, spi_octets):
         raise InvalidSyntax(f"a delete of protocol {protocol} with SPIs of {spi_octets} octets")
     if buffer.left != spi_octets * count or (count and not spi_octets):
@@ -193,18 +196,18 @@ def pull_delete(buffer: Buffer) -> Delete:
 def push_delete(payload: Delete) -> bytes:
     """All SPIs of one payload have one length (section 3.11)."""
     size = len(payload.spis[0]) if payload.spis else _SPI_OCTETS.get(payload.protocol, 0)
-    return struct.pack(">BBH", payload.protocol, size, len(payload.spis)) + b"".join(payload.spis)
+    return _FIELDS.pack(payload.protocol, size, len(payload.spis)) + b"".join(payload.spis)
 
 
 def _pull_selector(buffer: Buffer) -> TrafficSelector | None:
     """None for a type that is not known here, which is read over by its length."""
-    kind, protocol, length = buffer.pull_uint8(), buffer.pull_uint8(), buffer.pull_uint16()
+    kind, protocol, length = buffer.pull_fields(_FIELDS)
     if length < _LEAST_SELECTOR or length != _SELECTOR_OCTETS.get(kind, length):
         raise InvalidSyntax(f"a traffic selector of type {kind} and {length} octets")
     body = buffer.pull_block(length - _LEAST_SELECTOR)
     if kind not in _SELECTOR_OCTETS:
         return None
-    start_port, end_port = body.pull_uint16(), body.pull_uint16()
+    start_port, end_port = body.pull_fields(_PAIR)
     address: type[IPv4Address | IPv6Address] = IPv4Address if kind == TsType.IPV4_ADDR_RANGE else IPv6Address
     first, last = body.pull_bytes(body.left // 2), body.pull_rest()
     if first > last:
@@ -226,8 +229,8 @@ def push_traffic_selectors(payload: TrafficSelectors) -> bytes:
     parts = [bytes((len(payload.selectors), 0, 0, 0))]
     for selector in payload.selectors:
         kind = TsType.IPV4_ADDR_RANGE if selector.start.version == 4 else TsType.IPV6_ADDR_RANGE
-        ports = struct.pack(">HH", selector.start_port, selector.end_port)
-        parts.append(struct.pack(">BBH", kind, selector.protocol, _SELECTOR_OCTETS[kind]) + ports)
+        ports = _PAIR.pack(selector.start_port, selector.end_port)
+        parts.append(_FIELDS.pack(kind, selector.protocol, _SELECTOR_OCTETS[kind]) + ports)
         parts += [selector.start.packed, selector.end.packed]
     return b"".join(parts)
 

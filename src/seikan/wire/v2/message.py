@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from seikan.wire.v2.bodies import (
     pull_authentication,
@@ -69,7 +70,7 @@ GENERIC_OCTETS = 4
 _GENERIC = struct.Struct(">BBH")
 _FRAGMENT = struct.Struct(">HH")
 _CRITICAL = 0x80
-_COOKIE = int(Notify.COOKIE).to_bytes(2, "big")
+_ENCRYPTED = frozenset((int(Type.SK), int(Type.SKF)))
 
 _PULL: dict[int, Callable[[Buffer], Payload]] = {
     Type.SA: pull_sa,
@@ -127,10 +128,15 @@ class Encrypted:
 
 def _pull_generic(buffer: Buffer, kind: int) -> tuple[int, bool, Buffer]:
     """The type of the payload that follows, whether this one is critical, and its body."""
-    following, flags, length = buffer.pull_uint8(), buffer.pull_uint8(), buffer.pull_uint16()
-    if length < GENERIC_OCTETS:
-        raise InvalidSyntax(f"payload {kind} of {length} octets")
-    return following, bool(flags & _CRITICAL), buffer.pull_block(length - GENERIC_OCTETS)
+    data, start = buffer.data, buffer.position
+    if start + GENERIC_OCTETS > buffer.end:
+        raise InvalidSyntax(f"ends inside the header of payload {kind}")
+    following, flags, length = _GENERIC.unpack_from(data, start)
+    after = start + length
+    if length < GENERIC_OCTETS or after > buffer.end:
+        raise InvalidSyntax(f"payload {kind} of {length} octets, {buffer.end - start} left")
+    buffer.position = after
+    return following, flags & _CRITICAL != 0, Buffer(data, start + GENERIC_OCTETS, after)
 
 
 def _pull_encrypted(kind: int, inner: int, body: Buffer) -> Encrypted:
@@ -143,22 +149,22 @@ def _pull_encrypted(kind: int, inner: int, body: Buffer) -> Encrypted:
     return Encrypted(inner, header, body.position, fragment, total)
 
 
-def _pull(first: int, buffer: Buffer, *, inside: bool) -> tuple[Chain, Encrypted | None]:
+def _pull(first: int, buffer: Buffer, *, inside: bool) -> tuple[list[Payload], list[bytes], Encrypted | None]:
     kind = first
     payloads: list[Payload] = []
     bodies: list[bytes] = []
     encrypted = None
-    while kind != Type.NONE:
+    while kind:
         if len(payloads) == MAX_PAYLOADS:
             raise InvalidSyntax(f"more than {MAX_PAYLOADS} payloads")
         following, critical, body = _pull_generic(buffer, kind)
-        if kind in (Type.SK, Type.SKF):
+        pull = _PULL.get(kind)
+        if pull is None and kind in _ENCRYPTED:
             if inside:
                 raise InvalidSyntax("an Encrypted payload inside another")
             encrypted = _pull_encrypted(kind, following, body)
             break
-        bodies.append(buffer.data[body.position : body.end])
-        pull = _PULL.get(kind)
+        bodies.append(body.data[body.position : body.end])
         if pull is not None:
             payload = pull(body)
             body.finish()
@@ -169,18 +175,19 @@ def _pull(first: int, buffer: Buffer, *, inside: bool) -> tuple[Chain, Encrypted
             payloads.append(UnknownPayload(kind, critical, bodies[-1]))
         kind = following
     buffer.finish()
-    return Chain(tuple(payloads), tuple(bodies)), encrypted
+    return payloads, bodies, encrypted
 
 
 def pull_payloads(first: int, data: bytes, start: int = 0, end: int | None = None) -> Chain:
     """Read payloads from `start` to `end`, the first of type `first`: what an Encrypted payload held."""
-    chain = _pull(first, Buffer(data, start, end), inside=True)[0]
-    return replace(chain, first=first, plaintext=data[start:end])
+    payloads, bodies, _ = _pull(first, Buffer(data, start, end), inside=True)
+    return Chain(tuple(payloads), tuple(bodies), first, data[start:end])
 
 
 def pull_message(header: Header, data: bytes) -> tuple[Chain, Encrypted | None]:
     """What stands in clear in a whole message, and the Encrypted payload that ends it, if one does."""
-    return _pull(header.next_payload, Buffer(data, HEADER_OCTETS), inside=False)
+    payloads, bodies, encrypted = _pull(header.next_payload, Buffer(data, HEADER_OCTETS), inside=False)
+    return Chain(tuple(payloads), tuple(bodies)), encrypted
 
 
 def find_encrypted(header: Header, data: bytes) -> Encrypted | None:
@@ -191,61 +198,57 @@ def find_encrypted(header: Header, data: bytes) -> Encrypted | None:
         if kind == Type.NONE:
             return None
         following, _critical, body = _pull_generic(buffer, kind)
-        if kind in (Type.SK, Type.SKF):
+        if kind in _ENCRYPTED:
             buffer.finish()
             return _pull_encrypted(kind, following, body)
         kind = following
     raise InvalidSyntax(f"more than {MAX_PAYLOADS} payloads")
 
 
+_PUSH: dict[type, Callable[[Any], tuple[int, bytes]]] = {
+    SaPayload: lambda payload: (Type.SA, push_sa(payload)),
+    KeyExchange: lambda payload: (Type.KE, push_key_exchange(payload)),
+    Identification: lambda payload: (Type.ID_I if payload.initiator else Type.ID_R, payload.body),
+    Certificate: lambda payload: (Type.CERT, push_certificate(payload)),
+    CertificateRequest: lambda payload: (Type.CERTREQ, push_certificate_request(payload)),
+    Authentication: lambda payload: (Type.AUTH, push_authentication(payload)),
+    Nonce: lambda payload: (Type.NONCE, payload.data),
+    Notification: lambda payload: (Type.NOTIFY, push_notification(payload)),
+    Delete: lambda payload: (Type.DELETE, push_delete(payload)),
+    VendorId: lambda payload: (Type.VENDOR_ID, payload.data),
+    TrafficSelectors: lambda payload: (
+        Type.TS_I if payload.initiator else Type.TS_R,
+        push_traffic_selectors(payload),
+    ),
+    ConfigurationPayload: lambda payload: (Type.CP, push_configuration(payload)),
+    UnknownPayload: lambda payload: (payload.type, payload.data),
+}
+
+
 def glance(header: Header, data: bytes) -> tuple[bytes, bytes]:
-    """Nonce and cookie of a first message, empty where there is none, and nothing else of it: what has to be known of a
-    stranger before it may cost more (RFC 7296 section 2.6).
+    """The cookie, empty where there is none, and the nonce of a request in clear, found without reading the rest.
+
+    A cookie is the first payload (RFC 7296 section 2.6). Raises `InvalidSyntax` where there is no nonce.
     """
     buffer = Buffer(data, HEADER_OCTETS)
-    kind, nonce, cookie = header.next_payload, b"", b""
-    for _ in range(MAX_PAYLOADS):
-        if kind in (Type.NONE, Type.SK, Type.SKF):
+    kind, cookie = header.next_payload, b""
+    for number in range(MAX_PAYLOADS):
+        if kind == Type.NONE:
             break
         following, _critical, body = _pull_generic(buffer, kind)
         if kind == Type.NONCE:
-            nonce = nonce or data[body.position : body.end]
-        elif kind == Type.NOTIFY and not cookie:
-            found = data[body.position : body.end]
-            cookie = found[4 + found[1] :] if found[2:4] == _COOKIE else b""
+            return cookie, body.pull_rest()
+        if kind == Type.NOTIFY and not number:
+            notification = pull_notification(body)
+            if notification.type == Notify.COOKIE:
+                cookie = notification.data
         kind = following
-    return nonce, cookie
+    raise InvalidSyntax("no nonce")
 
 
 def encode_payload(payload: Payload) -> tuple[int, bytes]:
     """The type and the body of `payload`."""
-    match payload:
-        case SaPayload():
-            return Type.SA, push_sa(payload)
-        case KeyExchange():
-            return Type.KE, push_key_exchange(payload)
-        case Identification():
-            return (Type.ID_I if payload.initiator else Type.ID_R), payload.body
-        case Certificate():
-            return Type.CERT, push_certificate(payload)
-        case CertificateRequest():
-            return Type.CERTREQ, push_certificate_request(payload)
-        case Authentication():
-            return Type.AUTH, push_authentication(payload)
-        case Nonce(data):
-            return Type.NONCE, data
-        case Notification():
-            return Type.NOTIFY, push_notification(payload)
-        case Delete():
-            return Type.DELETE, push_delete(payload)
-        case VendorId(data):
-            return Type.VENDOR_ID, data
-        case TrafficSelectors():
-            return (Type.TS_I if payload.initiator else Type.TS_R), push_traffic_selectors(payload)
-        case ConfigurationPayload():
-            return Type.CP, push_configuration(payload)
-        case UnknownPayload(kind, _, data):
-            return kind, data
+    return _PUSH[type(payload)](payload)
 
 
 def push_payloads(payloads: Iterable[Payload], last: int = Type.NONE) -> tuple[int, bytes]:

@@ -6,7 +6,6 @@ response that refuses or asks again, which is one with an error or one of `_INST
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from seikan.wire.v2.constants import LAST_ERROR, Exchange, Notify
@@ -75,40 +74,57 @@ RULES: Mapping[tuple[int, bool], Mapping[str, Occurrence]] = {
 _INSTEAD = frozenset((Notify.COOKIE, Notify.REDIRECT, Notify.TICKET_NACK))  # RFC 7296 2.6, RFC 5685 3, RFC 5723 4.3.3
 
 
+_LABELS = {
+    (row.value, response): f"{row.name} {'response' if response else 'request'}"
+    for row in Exchange
+    for response in (False, True)
+}
+
+
 def _name(payload: Payload) -> str:
-    match payload:
-        case Identification():
-            return _IDI if payload.initiator else _IDR
-        case TrafficSelectors():
-            return _TSI if payload.initiator else _TSR
-    return _NAMES[type(payload)]
+    name = _NAMES.get(type(payload))
+    if name is not None:
+        return name
+    if isinstance(payload, Identification):
+        return _IDI if payload.initiator else _IDR
+    assert isinstance(payload, TrafficSelectors)
+    return _TSI if payload.initiator else _TSR
 
 
 def check(exchange: int, response: bool, payloads: Sequence[Payload]) -> None:
     """Raise `InvalidSyntax` where a message of `exchange` (one of `Exchange`) may not have just these `payloads`."""
     rules = RULES[exchange, response]
-    label = f"{Exchange(exchange).name} {'response' if response else 'request'}"
-    counts = Counter(_name(payload) for payload in payloads if not isinstance(payload, _ANYWHERE))
+    label = _LABELS[exchange, response]
+    counts: dict[str, int] = {}
+    for payload in payloads:
+        if not isinstance(payload, _ANYWHERE):
+            name = _name(payload)
+            counts[name] = counts.get(name, 0) + 1
     for name, count in counts.items():
         least_most = rules.get(name)
         if least_most is None:
             raise InvalidSyntax(f"{name} has no place in an {label}")
         if count > least_most[1]:
             raise InvalidSyntax(f"{count} payloads {name} in an {label}")
-    notifications = [payload.type for payload in payloads if isinstance(payload, Notification)]
-    if not (response and any(kind <= LAST_ERROR or kind in _INSTEAD for kind in notifications)):
+    if not (response and any(_instead(payload) for payload in payloads)):
         for name, (least, _) in rules.items():
-            if counts[name] < least:
+            if counts.get(name, 0) < least:
                 raise InvalidSyntax(f"no {name} in an {label}")
-    if counts[_TSI] != counts[_TSR]:
+    selectors, offers = counts.get(_TSI), counts.get("SA")
+    if selectors != counts.get(_TSR):
         raise InvalidSyntax(f"one of {_TSI} and {_TSR} without the other in an {label}")
-    if counts[_TSI] and not counts["SA"]:
+    if selectors and not offers:
         raise InvalidSyntax(f"traffic selectors without SA in an {label}")
-    if exchange == Exchange.IKE_AUTH and counts["SA"] and not counts[_TSI]:
+    if exchange == Exchange.IKE_AUTH and offers and not selectors:
         raise InvalidSyntax(f"SA without traffic selectors in an {label}")
     for payload in payloads:
         if isinstance(payload, SaPayload):
             _check_proposals(payload, response, label)
+
+
+def _instead(payload: Payload) -> bool:
+    """Whether it stands for a refusal, or for what is asked for before an answer."""
+    return isinstance(payload, Notification) and (payload.type <= LAST_ERROR or payload.type in _INSTEAD)
 
 
 def _check_proposals(payload: SaPayload, response: bool, label: str) -> None:
