@@ -84,6 +84,7 @@ class Core:
         self.error_replies = RateLimit(rate=2.0, burst=10)
         self.unproven_errors = RateLimit(rate=1 / 60, burst=3)
         self.first_message_rate = RateLimit(rate=10.0, burst=40)
+        self.all_first_messages = RateLimit(rate=50.0, burst=400)  # of IKEv2, without a cookie, from wherever
         self.proven_message_rate = RateLimit(rate=20.0, burst=200)  # with a cookie: each costs a key exchange
         self.answers_again = RateLimit(rate=5.0, burst=20)  # of each IKE SA of IKEv2
         self.quick_mode_rate = RateLimit(rate=20.0, burst=500)  # of each peer: as many flows as it has, after a restart
