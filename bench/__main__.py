@@ -132,6 +132,15 @@ def _flooded(directory: Path) -> dict[str, flood.Flooded]:
     return found
 
 
+def _rekeyed(seconds: float, directory: Path) -> dict[str, rekeys.Rekeyed]:
+    """By what the other end is."""
+    found = {}
+    for peer, measure in (("Seikan", rekeys.measure), ("charon, which rekeys", rekeys.measure_with_charon)):
+        print(f"rekeys: {peer}", file=sys.stderr, flush=True)
+        found[peer] = measure(directory / f"rekeys-{peer[:6]}", seconds)
+    return found
+
+
 def _flood_table(flooded: Mapping[str, flood.Flooded]) -> str:
     rows = [["responder", "forged requests/s", "connected in, s", "at worst, s", "CPU of one core"]]
     for name, result in flooded.items():
@@ -158,7 +167,7 @@ def main() -> int:
         negotiated = _negotiated(options.negotiations, directory)
         hubs = _hubs(options.spokes, directory)
         flooded = _flooded(directory) if options.flood else {}
-        rekeyed = rekeys.measure(directory / "rekeys", options.rekeys) if options.rekeys else None
+        rekeyed = _rekeyed(options.rekeys, directory) if options.rekeys else {}
     print(
         _table(
             [["", *_COLUMNS.values(), "TCP 1 ratio", "TCP 4 ratio"]]
@@ -181,7 +190,9 @@ def main() -> int:
         print(_flood_table(flooded))
     if rekeyed:
         print()
-        print(_table([list(rekeyed.as_dict()), [f"{value:g}" for value in rekeyed.as_dict().values()]]))
+        heads = ["peer", *next(iter(rekeyed.values())).as_dict()]
+        rows = [[peer, *(f"{value:g}" for value in result.as_dict().values())] for peer, result in rekeyed.items()]
+        print(_table([heads, *rows]))
     if hubs:
         print()
         print(_hub_table(hubs))
@@ -195,7 +206,7 @@ def main() -> int:
                 name: {case: result.as_dict() for case, result in results.items()}
                 for name, results in negotiated.items()
             },
-            "rekeys": rekeyed and rekeyed.as_dict(),
+            "rekeys": {peer: result.as_dict() for peer, result in rekeyed.items()},
             "flood": {name: result.as_dict() for name, result in flooded.items()},
             "hubs": {name: [result.as_dict() for result in results] for name, results in hubs.items()},
         },

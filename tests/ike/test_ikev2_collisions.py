@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seikan.config.model_ikev2 import Ikev2Match
+from seikan.ike.effects import Path
 from seikan.ike.v2.child import Refusal
 from seikan.ike.v2.init import Init
 from seikan.ike.v2.rekey import Rekey
@@ -13,7 +14,7 @@ from seikan.wire.v2.constants import Exchange, Notify
 from seikan.wire.v2.header import pull_header
 
 from .pair.ikev2 import ikev2_world, with_ikev2
-from .pair.world import TUNNEL, Side, World, with_tunnel
+from .pair.world import TUNNEL, Network, Side, World, with_tunnel
 from .test_ikev2 import count, up
 
 
@@ -230,3 +231,42 @@ def test_a_peer_that_does_not_rekey_its_ike_sa_gets_a_new_one_before_the_old_one
     assert count(world, "ikev2_sas_established") >= 2 * 4
     world.run(10.0)
     world.assert_converged()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_pair_is_rekeyed_under_an_ike_sa_that_the_other_side_does_not_expect_yet(seed: int) -> None:
+    """Where both make one, the side that has its answer first goes on under it at once."""
+    world = up(ikev2_world(seed, Network(delay=(0.01, 0.08))))
+    world.probing = True
+    world.traffic(0.05, world.now + 20.0)
+    rekey_ike(world, world.a, world.b)
+    rekey_pairs(world, world.a)
+    world.run(30.0)
+    world.assert_converged()
+    world.assert_no_gap()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_lost_delete_is_said_again_under_the_new_ike_sa(seed: int) -> None:
+    """The IKE SA under which it was said ends before it is repeated."""
+    world = up(ikev2_world(seed))
+    world.probing = True
+    world.traffic(0.1, world.now + 40.0)
+    lost: list[bytes] = []
+
+    def forward(side: Side, path: Path, data: bytes) -> bool:
+        header = pull_header(data)
+        of_pair = header.exchange == Exchange.INFORMATIONAL and not header.response and side is world.a
+        if of_pair and (not lost or data in lost):
+            lost.append(data)
+            return False
+        return True
+
+    world.forward = forward
+    rekey_pairs(world, world.a)
+    world.run(0.5)
+    assert len(lost) == 1
+    rekey_ike(world, world.a)
+    world.run(40.0)
+    world.assert_converged()
+    world.assert_no_gap()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
+from seikan.crypto import ikev2_protect
+from seikan.crypto.ikev2_keys import IkeKeys
 from seikan.ike.effects import Path
 from seikan.ike.v2.envelope import header_of, seal
 from seikan.ike.v2.sa import Ikev2Sa
 from seikan.wire.v2.constants import Exchange, Notify, Protocol, TransformType
 from seikan.wire.v2.header import pull_header
+from seikan.wire.v2.message import pull_message, pull_payloads
 from seikan.wire.v2.payloads import (
     Authentication,
     Certificate,
@@ -33,7 +37,7 @@ from seikan.wire.v2.payloads import (
 from .pair.ikev2 import ikev2_world, with_ikev2
 from .pair.world import TUNNEL, Side, World, with_tunnel
 from .test_ikev2 import up
-from .test_ikev2_attacks import TO_A, TO_B, deliver, forged
+from .test_ikev2_attacks import TO_A, TO_B, deliver, forged, sa_of
 
 EXCHANGES = (Exchange.CREATE_CHILD_SA, Exchange.INFORMATIONAL, Exchange.IKE_AUTH, Exchange.IKE_FOLLOWUP_KE, 77)
 _NUMBERS = (0, 1, 2, 5, 12, 14, 19, 20, 31)
@@ -210,3 +214,45 @@ def test_a_peer_that_rekeys_without_end_is_bounded() -> None:
         world.run(0.02)
         assert len(world.b.engine._core.established) <= 8 + 1
     assert world.b.engine.status(world.now).counters["ikev2_rekeys_limited"] >= 1
+
+
+def test_an_answer_with_an_spi_that_is_in_use_makes_no_pair() -> None:
+    """Two SAs of one SPI cannot be told apart by the plane; found by fuzzing."""
+    world = up(ikev2_world(3))
+    (spi,) = world.a.plane.outbound
+    again: list[bytes] = []
+
+    def forward(side: Side, path: Path, data: bytes) -> bool:
+        header = pull_header(data)
+        if side is not world.b or not header.response or header.exchange != Exchange.CREATE_CHILD_SA or again:
+            return True
+        sa = sa_of(world.b)
+        _, encrypted = pull_message(header, data)
+        assert encrypted is not None
+        inside = ikev2_protect.open(sa_keys(sa), sa.initiator, encrypted.aad(data), data[encrypted.start :])
+        payloads = [
+            SaPayload(tuple(replace(row, spi=spi.to_bytes(4, "big")) for row in payload.proposals))
+            if isinstance(payload, SaPayload)
+            else payload
+            for payload in pull_payloads(encrypted.inner, inside).payloads
+        ]
+        again.extend(seal(side.engine._core, sa, header, payloads))
+        return False
+
+    world.forward = forward
+    world.a.engine.expire(TUNNEL, spi, world.a.plane.outbound[spi].direction, False, world.now)
+    world.a.drain()
+    world.run(0.5)
+    assert len(again) == 1
+    deliver(world.a, again[0], TO_A)
+    world.run(0.5)
+    assert world.a.engine.status(world.now).counters["spi_in_use"] == 1
+    assert len(world.a.plane.outbound) == 1
+    world.run(60.0)
+    world.assert_converged()
+    world.assert_nothing_left()
+
+
+def sa_keys(sa: Ikev2Sa) -> IkeKeys:
+    assert sa.keys is not None
+    return sa.keys

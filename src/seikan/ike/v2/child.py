@@ -202,6 +202,9 @@ class Child:
         choice = child_was_offered(flow.settings.phase_two, exchange.offered, one(chain, SaPayload))
         if choice is None:
             raise InvalidSyntax("the responder chose an IPsec proposal that was not offered")
+        if (flow.owner.name, int.from_bytes(choice.spi, "big")) in self.core.outbound:
+            self.core.counters["spi_in_use"] += 1
+            raise InvalidSyntax("the responder chose an SPI that is in use here")
         tsi, tsr = between_hosts(sa, flow, *selectors_of(chain), initiator=True)
         own = (exchange.selector or flow.settings.selector, *self._more(exchange, flow))
         rows = narrow(own, tsi, tsr, initiator=True)
