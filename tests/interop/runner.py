@@ -200,6 +200,7 @@ class Run:
         stream = ours.host.start(*command, log=log)
 
         def another() -> None:
+            """The first answer from now on may be to a request of before, the second is not."""
             seen = log.read_text().count("bytes from")
             self._await(lambda: log.read_text().count("bytes from") > seen + 1, 15, "no echo request is answered")
 
