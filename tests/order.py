@@ -8,11 +8,11 @@ from __future__ import annotations
 
 SECONDS = {
     "interop/test_charon.py": 245,
-    "interop/test_stories_machine.py": 200,
+    "interop/test_stories_machine.py": 240,
     "lab/test_vti.py": 130,
     "lab/test_hub.py": 115,
     "hub/test_churn.py": 110,
-    "interop/test_stories_outside.py": 90,
+    "interop/test_stories_outside.py": 85,
     "daemon/test_gre.py": 90,
     "interop/test_charon_hub.py": 85,
     "daemon/test_dynamic_vti_peers.py": 80,

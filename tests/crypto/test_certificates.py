@@ -202,10 +202,7 @@ def test_an_expired_certificate_tells_both_dates() -> None:
         NOW - DAY,
         NOW,
     )
-    assert problem.text == (
-        "the certificate of CN=r1.example.com,O=Example expired 2026-01-01 03:04:05 UTC; "
-        "it is 2026-01-02 03:04:05 UTC here"
-    )
+    assert problem.text == "the certificate of CN=r1.example.com,O=Example expired 2026-01-01 03:04:05 UTC"
 
 
 def test_a_certificate_of_tomorrow_tells_both_dates() -> None:
@@ -213,7 +210,7 @@ def test_a_certificate_of_tomorrow_tells_both_dates() -> None:
     der = SUB.issue(start=NOW + DAY, end=NOW + 2 * DAY)
     problem = refused(der, SUB.der).problem
     assert (problem.kind, problem.not_before) == (Problem.NOT_YET_VALID, NOW + DAY)
-    assert "not valid before 2026-01-03 03:04:05 UTC; it is 2026-01-02" in problem.text
+    assert "not valid before 2026-01-03 03:04:05 UTC, which is still to come here" in problem.text
 
 
 def test_the_dates_are_inclusive_and_hold_for_authorities_too() -> None:

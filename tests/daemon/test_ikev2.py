@@ -109,6 +109,8 @@ def test_clearing_replaces_everything_and_loses_nothing(running: Sites) -> None:
     stream = r1.host.start("ping", "-n", "-q", "-i", "0.02", "-c", "200", "-I", "1.1.1.1", "3.3.3.3")
     before, children = ike_spis(r1), child_spis(r1)
     changes = carrier_changes(running)
+    r1.exec("clear crypto isakmp")  # is about IKEv1
+    assert ike_spis(r1) == before
     r1.exec("clear crypto sa")
     until(lambda: child_spis(r1) and not child_spis(r1) & children, 5, what=r1.log)
     assert ike_spis(r1) == before
@@ -197,4 +199,14 @@ def test_a_wrong_key_is_explained(running: Sites) -> None:
     assert "pre-shared-key" in r1.exec("explain Tunnel0") + r3.exec("show crypto ikev2 diagnose error")
     assert "wrong-one" not in r1.exec("explain Tunnel0") + r1.exec("show crypto ikev2 diagnose error")
     type_lines(r1, *edit, "pre-shared-key Between-R1-and-R3", "end")
+    until(lambda: answers(running), 30, what=r1.log)
+
+
+def test_a_profile_that_cannot_be_used_is_of_ikev2_still(running: Sites) -> None:
+    r1 = running.r1
+    type_lines(r1, "conf t", "crypto ikev2 profile ROAD", "no keyring local RING", "end")
+    until(lambda: not r1.tunnel_up(), 15, what=r1.log)
+    assert "IKEv2 SA: local 10.1.12.1/500" in r1.exec("show crypto session")
+    assert r1.exec("explain tu0").startswith("Tunnel0, IKEv2 with 10.1.23.3: DOWN\nWhy it is down: ikev2 profile ROAD")
+    type_lines(r1, "conf t", "crypto ikev2 profile ROAD", "keyring local RING", "end")
     until(lambda: answers(running), 30, what=r1.log)

@@ -48,6 +48,7 @@ FACTS = Facts(
     selectors=(LAN,),
     profile="SPOKES",
     keyring="RING",
+    peer="SPOKE-B",
     matches=(Ikev2Match(domain="example.net"), Ikev2Match(fqdn="b.example.net")),
     identity=Identity(IdentityType.FQDN, "c.example.org"),
     own_identity="hub.example.net",
@@ -101,7 +102,7 @@ EXPECTED: dict[str, tuple[str, dict[str, str]]] = {
     "wrong-key": (
         "the pre-shared key for 198.51.100.9 here and the one for 192.0.2.1 there",
         {
-            "ios": "  address 198.51.100.9 255.255.255.255",
+            "ios": " peer SPOKE-B",
             "ios-peer": "  address 192.0.2.1 255.255.255.255",
             "swanctl-peer": "id = hub.example.net",
         },
@@ -265,6 +266,24 @@ def test_keys_of_ikev1() -> None:
     found = about("wrong-key", V1)
     assert found.advice["ios"] == ("crypto isakmp key <key> address 198.51.100.9",)
     assert found.advice["ios-peer"] == ("crypto isakmp key <key> address 192.0.2.1",)
+
+
+def test_a_key_that_no_peer_of_the_keyring_has_gets_a_new_peer() -> None:
+    assert about("no-key", replace(FACTS, peer=None)).advice["ios"] == (
+        "crypto ikev2 keyring RING",
+        " peer SEIKAN",
+        "  address 198.51.100.9 255.255.255.255",
+        "  pre-shared-key <key>",
+    )
+
+
+def test_a_key_that_was_typed_in_the_profile_is_mended_there() -> None:
+    found = about("wrong-key", replace(FACTS, keyring=None, peer=None, key_in_profile=True))
+    assert found.advice["ios"] == (
+        "crypto ikev2 profile SPOKES",
+        " authentication remote pre-share key <key>",
+        " authentication local pre-share key <key>",
+    )
 
 
 def test_this_routers_own_certificate() -> None:

@@ -185,6 +185,8 @@ def test_an_expired_certificate_is_told_by_who_sees_it() -> None:
     found = diagnosed(world.b)
     assert found.kind == "certificate-expired"
     assert found.mismatches[0].local.startswith("it is 2026-01-02 05:")
+    told = {row.text for row in world.b.engine.status(world.now).diagnoses}
+    assert told == {found.text}, "each attempt is told as another failure"
     world = certified_world(8, {"point": trustpoint(named("a.example.net", start=NOW + DAY, end=NOW + 2 * DAY))})
     world.run(10.0)
     found = diagnosed(world.a)
@@ -262,6 +264,18 @@ def test_no_private_key_is_shown() -> None:
     world.run(5.0)
     assert "private key>" not in str(world.a.engine.status(world.now))
     assert "BEGIN" not in repr(world.a.settings)
+
+
+def test_a_network_that_loses_what_is_long_is_told_before_the_last_try() -> None:
+    """The certificates make IKE_AUTH longer than what a path with a small MTU lets through without fragments."""
+    point = trustpoint(named("a.example.net", MIDDLE, "rsa2048"), "rsa2048", middle=(MIDDLE.der,))
+    world = certified_world(31, {"point": point, "local_authentication": "rsa-sig"})
+    world.forward = lambda side, path, data: len(data) < 1220
+    world.run(15.0)
+    assert diagnosed(world.a).kind == "mtu-black-hole"
+    world.forward = lambda side, path, data: True
+    world.run(30.0)
+    assert world.a.up
 
 
 def test_a_way_that_loses_what_is_long_is_told_from_a_peer_that_refuses() -> None:

@@ -166,6 +166,11 @@ def test_two_ike_sas_made_at_once_become_one_and_keep_the_tunnel_up() -> None:
         side.engine._tunnels.defer = lambda tunnel, begun: False  # type: ignore[method-assign]
     up(world, 3.0)
     assert count(world, "ikev2_sas_established") == 4
+    for side in (world.a, world.b):
+        shown = side.engine.status(world.now)
+        listed = {(sa.inbound, sa.spi) for tunnel in shown.tunnels for flow in tunnel.flows for sa in flow.sas}
+        assert listed == {(True, spi) for spi in side.plane.inbound} | {(False, spi) for spi in side.plane.outbound}
+        assert len([spi for inbound, spi in listed if inbound]) == len(shown.ikev2_sas) == 2
     world.traffic(0.05, world.now + 60.0)
     world.run(60.0)
     world.assert_converged()

@@ -9,9 +9,10 @@ from seikan.ike.effects import Path
 from seikan.ike.v2.envelope import header_of, seal
 from seikan.ike.v2.sa import Ikev2Sa
 from seikan.wire.constants import Group
-from seikan.wire.v2.constants import Exchange, Notify
-from seikan.wire.v2.header import pull_header
-from seikan.wire.v2.payloads import Notification
+from seikan.wire.v2.constants import FLAG_INITIATOR, Exchange, Notify
+from seikan.wire.v2.header import NO_SPI, Header, pull_header
+from seikan.wire.v2.message import push_message
+from seikan.wire.v2.payloads import KeyExchange, Nonce, Notification, Proposal, SaPayload, Transform
 
 from .pair.hub import HUB
 from .pair.ikev2 import ikev2_world, with_ikev2
@@ -112,3 +113,27 @@ def test_another_group_is_named_whatever_somebody_has_sent_from_there() -> None:
         deliver(world.b, init(number, group=14), TO_B)
     (answer,) = deliver(world.b, init(77, group=14), TO_B)
     assert kinds(answer) in ([Notify.INVALID_KE_PAYLOAD], [Notify.COOKIE])
+
+
+def test_a_flood_that_leaves_nothing_half_open_is_asked_for_cookies_too() -> None:
+    """Each is of another address and refused, which takes reading it whole: that many are not read."""
+    world = Ikev2Hub(6)
+    rows = tuple(Proposal(number, 1, b"", (Transform(1, 20, 128), Transform(4, 99))) for number in range(1, 40))
+    header = Header(bytes(7) + b"\1", NO_SPI, 0, Exchange.IKE_SA_INIT, FLAG_INITIATOR, 0, 0)
+    data = push_message(header, [SaPayload(rows), KeyExchange(19, bytes(64)), Nonce(bytes(32))])
+    for number in range(1, 701):
+        deliver(world.hub, data, Path(HUB, 500, IPv4Address(0x0A000000 + number), 500))
+    assert count(world.hub, "no_proposal_chosen") <= 400
+    assert count(world.hub, "ikev2_cookies_sent") >= 300
+    spoke = world.joins("198.51.100.1")
+    world.connect(spoke)
+    assert spoke.up
+
+
+def test_a_cookie_is_no_longer_than_what_asked_for_it() -> None:
+    world = ikev2_world(7, change=lambda base: with_ikev2(base, cookie_challenge=0))
+    world.b.initiate()
+    header = Header(bytes(7) + b"\1", NO_SPI, 0, Exchange.IKE_SA_INIT, FLAG_INITIATOR, 0, 0)
+    for more in range(60):
+        data = push_message(header, [Nonce(bytes(16)), Notification(40000, bytes(more))])
+        assert all(len(answer) <= len(data) for answer in deliver(world.b, data, TO_B))

@@ -14,6 +14,7 @@ from tests.interop.peer_charon import load_connection
 from tests.interop.vici import Value
 
 _PLACE = "/run/strongswan"
+_SWANCTL = "swanctl {\n  load = pem\n}\n"  # it has nothing but shared keys to read; to load all takes it long
 _SECRET = "secrets {{\n  ike-site {{\n    id-1 = {ours}\n    id-2 = {theirs}\n    secret = {secret}\n  }}\n}}\n"
 
 
@@ -33,7 +34,7 @@ class StrongSwanKernel:
         )
         sections = "\n".join(_sections({"connections": {CONNECTION: load_connection(connection)}}))
         (self.directory / "swanctl.conf").write_text(f"{sections}\n{secret}")
-        (self.directory / "strongswan.conf").write_text(daemon_settings(_PLACE, "kernel-netlink"))
+        (self.directory / "strongswan.conf").write_text(daemon_settings(_PLACE, "kernel-netlink") + _SWANCTL)
         host, place = self.guest.host, self.guest.host.inside(self.directory)
         host.shell(f"mkdir -p {_PLACE}; cp {place}/*.conf {_PLACE}; rm -f {_PLACE}/vici")
         host.background(f"env STRONGSWAN_CONF={_PLACE}/strongswan.conf {program()}", f"{_PLACE}/output")
@@ -41,7 +42,8 @@ class StrongSwanKernel:
         self._control(f"--load-all --file {_PLACE}/swanctl.conf")
 
     def _control(self, arguments: str) -> str:
-        return self.guest.host.shell(f"swanctl {arguments} --uri unix://{_PLACE}/vici")
+        settings = f"STRONGSWAN_CONF={_PLACE}/strongswan.conf"
+        return self.guest.host.shell(f"{settings} swanctl {arguments} --uri unix://{_PLACE}/vici")
 
     def initiate(self) -> None:
         self._control(f"--initiate --child {CHILD} --timeout 20")

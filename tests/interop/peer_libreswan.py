@@ -44,7 +44,7 @@ conn site
   dpddelay=10
   dpdtimeout=20
   dpdaction=clear
-  rekeymargin=10s
+  rekeymargin=5s
   rekeyfuzz=0%
 {certificates}
 """

@@ -25,7 +25,7 @@ _LEAST_IKE_SECONDS = {1: 60, 2: 120}
 _LEAST_KILOBYTES = 2560  # as IOS takes them
 _SPEED = 3.0
 """So many times as fast run Seikan's timers where it is Seikan that a story waits for."""
-_THEIR_IKE_SECONDS, _THEIR_CHILD_SECONDS = 60, 30
+_THEIR_IKE_SECONDS, _THEIR_CHILD_SECONDS = 40, 22
 OUR_INNER, THEIR_INNER = "172.16.1.1", "172.16.2.1"
 
 

@@ -104,19 +104,15 @@ STORIES = (
         *(STRONGSWAN, 1, False, "psk", Nat.NONE, "cbc", 19),
         (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, Step.DELETE_BY_PEER, _END),
     ),
-    Story(*(LIBRESWAN, 1, True, "psk", Nat.NONE, "cbc", 14), (_TRAFFIC, *_OUR_REKEYS, Step.RESTART, _END)),
-    # Its new phase 1 goes to port 500, for which a NAT has forgotten who is behind it.
-    Story(
-        *(LIBRESWAN, 1, True, "psk", Nat.SEIKAN, "gcm", 19), (_TRAFFIC, Step.CHILD_BY_PEER, Step.DELETE_BY_PEER, _END)
-    ),
+    Story(*(LIBRESWAN, 1, True, "psk", Nat.NONE, "cbc", 14), (_TRAFFIC, Step.IKE_BY_SEIKAN, _END)),
+    # Without its new phase 1: that goes to port 500, for which a NAT has forgotten who is behind it.
+    Story(*(LIBRESWAN, 1, True, "psk", Nat.SEIKAN, "gcm", 19), (_TRAFFIC, Step.DELETE_BY_PEER, _END)),
     Story(*(LIBRESWAN, 1, False, "psk", Nat.PEER, "gcm", 14), (_TRAFFIC, Step.CHILD_BY_SEIKAN, Step.CUT, _END)),
     Story(
         *(LIBRESWAN, 1, False, "psk", Nat.NONE, "cbc", 19),
-        (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, Step.DELETE_BY_PEER, _END),
+        (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, _END),
     ),
-    Story(
-        *(STRONGSWAN_KERNEL, 1, True, "psk", Nat.NONE, "gcm", 14), (_TRAFFIC, *_THEIR_REKEYS, Step.DELETE_BY_PEER, _END)
-    ),
+    Story(*(STRONGSWAN_KERNEL, 1, True, "psk", Nat.NONE, "gcm", 14), (_TRAFFIC, Step.CHILD_BY_PEER, _END)),
     # IKEv2.
     Story(
         *(STRONGSWAN, 2, True, "psk", Nat.NONE, "cbc", 14),
@@ -139,20 +135,20 @@ STORIES = (
     Story(
         *(STRONGSWAN_KERNEL, 2, True, "psk", Nat.NONE, "gcm", 19), (_TRAFFIC, Step.RESTART, Step.DELETE_BY_PEER, _END)
     ),
-    Story(*(LIBRESWAN, 2, True, "psk", Nat.NONE, "gcm", 31), (_TRAFFIC, *_OUR_REKEYS, Step.RESTART, _END)),
+    Story(*(LIBRESWAN, 2, True, "psk", Nat.NONE, "gcm", 31), (_TRAFFIC, *_OUR_REKEYS, _END)),
     Story(
         *(LIBRESWAN, 2, False, "psk", Nat.NONE, "cbc", 14),
-        (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, Step.DELETE_BY_PEER, _END),
+        (_TRAFFIC, *_THEIR_REKEYS, Step.RESTART, _END),
     ),
-    Story(*(LIBRESWAN, 2, True, "psk", Nat.SEIKAN, "cbc", 19), (_TRAFFIC, *_THEIR_REKEYS, Step.CUT, _END)),
-    Story(*(LIBRESWAN, 2, False, "rsa", Nat.NONE, "gcm", 19), (_TRAFFIC, *_THEIR_REKEYS, Step.DELETE_BY_PEER, _END)),
-    Story(*(LIBRESWAN, 2, True, "ecdsa", Nat.NONE, "cbc", 19), (_TRAFFIC, *_THEIR_REKEYS, _END)),
+    Story(*(LIBRESWAN, 2, True, "psk", Nat.SEIKAN, "cbc", 19), (_TRAFFIC, Step.CHILD_BY_PEER, Step.CUT, _END)),
+    Story(*(LIBRESWAN, 2, False, "rsa", Nat.NONE, "gcm", 19), (_TRAFFIC, Step.DELETE_BY_PEER, _END)),
+    Story(*(LIBRESWAN, 2, True, "ecdsa", Nat.NONE, "cbc", 19), (_TRAFFIC, Step.IKE_BY_PEER, _END)),
     Story(*(OPENIKED, 2, True, "ecdsa", Nat.NONE, "sha1", 14), (_TRAFFIC, Step.RESTART, _END)),
     Story(*(OPENIKED, 2, False, "rsa", Nat.NONE, "sha1", 31), (_TRAFFIC, Step.DELETE_BY_PEER, _END)),
-    Story(*(OPENIKED, 2, True, "psk", Nat.NONE, "sha1", 31), (_TRAFFIC, *_OUR_REKEYS, Step.RESTART, _END)),
+    Story(*(OPENIKED, 2, True, "psk", Nat.NONE, "sha1", 31), (_TRAFFIC, *_OUR_REKEYS, _END)),
     Story(
         *(OPENIKED, 2, False, "psk", Nat.NONE, "sha1", 14),
-        (_TRAFFIC, *_THEIR_REKEYS, Step.DELETE_BY_PEER, _END),
+        (_TRAFFIC, *_THEIR_REKEYS, _END),
     ),
     Story(*(OPENIKED, 2, True, "psk", Nat.SEIKAN, "sha1", 19), (_TRAFFIC, Step.CUT, Step.DELETE_BY_PEER, _END)),
 )

@@ -417,10 +417,10 @@ def check_times(der: bytes, now: datetime) -> None:
     start, end = validity(der)
     subject = subject_text(der)
     if now < start:
-        text = f"the certificate of {subject} is not valid before {utc(start)}; it is {utc(now)} here"
+        text = f"the certificate of {subject} is not valid before {utc(start)}, which is still to come here"
         raise refuse(Problem.NOT_YET_VALID, der, text, now=now, not_before=start, not_after=end)
     if now > end:
-        text = f"the certificate of {subject} expired {utc(end)}; it is {utc(now)} here"
+        text = f"the certificate of {subject} expired {utc(end)}"
         raise refuse(Problem.EXPIRED, der, text, now=now, not_before=start, not_after=end)
 
 

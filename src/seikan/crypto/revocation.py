@@ -163,9 +163,9 @@ def _unusable(
     if not signed:
         return Problem.NO_CRL, "has a wrong signature"
     if crl.last_update_utc > now:
-        return Problem.CRL_EXPIRED, f"is of {utc(crl.last_update_utc)}; it is {utc(now)} here"
+        return Problem.CRL_EXPIRED, f"is of {utc(crl.last_update_utc)}, which is still to come here"
     if crl.next_update_utc is not None and crl.next_update_utc < now:
-        return Problem.CRL_EXPIRED, f"expired {utc(crl.next_update_utc)}; it is {utc(now)} here"
+        return Problem.CRL_EXPIRED, f"expired {utc(crl.next_update_utc)}"
     return None
 
 
@@ -209,9 +209,9 @@ def check_ocsp(own: bytes, issuer: bytes, response: bytes, now: datetime) -> dat
     if not signed:
         raise unknown("the OCSP answer is signed neither by the authority nor by whom it lets answer")
     if single.this_update_utc > now:
-        raise unknown(f"the OCSP answer is of {utc(single.this_update_utc)}; it is {utc(now)} here")
+        raise unknown(f"the OCSP answer is of {utc(single.this_update_utc)}, which is still to come here")
     if single.next_update_utc is not None and single.next_update_utc < now:
-        raise unknown(f"the OCSP answer expired {utc(single.next_update_utc)}; it is {utc(now)} here")
+        raise unknown(f"the OCSP answer expired {utc(single.next_update_utc)}")
     if single.next_update_utc is None and now - single.this_update_utc > _FRESH:
         raise unknown(f"the OCSP answer is of {utc(single.this_update_utc)} and says that there is a newer one always")
     if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:

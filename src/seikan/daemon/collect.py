@@ -350,6 +350,7 @@ class Collector:
         if not state.carrier:
             error = _reason(state, error)
         way = state.route_device
+        protection = router.running.ipsec.profiles.get(state.tunnel.protection or "")
         return CryptoTunnel(
             interface=name,
             profile=state.tunnel.protection,
@@ -366,7 +367,7 @@ class Collector:
             plaintext_mtu=state.parameters.mtu,
             mode="ipsec" if state.tunnel.mode.ipsec else "gre",
             flows=tuple(self._flow(flow, state.device, state.counted_from) for flow in rows),
-            **_told(engine, error, now, router.clock()),
+            **_told(engine, error, now, router.clock(), protection.ikev2_profile if protection is not None else None),
             template=access.template if access is not None else None,
         )
 
@@ -405,7 +406,7 @@ class Collector:
             )
             for flow in rows
         )
-        problem = held.refusal or next(iter(held.problems), None)
+        error = held.refusal or next(iter(held.problems), None) or (engine.last_error if engine is not None else None)
         mtu = held.parameters.mtu if held.parameters is not None else held.link_mtu
         return CryptoTunnel(
             interface=held.interface,
@@ -423,7 +424,7 @@ class Collector:
             plaintext_mtu=mtu,
             mode="map",
             flows=flows,
-            **_told(engine, problem or (engine.last_error if engine is not None else None), now, self._router.clock()),
+            **_told(engine, error, now, self._router.clock(), entry.ikev2_profile),
             peers=tuple(peer.address for peer in entry.peers),
             map_sequence=entry.sequence,
         )
@@ -566,12 +567,16 @@ def _diagnosis(found: EngineDiagnosis, now: datetime, clock: float) -> Diagnosis
     return _copy(Diagnosis, found, at=at, mismatches=tuple(_copy(Mismatch, row) for row in found.mismatches))
 
 
-def _told(engine: TunnelStatus | None, error: str | None, now: datetime, clock: float) -> dict[str, Any]:
-    """What is known of the peer, and why there is nothing with it."""
+def _told(
+    engine: TunnelStatus | None, error: str | None, now: datetime, clock: float, ikev2_profile: str | None
+) -> dict[str, Any]:
+    """What is known of the peer, and why there is nothing with it. `ikev2_profile` is the configured one, which may
+    be one that cannot be used.
+    """
     if error == NEGOTIATING:
         error = None  # no failure yet
     if engine is None:
-        return {"last_error": error}
+        return {"last_error": error, "ikev2_profile": ikev2_profile}
     age = engine.last_error_age
     return {
         "last_error": error,

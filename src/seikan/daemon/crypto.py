@@ -183,8 +183,8 @@ class CryptoDriver:
         self.pump()
 
     def clear_isakmp(self, conn_id: int | None) -> None:
-        """`clear crypto isakmp`: phase 1 SAs; child SAs stay."""
-        self.engine.clear(ClearTarget.ISAKMP, self._clock(), conn_id=conn_id)
+        """`clear crypto isakmp`: phase 1 SAs, which are IKEv1's; child SAs stay."""
+        self.engine.clear(ClearTarget.ISAKMP, self._clock(), conn_id=conn_id, version=1)
         self.pump()
 
     def clear_ikev2(self, chosen: Chosen, tunnel_id: int | None) -> None:
@@ -237,7 +237,7 @@ class CryptoDriver:
                 continue
             if target is ClearTarget.SESSION:
                 for owner in owners:
-                    self.engine.clear(ClearTarget.ISAKMP, now, owner=owner)
+                    self.engine.clear(ClearTarget.ISAKMP, now, owner=owner, version=1)
             pairs |= inbound
         for (owner, _), spis in pairs.items():
             for spi in spis:

@@ -73,6 +73,7 @@ class Facts:
     profile: str | None = None
     keyring: str | None = None
     peer: str | None = None  # what the keyring calls it
+    key_in_profile: bool = False  # `authentication remote pre-share key …`
     matches: tuple[Ikev2Match, ...] = ()
     identity: Identity | None = None  # what the peer says it is
     own_identity: str | None = None
@@ -415,6 +416,25 @@ def _address_words(address: Address) -> str:
     return f"{address} 255.255.255.255" if address.version == 4 else f"{address}/128"
 
 
+def _ring(facts: Facts) -> list[str]:
+    """As far as the peer in the keyring of the profile: the one that is there, or else a new one."""
+    head = [f"crypto ikev2 keyring {facts.keyring or PEER}"]
+    if facts.peer is not None:
+        return [*head, f" peer {facts.peer}"]
+    return [*head, f" peer {PEER}", f"  address {_address_words(facts.remote)}"]
+
+
+def _keys_here(facts: Facts) -> list[str]:
+    if facts.key_in_profile and facts.profile is not None:
+        words = f"pre-share key {KEY}"
+        return [
+            f"crypto ikev2 profile {facts.profile}",
+            f" authentication remote {words}",
+            f" authentication local {words}",
+        ]
+    return [*_ring(facts), f"  pre-shared-key {KEY}"]
+
+
 def keys(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     """The same key at both ends; which one is not told."""
     if facts.version == 1:
@@ -426,24 +446,18 @@ def keys(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
             ("secrets {", "  ike-<name> {", f"    id = {facts.local}", f'    secret = "{KEY}"', "  }", "}"),
         )
 
-    def ring(name: str, peer: str | None, address: Address) -> list[str]:
-        lines = [f"crypto ikev2 keyring {name}", f" peer {peer or PEER}"]
-        # One that is there has its addresses.
-        lines += [] if peer is not None else [f"  address {_address_words(address)}"]
-        return [*lines, f"  pre-shared-key {KEY}"]
-
+    there = ["crypto ikev2 keyring <keyring>", f" peer {PEER}", f"  address {_address_words(facts.local)}"]
     identity = facts.own_identity or str(facts.local)
     return advice(
-        ring(facts.keyring or PEER, facts.peer, facts.remote),
-        ring("<keyring>", None, facts.local),
+        _keys_here(facts),
+        [*there, f"  pre-shared-key {KEY}"],
         ("secrets {", "  ike-<name> {", f"    id = {identity}", f'    secret = "{KEY}"', "  }", "}"),
     )
 
 
 def post_quantum_key(facts: Facts, mismatches: Sequence[Mismatch]) -> Advice:
     """RFC 8784."""
-    peer = facts.peer or PEER
-    here = [f"crypto ikev2 keyring {facts.keyring or PEER}", f" peer {peer}", f"  ppk manual id <id> key {KEY}"]
+    here = [*_ring(facts), f"  ppk manual id <id> key {KEY}"]
     there = ["crypto ikev2 keyring <keyring>", f" peer {PEER}", f"  ppk manual id <id> key {KEY}"]
     secret = ("secrets {", "  ppk-<name> {", "    id = <id>", f'    secret = "{KEY}"', "  }", "}")
     return advice(here, there, (*connection("ppk_id = <id>"), *secret))

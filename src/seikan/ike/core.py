@@ -31,6 +31,7 @@ from seikan.wire.secret import Secret
 FIRST_CONN_ID = 1001  # IOS
 ERROR_REPEAT = 300.0  # seconds in which the same error of a tunnel is logged once
 MAX_TRIES = 9
+TRIES_UNTIL_TOLD = 3  # 12 seconds after the first: not yet given up, but a person who waits should know
 FIRST_RETRANSMISSION = 2.0  # seconds
 BACK_OFF = 1.8
 MAX_RETRANSMISSION = 10.0  # seconds: a network that is back is noticed within this time
@@ -83,6 +84,7 @@ class Core:
         self.error_replies = RateLimit(rate=2.0, burst=10)
         self.unproven_errors = RateLimit(rate=1 / 60, burst=3)
         self.first_message_rate = RateLimit(rate=10.0, burst=40)
+        self.all_first_messages = RateLimit(rate=50.0, burst=400)  # of IKEv2, without a cookie, from wherever
         self.proven_message_rate = RateLimit(rate=20.0, burst=200)  # with a cookie: each costs a key exchange
         self.answers_again = RateLimit(rate=5.0, burst=20)  # of each IKE SA of IKEv2
         self.quick_mode_rate = RateLimit(rate=20.0, burst=500)  # of each peer: as many flows as it has, after a restart

@@ -107,9 +107,11 @@ class Engine:
         conn_id: int | None = None,
         peer: Address | None = None,
         owner: str | None = None,
+        version: int | None = None,
     ) -> int:
         """Delete phase 1 SAs, child SAs, or both; configured tunnels come up anew, sessions of unknown peers end where
-        the whole session is cleared. Returns how many were deleted.
+        the whole session is cleared. `version` narrows it to peers of one version of IKE. Returns how many were
+        deleted.
         """
         core = self._core
         core.now = now
@@ -117,7 +119,7 @@ class Engine:
         tunnels = self._configuration.tunnels_of(owner) if owner is not None else list(core.tunnels.values())
         if peer is not None:
             tunnels = [tunnel for tunnel in core.by_remote.get(peer, ()) if owner is None or tunnel in tunnels]
-        for tunnel in tunnels:
+        for tunnel in [tunnel for tunnel in tunnels if version in (None, tunnel.version)]:
             flows = [flow for flow in tunnel.flows.values() if owner in (None, flow.owner.name)]
             if tunnel.session is not None and target is ClearTarget.SESSION and conn_id is None:
                 count += len(tunnel.ike_sas) + len(tunnel.children)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from seikan.ike.advice import Facts
+from seikan.ike.effects import Address
+from seikan.ike.identity import Identity
 from seikan.ike.sa import Flow, Tunnel
 from seikan.ike.settings import EngineSettings, Ikev2ProfileSettings
 from seikan.ike.v2.identities import find_peers
@@ -17,6 +21,16 @@ def _own_identity(settings: EngineSettings, profile: Ikev2ProfileSettings, tunne
     if identity.value is not None or identity.kind == "dn":
         return identity.value
     return str(tunnel.settings.local) if identity.kind == "address" else settings.hostname
+
+
+def keys_of(profile: Ikev2ProfileSettings, remote: Address, identity: Identity | None) -> dict[str, Any]:
+    """Fields of `Facts` that say where the key for a peer stands or would have to."""
+    peer = next(find_peers(profile, remote, identity), None)
+    return {
+        "keyring": profile.keyring,
+        "peer": peer.name if peer is not None else None,
+        "key_in_profile": profile.remote_key is not None,
+    }
 
 
 def facts_of(settings: EngineSettings, whose: Tunnel | Flow) -> Facts:
@@ -35,8 +49,7 @@ def facts_of(settings: EngineSettings, whose: Tunnel | Flow) -> Facts:
         phase_two=flow.settings.phase_two if flow is not None else None,
         selectors=(flow.settings.selector, *flow.settings.more) if flow is not None else (),
         profile=row.ikev2_profile or row.isakmp_profile or None,
-        keyring=profile.keyring if profile is not None else None,
-        peer=next((one.name for one in find_peers(profile, row.remote, None)), None) if profile is not None else None,
+        **(keys_of(profile, row.remote, None) if profile is not None else {}),
         matches=profile.identities if profile is not None else (),
         own_identity=_own_identity(settings, profile, tunnel) if profile is not None else None,
         remote_methods=profile.remote_authentications if profile is not None else (),

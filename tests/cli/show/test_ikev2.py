@@ -311,11 +311,29 @@ def test_a_session_that_is_down_says_what_would_be_right() -> None:
     )
 
 
+def test_lines_of_an_advice_are_all_there_though_some_are_alike() -> None:
+    ring = ("crypto ikev2 keyring RING", " peer THERE", "  pre-shared-key <key>")
+    both = replace(DIAGNOSIS, advice={"ios": ring, "ios-peer": ring})
+    down = replace(TUNNEL, protocol_up=False, last_error="the keys differ", diagnosis=both, session="DOWN")
+    text = shown("show crypto session detail", status(tunnels=(down,)))
+    assert text.count("\n  crypto ikev2 keyring RING\n   peer THERE\n    pre-shared-key <key>\n") == 2
+
+
+def test_a_failure_is_explained_once() -> None:
+    """Though it is kept twice, by the tunnel and in the list of what failed."""
+    later = replace(DIAGNOSIS, at=DIAGNOSIS.at + timedelta(microseconds=3))
+    down = replace(TUNNEL, protocol_up=False, last_error="no proposal chosen", diagnosis=DIAGNOSIS, session="DOWN")
+    text = shown("explain 10.1.12.1", status(tunnels=(down,), diagnoses=(later,)))
+    assert text.count("Crypto diagnosis") == 1
+    other = replace(DIAGNOSIS, text="the keys differ")
+    assert "An earlier failure at " in shown("explain 10.1.12.1", status(tunnels=(down,), diagnoses=(other,)))
+
+
 def test_a_peer_is_explained_by_any_of_its_names() -> None:
     down = replace(TUNNEL, protocol_up=False, last_error="no proposal chosen", diagnosis=DIAGNOSIS, session="DOWN")
     again = replace(DIAGNOSIS, at=DIAGNOSIS.at + timedelta(seconds=7))
     of = status(tunnels=(down,), diagnoses=(again, DIAGNOSIS))
-    for name in ("10.1.12.1", "Tunnel0", "tunnel 0"):
+    for name in ("10.1.12.1", "Tunnel0", "tunnel 0", "tu0"):
         text = shown(f"explain {name}", of)
         assert text.startswith("Tunnel0, IKEv2 with 10.1.12.1: DOWN\nWhy it is down: no proposal chosen")
         assert DIAGNOSED in text

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from seikan.cli.show.command import Arguments, ShowCommand
 from seikan.cli.show.text import argument, date
 from seikan.cli.status import CryptoStatus, CryptoTunnel, Diagnosis, Need, Status
+from seikan.config.names import expand
 
 CRYPTO = frozenset({Need.CRYPTO})
 
@@ -64,8 +65,9 @@ def _names(tunnel: CryptoTunnel) -> set[str]:
 
 
 def _folded(name: str) -> str:
-    """`tunnel 0` is Tunnel0."""
-    return "".join(name.lower().split())
+    """`tunnel 0` and `tu0` are Tunnel0."""
+    joined = "".join(name.split())
+    return (expand(joined) or joined).lower()
 
 
 def explain(status: Status, arguments: Arguments) -> Iterator[str]:
@@ -80,7 +82,7 @@ def explain(status: Status, arguments: Arguments) -> Iterator[str]:
     told = [(row.diagnosis.text, row.diagnosis.mismatches) for row in tunnels if row.diagnosis is not None]
     newest = next((found for found in strangers if (found.text, found.mismatches) not in told), None)
     if newest is not None and not any(tunnel.protocol_up for tunnel in tunnels):
-        yield f"Last failure at {date(newest.at)}"
+        yield f"{'An earlier' if tunnels else 'Last'} failure at {date(newest.at)}"
         yield from diagnosis_lines(newest)
     elif not tunnels:
         yield f"% Nothing is known of a peer {peer}: type its address, the interface of its tunnel, or its identity"

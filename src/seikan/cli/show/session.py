@@ -150,8 +150,9 @@ def _phase_1(status: Status, session: _Session, detail: bool) -> Iterator[str]:
 
 def _reasons(status: Status, session: _Session) -> Iterator[str]:
     """Why a tunnel is down, and what it drops: Seikan's own lines, which parsers of IOS output pass over."""
-    lines = [line for tunnel in session.tunnels if not tunnel.protocol_up for line in _failure(tunnel)]
-    yield from dict.fromkeys(lines)
+    told = dict.fromkeys(tuple(_failure(tunnel)) for tunnel in session.tunnels if not tunnel.protocol_up)
+    for lines in told:
+        yield from lines
     drops: dict[str, int] = {}
     for flow in session.flows:
         for name, count in flow.drops.items():

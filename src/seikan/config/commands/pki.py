@@ -107,7 +107,7 @@ def _render_revocation(trustpoint: Trustpoint) -> Iterable[str]:
 
 _SIZED = "the size of a key is that of crypto key generate: it is not kept here"
 _SCEP = "certificates are not fetched from a CA: import them (crypto pki import)"
-_TYPED = "keys and certificates are kept beside the configuration: type this line at the router"
+_TYPED = "keys and certificates are kept beside the configuration: type this line at the router, as ? tells it"
 _TRUSTPOINT: tuple[Command, ...] = (
     setting(
         TRUSTPOINT,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.crypto.keys import derive_phase1, phase1_hash
 from seikan.crypto.prf import same
-from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
+from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, TRIES_UNTIL_TOLD, Core
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.identity import read_identity
@@ -44,7 +44,6 @@ NONCE_OCTETS = 32
 NONCE_LIMITS = (8, 256)  # RFC 2409 section 5
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for the next message
 UDP = 17
-TRIES_UNTIL_TOLD = 3  # 12 seconds after the first: not yet given up, but a person who waits should know
 REPEAT_KEPT = 60.0  # seconds in which the last request is answered again
 
 P = TypeVar("P")

@@ -16,6 +16,7 @@ from seikan.crypto.ikev2_keys import IkeKeys
 from seikan.ike.core import Core
 from seikan.ike.effects import Path
 from seikan.ike.errors import AbandonExchange
+from seikan.ike.facts import keys_of
 from seikan.ike.sa import Tunnel
 from seikan.ike.settings import Ikev2ProfileSettings, TrustpointSettings
 from seikan.ike.status import Mismatch
@@ -372,6 +373,8 @@ class Auth:
         kind: str | None = None
         rows: tuple[Mismatch, ...] = ()
         about: dict[str, Any] = {"identity": sa.identity, "remote": sa.path.remote}
+        if sa.profile is not None:
+            about |= {"profile": sa.profile.name, **keys_of(sa.profile, sa.path.remote, sa.identity)}
         if isinstance(failure, AuthFailure):
             kind, rows = failure.kind, failure.mismatches
             about |= failure.known

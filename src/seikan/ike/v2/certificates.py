@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -239,7 +239,8 @@ class Certificates:
         rows: tuple[Mismatch, ...] = ()
         if problem.kind in _TIMES and problem.not_before and problem.not_after and problem.now:
             there = f"{x509.utc(problem.not_before)} to {x509.utc(problem.not_after)}"
-            rows = (Mismatch("certificate validity", f"it is {x509.utc(problem.now)}", there),)
+            here = f"it is {problem.now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"  # seconds would make each attempt another
+            rows = (Mismatch("certificate validity", here, there),)
             if not known.get("own") and self._own_is_out_of_time(profile):
                 kind = "clock-skew"
         return AuthFailure(problem.text, kind, rows, subject=problem.subject, **known)

@@ -13,7 +13,7 @@ from seikan.crypto.ikev2_keys import derive_ike_keys
 from seikan.crypto.key_exchange import InvalidPublicValue
 from seikan.crypto.prf import same
 from seikan.ike.admission import MAX_HALF_OPEN, MAX_HALF_OPEN_OF_ADDRESS, MAX_HALF_OPEN_OF_PEER
-from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, Core
+from seikan.ike.core import MAX_ANSWERS, MAX_TRIES, TRIES_UNTIL_TOLD, Core
 from seikan.ike.effects import Address, KeyLog, Path, Send
 from seikan.ike.errors import AbandonExchange
 from seikan.ike.limits import source
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 NONCE_OCTETS = 32
 HALF_OPEN_LIFETIME = 30.0  # seconds a responder waits for IKE_AUTH
+LEAST_OCTETS = 72  # of a first message that is answered by a cookie: no shorter than the answer
 MAX_ASKED_AGAIN = 6  # COOKIE and INVALID_KE_PAYLOAD of one exchange
-TRIES_UNTIL_TOLD = 3
 RESUME_TRIES = 2  # of a ticket, before all begins from the start
 _KIND_OF_REFUSAL: dict[int, str] = {
     Notify.INVALID_KE_PAYLOAD: "invalid-ke",
@@ -399,12 +399,14 @@ class Init:
             core.counters["first_messages_limited"] += 1
             return False
         if not self._challenges(configured, path):
-            if core.first_message_rate.allow(peer, core.now):
+            # Those of many addresses may all be one forger's, and what is refused leaves nothing half open.
+            if core.first_message_rate.allow(peer, core.now) and core.all_first_messages.allow("", core.now):
                 return True
             core.counters["first_messages_limited"] += 1
-        core.counters["ikev2_cookies_sent"] += 1
-        made = self.cookies.make(header.initiator_spi, nonce, path)
-        self.reply(header, path, Notification(Notify.COOKIE, made), limited=False)
+        if header.length >= LEAST_OCTETS:
+            core.counters["ikev2_cookies_sent"] += 1
+            made = self.cookies.make(header.initiator_spi, nonce, path)
+            self.reply(header, path, Notification(Notify.COOKIE, made), limited=False)
         return False
 
     def _challenges(self, configured: Tunnel | None, path: Path) -> bool:

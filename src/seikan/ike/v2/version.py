@@ -209,6 +209,11 @@ class Ikev2:
         core.log(3, "NEG_ABORT", f"Negotiation aborted due to ERROR: {text}", "IKEV2")
         (self.tunnels.evaluate_soon if waited else self.tunnels.back_off)(tunnel)
 
+    def waits(self, sa: Ikev2Sa, request: Request) -> None:
+        """Some tries have had no answer: not yet given up, but a person who waits should know."""
+        if sa.state is State.I_WAIT_AUTH and not sa.tunnel.trouble.since(sa.created):
+            self._silent(sa, request, f"peer {sa.path.remote} does not answer ({request.exchange.name})")
+
     def unanswered(self, sa: Ikev2Sa, request: Request) -> None:
         """The peer has not answered for so long that it is taken for dead (section 2.4)."""
         if sa.closing:

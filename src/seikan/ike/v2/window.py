@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seikan.ike.core import MAX_TRIES, Core
+from seikan.ike.core import MAX_TRIES, TRIES_UNTIL_TOLD, Core
 from seikan.ike.effects import Path, Send
 from seikan.ike.v2.envelope import exchange_name, header_of, seal
 from seikan.ike.v2.sa import Ikev2Sa, Request
@@ -99,6 +99,8 @@ class Windows:
         self.core.counters["retransmissions"] += 1
         self.transmit(sa, sa.path, request.packets, request.exchange)
         self._arm(sa, request)
+        if request.tries == TRIES_UNTIL_TOLD:
+            self.tunnels.v2.waits(sa, request)
 
     def waits_for(self, sa: Ikev2Sa, number: int) -> bool:
         """Whether a response with this message ID is due."""
