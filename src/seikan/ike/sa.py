@@ -68,6 +68,11 @@ class IkeSa:
         return self.role is Role.INITIATOR
 
     @property
+    def proved_at(self) -> float:
+        """When the peer last proved who it is."""
+        return self.established_at or 0.0
+
+    @property
     def nat(self) -> bool:
         """A NAT was found, so ESP goes in UDP (RFC 3947 section 5, RFC 7296 section 2.23)."""
         return self.nat_local or self.nat_remote

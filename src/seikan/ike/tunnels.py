@@ -232,7 +232,7 @@ class Tunnels:
             if child.completed < sa.created:
                 self.children.make_stale(child)
         for other in list(sa.tunnel.ike_sas):
-            if other is not sa and other.established and (other.established_at or 0.0) < sa.created:
+            if other is not sa and other.established and other.proved_at < sa.created:
                 self.core.debug("isakmp", "{.label}: deleted, the peer has restarted", other)
                 self.drop(other)
 

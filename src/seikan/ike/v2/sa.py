@@ -151,6 +151,10 @@ class Ikev2Sa(IkeSa):
         return self.state is State.READY and not self.closing
 
     @property
+    def proved_at(self) -> float:
+        return self.begun_at  # a rekeying proves nothing anew
+
+    @property
     def deleted(self) -> bool:
         return self.state is State.DELETED
 
