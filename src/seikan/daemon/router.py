@@ -436,7 +436,7 @@ class Router:
 
     async def _derive(self) -> None:
         derived = self._derived(self.running)
-        if self._changeable and not self._stop.is_set():  # else everything goes together
+        if not self._leaving():
             await self.applier.follow(self.effective, derived)
             self.effective = derived
 
@@ -503,12 +503,17 @@ class Router:
     def _surroundings_changed(self, _changes: frozenset[Change]) -> None:
         self.looking.ask()
 
+    def _leaving(self) -> bool:
+        """Everything goes together: what it looks like meanwhile must not be put right."""
+        return self._stop.is_set() or not self._changeable
+
     async def _look(self) -> None:
-        if self.revision:  # else nothing runs yet, and `load` looks itself
+        if self.revision and not self._leaving():  # without a revision nothing runs yet, and `load` looks itself
             await self._try("surroundings", self.applier.surroundings_changed(self.effective))
 
     async def _announce(self) -> None:
-        await self._try("frr-addresses", self.applier.announce())
+        if not self._leaving():
+            await self._try("frr-addresses", self.applier.announce())
 
     def _adjacency(self, change: AdjacencyChange) -> None:
         if change.significant:
