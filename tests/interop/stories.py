@@ -31,18 +31,22 @@ class Nat(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PeerKind:
-    """A peer as the table names it, which versions of IKE it speaks, and in which it rekeys by lifetime only."""
+    """A peer as the table names it, which versions of IKE it speaks, and in which it rekeys by lifetime only.
+
+    `gap` is how many packets it may lose where it rekeys a child SA itself.
+    """
 
     name: str
     title: str
     versions: tuple[int, ...]
     by_lifetime: tuple[int, ...] = ()
+    gap: int = 0
 
 
 STRONGSWAN = PeerKind("strongswan", "strongSwan 5.9.8, ESP in user space", (1, 2))
 STRONGSWAN_KERNEL = PeerKind("strongswan-kernel", "strongSwan 5.9.8, ESP in the kernel", (1, 2))
 LIBRESWAN = PeerKind("libreswan", "libreswan 4.10, ESP in the kernel", (1, 2), by_lifetime=(1,))
-OPENIKED = PeerKind("openiked", "OpenIKED 7.2, ESP in the kernel", (2,), by_lifetime=(2,))
+OPENIKED = PeerKind("openiked", "OpenIKED 7.2, ESP in the kernel", (2,), by_lifetime=(2,), gap=3)
 PEERS = (STRONGSWAN, STRONGSWAN_KERNEL, LIBRESWAN, OPENIKED)
 _RIVALS = ((Step.CHILD_BY_PEER, Step.CHILD_BY_SEIKAN), (Step.IKE_BY_PEER, Step.IKE_BY_SEIKAN))
 

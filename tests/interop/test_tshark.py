@@ -84,5 +84,5 @@ def test_a_capture_is_opened_by_the_key_log(suite: str, tmp_path: Path, tool: Ca
     assert len(opened) == len(closed)
     identities = {False: "35", True: "36"}  # Identification - Initiator, - Responder
     for response, types in opened:
-        # Authentication, Security Association, Traffic Selector - Initiator, - Responder
-        assert types >= {ENCRYPTED, identities[response], "39", "33", "44", "45"}, keys.count("\n")
+        # Authentication; the pair has a CREATE_CHILD_SA of its own, because the old one goes on meanwhile
+        assert types >= {ENCRYPTED, identities[response], "39"}, keys.count("\n")
