@@ -25,10 +25,11 @@ the first table name the runs that proved a cell; numbers are the reasons, below
 The peers are Debian's: strongSwan 5.9.8 with its own ESP in user space (libipsec) or with the kernel's, libreswan 4.10
 and OpenIKED 7.2 with that of Linux 6.12 in a virtual machine.
 
-No run may lose a packet, with one allowance of ours: where Seikan rekeys a child SA by volume, {early} of the {stream} echo
-requests that cross the rekey, a hundred a second, may stay unanswered. A responder may send with the new pair as soon
-as it has answered, and Seikan has yet to read that. (And up to three of those that cross a rekey of OpenIKED's own, which
-deletes its old pair before its kernel has the new one.) While a peer is cut off, killed or deletes, nothing is counted.
+No run may lose a packet, with one allowance of ours: where Seikan rekeys a child SA by volume, {early} of the {stream}
+echo requests that cross the rekey, a hundred a second, may stay unanswered. A responder may send with the new pair as
+soon as it has answered, and Seikan has yet to read that. One is OpenIKED's: it deletes its old pair before its kernel
+has the new one, so up to three that cross a rekey of its own may be lost. While a peer is cut off, killed or deletes,
+nothing is counted.
 """
 _INITIATORS = {True: "Seikan", False: "peer"}
 _CIPHER_TITLES = {
