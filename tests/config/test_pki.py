@@ -238,3 +238,9 @@ def test_the_certificates_of_a_trustpoint_go_with_it() -> None:
     text = "".join(f"crypto pki trustpoint {name}\n" + chain.replace("{name}", name) for name in ("A", "B"))
     left = parse(text + "no crypto pki trustpoint A\n").config.pki
     assert (list(left.trustpoints), list(left.chains)) == (["B"], ["B"])
+
+
+def test_a_line_in_full_behind_a_trustpoint_is_no_abbreviation_of_its_words() -> None:
+    parsed = parse("crypto pki trustpoint A\nip access-list standard B\n permit any\n")
+    assert not parsed.problems
+    assert list(parsed.config.access_lists) == ["B"]

@@ -288,7 +288,10 @@ class Table:
                 return match if outer is None else self._closer(match, outer, line)
             except LineError as error:
                 if error.kind is not Kind.INVALID and (furthest is None or furthest.column < error.column):
-                    raise
+                    whole = self._in_full(outer, line) if error.kind is Kind.AMBIGUOUS and outer is not None else None
+                    if whole is None:
+                        raise
+                    return whole
                 if furthest is None or error.column > furthest.column:
                     furthest = error
                 elif error.column == furthest.column and furthest.kind is Kind.INVALID:
@@ -307,6 +310,14 @@ class Table:
         except LineError:
             return match
         return match if _abbreviates(other, typed) else other
+
+    def _in_full(self, mode: str, line: str) -> Match | None:
+        """What the mode knows with every word in full: `ip access-list` is no abbreviation of two words here."""
+        try:
+            found = self.match_here(mode, line)
+        except LineError:
+            return None
+        return None if _abbreviates(found, line.lower().split()) else found
 
     def match_here(self, mode: str, line: str) -> Match:
         """As `match`, in `mode` alone."""
