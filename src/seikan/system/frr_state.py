@@ -138,7 +138,7 @@ def parse_routes(
     ios_names: Mapping[str, str],
     unnumbered: Collection[str],
 ) -> tuple[Route, ...]:
-    """`show ip route json` and `show ip ospf route json` -> the selected routes, by network.
+    """`show ip route json` and `show ip ospf route json` -> the selected routes that are in the kernel, by network.
 
     `sources` tells which router advertises each network that OSPF knows.
 
@@ -157,6 +157,8 @@ def parse_routes(
             if not entry.get("selected"):
                 continue
             hops = tuple(_next_hop(hop, ios_names) for hop in _shown(entry.get("nexthops", ())))
+            if not hops:  # chosen and not in the kernel yet: no packet goes by it
+                continue
             code = _CODES.get(entry["protocol"], "?")
             if code == "C" and all(hop.interface in unnumbered for hop in hops):
                 continue

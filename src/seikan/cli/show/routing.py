@@ -95,8 +95,7 @@ def _typed(status: Status, route: Route, hop: NextHop) -> bool:
 def _route_lines(status: Status, route: Route, indent: int, mask: bool) -> Iterator[str]:
     network = str(route.network) if mask else str(route.network.network_address)
     head = f"{_code(route):<{indent}}{network} "
-    hops = route.next_hops or (NextHop(None, None),)
-    for place, hop in enumerate(hops):
+    for place, hop in enumerate(route.next_hops):
         text = _hop(status, route, hop)
         if place:
             yield f"{' ' * len(head)}{text}"
@@ -200,12 +199,11 @@ def _entry(status: Status, route: Route) -> Iterator[str]:
     yield f"Routing entry for {route.network}{', supernet' if route.network == _DEFAULT else ''}"
     default = ", candidate default path" if route.network == _DEFAULT else ""
     yield f'  Known via "{name}", distance {route.distance}, metric {route.metric}{default}{more}'
-    hops = route.next_hops or (NextHop(None, None),)
-    first = hops[0]
-    if name.startswith("ospf") and first.address is not None and first.interface is not None:
-        yield f"  Last update from {first.address} on {first.interface}, {age(route.age)} ago"
+    for first in route.next_hops[:1]:
+        if name.startswith("ospf") and first.address is not None and first.interface is not None:
+            yield f"  Last update from {first.address} on {first.interface}, {age(route.age)} ago"
     yield "  Routing Descriptor Blocks:"
-    for place, hop in enumerate(hops):
+    for place, hop in enumerate(route.next_hops):
         yield _descriptor(route, hop, place == 0)
         yield f"      Route metric is {route.metric}, traffic share count is 1"
 

@@ -466,6 +466,7 @@ def _prove_clear(session: Session, claims: Claims) -> None:
             HUB,
             spoke.router,
         )
+    session.until(lambda: _has_routes(session, HUB, [STATIC.router_id]), 30)
     _ping(session, claims, HUB, STATIC.router_id, STATIC.router)
 
 
