@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.config.test_migrate import BASE, SITE, entry
+from tests.config.migrating import BASE, SITE, entry
 
 from seikan.__main__ import main
 from seikan.config.parse import parse
