@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from tests.conftest import lacking
 from tests.interop.charon import program
+from tests.interop.network import Network, network
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +15,10 @@ def charon_installed() -> None:
     """Skips or fails where strongSwan's charon is not installed."""
     if program() is None:
         lacking("charon is not installed: make test installs it")
+
+
+@pytest.fixture
+def net() -> Iterator[Network]:
+    """Namespaces that go with the test."""
+    with network() as made:
+        yield made

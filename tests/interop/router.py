@@ -45,6 +45,23 @@ ip route {route} 255.255.255.255 Tunnel0
 !
 end
 """
+IKEV2_TUNNEL = """\
+crypto ipsec transform-set SITE esp-gcm 256
+ mode tunnel
+crypto ipsec profile SITE
+ set transform-set SITE
+ set ikev2-profile SITE
+{only}
+interface Tunnel0
+ ip unnumbered {device}
+ tunnel source {device}
+ tunnel destination {peer}
+ tunnel mode ipsec ipv4
+ tunnel protection ipsec profile SITE
+ip route {route} 255.255.255.255 Tunnel0
+end
+"""
+"""The end of a configuration with an ikev2 profile SITE: what is protected by it, and how."""
 
 
 @dataclass(frozen=True, slots=True)

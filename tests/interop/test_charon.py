@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from tests.interop.network import (
     NAT_OUTSIDE,
     Network,
     Site,
-    network,
     ping_command,
     received,
     sites_with_nat,
@@ -41,12 +39,6 @@ SUITES = (AES128_SHA1, AES256_SHA256_PFS, AES_GCM, TRIPLE_DES)
 @pytest.fixture(autouse=True)
 def _installed(charon_installed: None) -> None:
     """These tests are nothing without charon."""
-
-
-@pytest.fixture
-def net() -> Iterator[Network]:
-    with network() as made:
-        yield made
 
 
 @dataclass(frozen=True, slots=True)

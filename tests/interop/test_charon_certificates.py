@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.crypto.authority import DAY, Authority, key
 from tests.interop.certificates import PASSWORD
 from tests.interop.charon import CHILD, CONNECTION, Charon
-from tests.interop.network import Network, network, two_sites
-from tests.interop.router import Seikan
+from tests.interop.network import Network, two_sites
+from tests.interop.router import IKEV2_TUNNEL, Seikan
 
 from seikan.lab.wait import wait_until
 
@@ -27,7 +26,8 @@ pytestmark = [pytest.mark.netns, pytest.mark.interop]
 
 UP_SECONDS = 20.0
 _METHOD = {"p384": "ecdsa-sig", "ed25519": "eddsa-sig", "rsa2048": "rsa-sig"}
-_CONFIG = """\
+_CONFIG = (
+    """\
 hostname {name}
 crypto pki trustpoint SITE
  revocation-check none
@@ -44,32 +44,14 @@ crypto ikev2 profile SITE
  authentication remote {theirs}
  authentication local {ours}
  pki trustpoint SITE
-crypto ipsec transform-set SITE esp-gcm 256
- mode tunnel
-crypto ipsec profile SITE
- set transform-set SITE
- set ikev2-profile SITE
-{only}
-interface Tunnel0
- ip unnumbered {device}
- tunnel source {device}
- tunnel destination {peer}
- tunnel mode ipsec ipv4
- tunnel protection ipsec profile SITE
-ip route {route} 255.255.255.255 Tunnel0
-end
 """
+    + IKEV2_TUNNEL
+)
 
 
 @pytest.fixture(autouse=True)
 def _installed(charon_installed: None) -> None:
     """These tests are nothing without charon."""
-
-
-@pytest.fixture
-def net() -> Iterator[Network]:
-    with network() as made:
-        yield made
 
 
 def pem(der: bytes) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.interop.charon import Charon
-from tests.interop.network import Network, Site, network, ping_command, received
+from tests.interop.network import Network, Site, ping_command, received
 from tests.interop.router import Seikan
 from tests.interop.vici import ViciError
 
@@ -107,12 +106,6 @@ class Ground:
 
 
 DIRECT_ID, NAT_ID = "10.7.0.3", f"one.{DOMAIN}"
-
-
-@pytest.fixture
-def net() -> Iterator[Network]:
-    with network() as made:
-        yield made
 
 
 def make(net: Network, directory: Path, *, profile: str = "!") -> Ground:

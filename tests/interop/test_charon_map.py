@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.interop.charon import Charon
-from tests.interop.network import Network, network, ping_command, received, two_sites
+from tests.interop.network import Network, ping_command, received, two_sites
 from tests.interop.router import Seikan
 from tests.interop.vici import ViciError
 
@@ -67,12 +66,6 @@ WAYS = (("172.16.1.1", "172.16.2.1"), ("172.17.1.1", "172.17.2.1"))
 @pytest.fixture(autouse=True)
 def _installed(charon_installed: None) -> None:
     """These tests are nothing without charon."""
-
-
-@pytest.fixture
-def net() -> Iterator[Network]:
-    with network() as made:
-        yield made
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.interop.charon import CHILD, CONNECTION, Charon
-from tests.interop.network import Network, network, two_sites
-from tests.interop.router import Seikan
+from tests.interop.network import Network, two_sites
+from tests.interop.router import IKEV2_TUNNEL, Seikan
 from tests.interop.vici import Value, ViciError
 
 from seikan.lab.wait import wait_until
@@ -17,7 +16,8 @@ pytestmark = [pytest.mark.netns, pytest.mark.interop]
 
 SECRET, PPK = "LoopedBack!!!", "0123456789abcdef0123456789abcdef"
 UP_SECONDS = 20.0
-_CONFIG = """\
+_CONFIG = (
+    """\
 hostname {name}
 crypto ikev2 proposal SITE
  encryption aes-gcm-256
@@ -35,32 +35,14 @@ crypto ikev2 profile SITE
  authentication remote pre-share
  authentication local pre-share
  keyring local SITE
-crypto ipsec transform-set SITE esp-gcm 256
- mode tunnel
-crypto ipsec profile SITE
- set transform-set SITE
- set ikev2-profile SITE
-{only}
-interface Tunnel0
- ip unnumbered {device}
- tunnel source {device}
- tunnel destination {peer}
- tunnel mode ipsec ipv4
- tunnel protection ipsec profile SITE
-ip route {route} 255.255.255.255 Tunnel0
-end
 """
+    + IKEV2_TUNNEL
+)
 
 
 @pytest.fixture(autouse=True)
 def _installed(charon_installed: None) -> None:
     """These tests are nothing without charon."""
-
-
-@pytest.fixture
-def net() -> Iterator[Network]:
-    with network() as made:
-        yield made
 
 
 def pair(net: Network, directory: Path, *, required: bool, theirs: str, answers: bool) -> tuple[Seikan, Charon]:
