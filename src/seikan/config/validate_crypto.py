@@ -19,6 +19,7 @@ from seikan.config.model import (
 from seikan.config.references import GLOBAL_KEYRING, Found
 from seikan.config.validate_tunnels import source_address
 from seikan.wire.constants import GROUP_BY_NUMBER
+from seikan.wire.prefixes import Prefixes
 
 Network = IPv4Network | IPv6Network
 
@@ -212,34 +213,19 @@ def _peers(config: Config) -> Iterator[tuple[str, str, Address, IsakmpProfile | 
             yield from ((title, title, peer.address, profile) for peer in entry.peers)
 
 
-class _Keys:
-    """Keys by prefix, so that a peer's is found without a look at all of them."""
-
-    def __init__(self, keys: Iterable[HeldKey]) -> None:
-        self._held: dict[tuple[int, int], dict[int, HeldKey]] = {}
-        for held in keys:
-            network = held.network
-            if network is not None:
-                alike = self._held.setdefault((network.version, network.prefixlen), {})
-                alike.setdefault(int(network.network_address), held)
-        self._lengths = sorted(self._held, reverse=True)
-
-    def of(self, peer: Address) -> HeldKey | None:
-        """The key of the most specific entry, of several alike the first."""
-        for version, length in self._lengths:
-            if version == peer.version:
-                shift = peer.max_prefixlen - length
-                held = self._held[version, length].get(int(peer) >> shift << shift)
-                if held is not None:
-                    return held
-        return None
+def _by_network(keys: Iterable[HeldKey]) -> Prefixes[HeldKey]:
+    found: Prefixes[HeldKey] = Prefixes()
+    for held in keys:
+        if held.network is not None:
+            found.add(held.network, held)
+    return found
 
 
 def _finder(config: Config) -> Callable[[IsakmpProfile | None, Address], HeldKey | None]:
     """A function from a peer, and the ISAKMP profile that is named for it, to its key."""
-    keys: dict[str | None, _Keys] = {None: _Keys(held_keys(config))}
-    keys |= {name: _Keys(held_keys(config, profile)) for name, profile in config.isakmp.profiles.items()}
-    return lambda profile, peer: keys[None if profile is None else profile.name].of(peer)
+    keys: dict[str | None, Prefixes[HeldKey]] = {None: _by_network(held_keys(config))}
+    keys |= {name: _by_network(held_keys(config, profile)) for name, profile in config.isakmp.profiles.items()}
+    return lambda profile, peer: keys[None if profile is None else profile.name].closest(peer)
 
 
 def _keyless(config: Config) -> Found:

@@ -20,6 +20,7 @@ from seikan.config.model_ikev2 import (
 )
 from seikan.config.references import Found, missing_in_ikev2
 from seikan.wire.constants import ENCRYPTION_BY_NAME, GROUP_BY_NUMBER
+from seikan.wire.prefixes import Prefixes
 
 SIGNATURES = ("rsa-sig", "ecdsa-sig", "eddsa-sig")
 _DER_SEQUENCE, _LONG_LENGTH = 0x30, 0x82  # of a certificate (X.690 sections 8.9 and 8.1.3.5)
@@ -136,13 +137,15 @@ def _for_everybody(config: Config, keyring: Ikev2Keyring, title: str) -> Found:
     everybody = [peer for peer in keyring.peers.values() if any(net.prefixlen == 0 for net in peer.networks)]
     if not everybody:
         return
-    find = _Networks(keyring)
+    find = _by_network(keyring)
     users = {held.name for held in config.ikev2.profiles.values() if held.keyring == keyring.name}
     open_to_all = any(
         held.keyring == keyring.name and held.virtual_template is not None for held in config.ikev2.profiles.values()
     )
     served = {
-        peer for _, _, profile, peer in _known_peers(config) if profile.name in users and find.of(peer) in everybody
+        peer
+        for _, _, profile, peer in _known_peers(config)
+        if profile.name in users and find.closest(peer) in everybody
     }
     for peer in everybody:
         if open_to_all or len(served) > 1:
@@ -153,26 +156,12 @@ def _for_everybody(config: Config, keyring: Ikev2Keyring, title: str) -> Found:
             )
 
 
-class _Networks:
-    """The peers of a keyring by prefix, so that one is found without a look at all of them."""
-
-    def __init__(self, keyring: Ikev2Keyring) -> None:
-        self._held: dict[tuple[int, int], dict[int, Ikev2Peer]] = {}
-        for peer in keyring.peers.values():
-            for network in peer.networks:
-                alike = self._held.setdefault((network.version, network.prefixlen), {})
-                alike.setdefault(int(network.network_address), peer)
-        self._lengths = sorted(self._held, reverse=True)
-
-    def of(self, address: Address) -> Ikev2Peer | None:
-        """The peer of the most specific network around the address, of several alike the first."""
-        for version, length in self._lengths:
-            if version == address.version:
-                shift = address.max_prefixlen - length
-                peer = self._held[version, length].get(int(address) >> shift << shift)
-                if peer is not None:
-                    return peer
-        return None
+def _by_network(keyring: Ikev2Keyring) -> Prefixes[Ikev2Peer]:
+    found: Prefixes[Ikev2Peer] = Prefixes()
+    for peer in keyring.peers.values():
+        for network in peer.networks:
+            found.add(network, peer)
+    return found
 
 
 def _within(address: Address, network: Network) -> bool:
@@ -365,7 +354,7 @@ def _known_peers(config: Config) -> Iterator[tuple[str, str, Ikev2Profile, Addre
 
 
 def _peers(config: Config) -> Found:
-    find = {name: _Networks(keyring) for name, keyring in config.ikev2.keyrings.items()}
+    find = {name: _by_network(keyring) for name, keyring in config.ikev2.keyrings.items()}
     for title, name, profile, peer in _known_peers(config):
         networks = [held.network for held in profile.identities]
         by_address = all(network is not None for network in networks) and not profile.certificate_maps
@@ -377,7 +366,7 @@ def _peers(config: Config) -> Found:
             )
         keyring = config.ikev2.keyrings.get(profile.keyring or "")
         shared = profile.local_authentication == "pre-share" and profile.local_key is None
-        if shared and keyring is not None and keyring.peers and find[keyring.name].of(peer) is None:
+        if shared and keyring is not None and keyring.peers and find[keyring.name].closest(peer) is None:
             named = any(held.hostname or held.identity for held in keyring.peers.values())
             if not named:
                 yield title, f"{name}: keyring {keyring.name} has no key for {peer}: type a peer with address {peer}"

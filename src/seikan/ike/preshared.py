@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from seikan.config.model import Keyring, PreSharedKey
 from seikan.ike.effects import Address
+from seikan.wire.prefixes import Prefixes
 from seikan.wire.secret import Secret
 
 GLOBAL = ""  # the ring of `crypto isakmp key`
@@ -40,16 +41,12 @@ class KeyTable:
 
     def __init__(self, keys: Collection[PreSharedKey], keyrings: Collection[Keyring]) -> None:
         self._locals = {ring.name: ring.local_address for ring in keyrings}
-        self._networks: dict[tuple[int, int], dict[int, list[Key]]] = {}  # by version and prefix length, then prefix
+        self._networks: Prefixes[Key] = Prefixes()
         self._hosts: dict[str, list[Key]] = {}
         self._all: set[Key] = set()
         for ring, entries in ((GLOBAL, keys), *((ring.name, ring.keys) for ring in keyrings)):
             for entry in entries:
                 self._add(Key(ring, entry))
-        self._lengths = {
-            version: sorted((length for known, length in self._networks if known == version), reverse=True)
-            for version in (4, 6)
-        }
 
     def _add(self, key: Key) -> None:
         network = _network(key.entry)
@@ -57,9 +54,7 @@ class KeyTable:
         if key.entry.hostname is not None:
             self._hosts.setdefault(key.entry.hostname.lower(), []).append(key)
         elif network is not None:
-            row = self._networks.setdefault((network.version, network.prefixlen), {})
-            prefix = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
-            row.setdefault(prefix, []).append(key)
+            self._networks.add(network, key)
 
     def find(
         self, local: Address, remote: Address, host: str | None = None, rings: Collection[str] | None = None
@@ -76,13 +71,10 @@ class KeyTable:
         return (bound is None or bound == local) and (rings is None or key.keyring in rings)
 
     def _candidates(self, remote: Address, host: str | None) -> Iterator[Key]:
-        number, bits = int(remote), remote.max_prefixlen
-        yield from self._networks.get((remote.version, bits), {}).get(number, ())
+        yield from self._networks.just(remote)
         if host is not None:
             yield from self._hosts.get(host.lower(), ())
-        for length in self._lengths[remote.version]:
-            if length < bits:
-                yield from self._networks[remote.version, length].get(number >> (bits - length), ())
+        yield from self._networks.around(remote, hosts=False)
 
     def __contains__(self, key: Key) -> bool:
         return key in self._all
@@ -93,5 +85,4 @@ class KeyTable:
 
     def of_host(self, address: Address, ring: str) -> list[Key]:
         """The entries of a keyring for this very address."""
-        row = self._networks.get((address.version, address.max_prefixlen), {})
-        return [key for key in row.get(int(address), ()) if key.keyring == ring]
+        return [key for key in self._networks.just(address) if key.keyring == ring]

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from seikan.config.model_ikev2 import Ikev2Identity, Ikev2Peer
 from seikan.ike.identity import Address, Identity
 from seikan.wire.constants import IdentityType
+from seikan.wire.prefixes import Prefixes
 
 _KINDS = {
     "fqdn": IdentityType.FQDN,
@@ -54,7 +55,7 @@ class PeerIndex:
     def __init__(self, peers: Iterable[Ikev2Peer]) -> None:
         self._identities: dict[Hashable, list[Ikev2Peer]] = {}
         self._hosts: dict[str, list[Ikev2Peer]] = {}
-        self._networks: dict[tuple[int, int, int], list[Ikev2Peer]] = {}  # by IP version, length and prefix
+        self._networks: Prefixes[Ikev2Peer] = Prefixes()
         for row in peers:
             name = None if row.identity is None else _configured(row.identity)
             if name is not None:
@@ -63,9 +64,7 @@ class PeerIndex:
             if host is not None:
                 self._hosts.setdefault(host, []).append(row)
             for network in dict.fromkeys(row.networks):
-                key = _prefix(network.network_address, network.prefixlen)
-                self._networks.setdefault(key, []).append(row)
-        self._lengths = sorted({(version, length) for version, length, _ in self._networks}, reverse=True)
+                self._networks.add(network, row)
 
     def by_identity(self, identity: Identity) -> Iterable[Ikev2Peer]:
         return self._identities.get(_said(identity), ())
@@ -77,21 +76,14 @@ class PeerIndex:
         """Those that are of this name or address and no other."""
         yield from self.by_identity(identity)
         if identity.address is not None:
-            yield from self._networks.get(_prefix(identity.address, identity.address.max_prefixlen), ())
+            yield from self._networks.just(identity.address)
         elif identity.kind == IdentityType.FQDN:
             yield from self.by_name(identity.name)
 
     def by_address(self, address: Address) -> Iterator[Ikev2Peer]:
         """With the longest prefix first; each once."""
         seen: set[int] = set()
-        for version, length in self._lengths:
-            if version != address.version:
-                continue
-            for row in self._networks.get(_prefix(address, length), ()):
-                if id(row) not in seen:
-                    seen.add(id(row))
-                    yield row
-
-
-def _prefix(address: Address, length: int) -> tuple[int, int, int]:
-    return address.version, length, int(address) >> (address.max_prefixlen - length)
+        for row in self._networks.around(address):
+            if id(row) not in seen:
+                seen.add(id(row))
+                yield row
