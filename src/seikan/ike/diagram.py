@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
-from typing import Protocol
 
 from seikan.ike import states as v1
-from seikan.ike.states import Role
+from seikan.ike.states import E, Role, S, Transition
 from seikan.ike.v2 import states as v2
 
 _V1_CHARTS = (
@@ -20,16 +18,7 @@ _V1_ENDS = (v1.Event.DELETE, v1.Event.FAIL)
 _V2_ENDS = (v2.Event.DELETE, v2.Event.FAIL)
 
 
-class _Transition(Protocol):
-    @property
-    def state(self) -> Enum: ...
-    @property
-    def event(self) -> Enum: ...
-    @property
-    def next(self) -> Enum: ...
-
-
-def _draw(rows: Iterable[_Transition]) -> str:
+def _draw(rows: Iterable[Transition[S, E]]) -> str:
     return "\n".join(
         ["stateDiagram-v2", *(f"    {row.state.value} --> {row.next.value}: {row.event.value}" for row in rows)]
     )
@@ -38,7 +27,7 @@ def _draw(rows: Iterable[_Transition]) -> str:
 def chart(role: Role, exchange: str) -> str:
     """One state diagram of IKEv1: the way of `role` through the exchange whose messages begin with `exchange`."""
 
-    def belongs(row: v1.Transition) -> bool:
+    def belongs(row: Transition[v1.State, v1.Event]) -> bool:
         of_exchange = exchange in row.event.value or (exchange == "QM" and row.event is v1.Event.INBOUND_INSTALLED)
         return row.role is role and of_exchange and row.event not in _V1_ENDS
 

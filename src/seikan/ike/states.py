@@ -6,8 +6,10 @@ A message is named by its number in the exchange (RFC 2409 sections 5.4, 5.5): M
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Generic, TypeVar
 
 
 class Role(Enum):
@@ -58,12 +60,18 @@ class Event(Enum):
     FAIL = "fail"
 
 
+S = TypeVar("S", bound=Enum)
+E = TypeVar("E", bound=Enum)
+
+
 @dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Generic[S, E]):
+    """A row of the table of either version, with its own states and events."""
+
     role: Role
-    state: State
-    event: Event
-    next: State
+    state: S
+    event: E
+    next: S
 
 
 _I, _R = Role.INITIATOR, Role.RESPONDER
@@ -90,12 +98,11 @@ _FORWARD = (
 _QUICK_STATES = (State.QM_START, State.QM_I_QM1, State.QM_SPI_STARVE, State.QM_R_QM2, State.QM_PHASE2_COMPLETE)
 _PHASE1_STATES = tuple(state for state in State if state not in (*_QUICK_STATES, State.QM_FAILED, State.DELETED))
 
-TRANSITIONS: tuple[Transition, ...] = (
+TRANSITIONS: tuple[Transition[State, Event], ...] = (
     *_FORWARD,
     *(Transition(role, state, Event.DELETE, State.DELETED) for role in Role for state in _PHASE1_STATES),
     *(Transition(role, state, Event.FAIL, State.QM_FAILED) for role in Role for state in _QUICK_STATES),
 )
-_NEXT = {(row.role, row.state, row.event): row.next for row in TRANSITIONS}
 _RECEIVED = {(row.role, row.state): row.event for row in _FORWARD if row.event.name.startswith("RECEIVE")}
 
 
@@ -103,12 +110,19 @@ class InvalidTransition(Exception):
     """The engine asked for a transition that the table does not have: a fault of ours, never of the peer's."""
 
 
-def advance(role: Role, state: State, event: Event) -> State:
-    """The state after `event`; raises `InvalidTransition` where the table has none."""
-    try:
-        return _NEXT[role, state, event]
-    except KeyError:
-        raise InvalidTransition(f"{role.value} in {state.value}: {event.value}") from None
+class Table(Generic[S, E]):
+    def __init__(self, rows: Iterable[Transition[S, E]]) -> None:
+        self._next = {(row.role, row.state, row.event): row.next for row in rows}
+
+    def advance(self, role: Role, state: S, event: E) -> S:
+        """The state after `event`; raises `InvalidTransition` where the table has none."""
+        try:
+            return self._next[role, state, event]
+        except KeyError:
+            raise InvalidTransition(f"{role.value} in {state.value}: {event.value}") from None
+
+
+advance = Table(TRANSITIONS).advance
 
 
 def expected_message(role: Role, state: State) -> Event | None:

@@ -6,10 +6,9 @@ pair of child SAs by IKE_AUTH or CREATE_CHILD_SA. Names of states follow IOS's d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
-from seikan.ike.states import InvalidTransition, Role
+from seikan.ike.states import Role, Table, Transition
 
 
 class State(Enum):
@@ -43,14 +42,6 @@ class Event(Enum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
-    role: Role
-    state: State
-    event: Event
-    next: State
-
-
 _I, _R = Role.INITIATOR, Role.RESPONDER
 
 _FORWARD = (
@@ -73,17 +64,10 @@ _FORWARD = (
 _IKE_STATES = (State.IDLE, State.I_WAIT_INIT, State.I_WAIT_AUTH, State.R_WAIT_AUTH, State.READY)
 _CHILD_STATES = (State.CHILD_IDLE, State.CHILD_I_WAIT, State.CHILD_INSTALLING)
 
-TRANSITIONS: tuple[Transition, ...] = (
+TRANSITIONS: tuple[Transition[State, Event], ...] = (
     *_FORWARD,
     *(Transition(role, state, Event.DELETE, State.DELETED) for role in Role for state in _IKE_STATES),
     *(Transition(role, state, Event.FAIL, State.CHILD_FAILED) for role in Role for state in _CHILD_STATES),
 )
-_NEXT = {(row.role, row.state, row.event): row.next for row in TRANSITIONS}
 
-
-def advance(role: Role, state: State, event: Event) -> State:
-    """The state after `event`; raises `InvalidTransition` where the table has none."""
-    try:
-        return _NEXT[role, state, event]
-    except KeyError:
-        raise InvalidTransition(f"{role.value} in {state.value}: {event.value}") from None
+advance = Table(TRANSITIONS).advance
